@@ -1,0 +1,3 @@
+module retcon
+
+go 1.26
