@@ -1,0 +1,217 @@
+package gguf
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Tensor is a tensor to be written.
+type Tensor struct {
+	Name string
+	Type Type
+	// Dims has the shape, Dims[0] being the row. Where a tensor replaces
+	// another, nil keeps its shape.
+	Dims []int64
+	// Data writes the raw data, exactly the bytes that Type and Dims take, in
+	// the byte order of the file. It is called once for each time the output
+	// is written, when its turn in the file comes.
+	Data func(w io.Writer) error
+}
+
+// Bytes returns a Data function for data that is in memory.
+func Bytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// Output is a GGUF file that is ready to be written.
+type Output struct {
+	// Progress, when set, is told how many bytes of the file are written.
+	Progress func(done, total int64)
+
+	size  int64
+	parts []part
+	same  bool
+}
+
+// A part is a run of bytes of the output: from src, or from data, or zeros.
+type part struct {
+	size int64
+	name string // of the tensor, for errors
+	src  io.ReaderAt
+	off  int64
+	data func(io.Writer) error
+}
+
+// Size returns the bytes of the file to be written.
+func (o *Output) Size() int64 { return o.size }
+
+// Unchanged reports whether the output is a copy of an input file.
+func (o *Output) Unchanged() bool { return o.same }
+
+// Write writes the file to w. It stops soon after ctx is done. What was
+// written before an error is no valid file.
+func (o *Output) Write(ctx context.Context, w io.Writer) error {
+	_, err := o.write(ctx, w)
+	return err
+}
+
+// WriteTo writes the file to w and returns the bytes written.
+func (o *Output) WriteTo(w io.Writer) (int64, error) {
+	return o.write(context.Background(), w)
+}
+
+func (o *Output) write(ctx context.Context, w io.Writer) (int64, error) {
+	c := &counter{ctx: ctx, w: w, o: o}
+	buf := make([]byte, chunk)
+	for _, p := range o.parts {
+		if err := p.write(c, buf); err != nil {
+			if p.name != "" {
+				err = fmt.Errorf("tensor %s: %w", quote(p.name), err)
+			}
+			return c.n, err
+		}
+	}
+	return c.n, ctx.Err()
+}
+
+// Both ways to write a file implement the standard interface.
+var (
+	_ io.WriterTo = (*Output)(nil)
+	_ io.WriterTo = (*Builder)(nil)
+)
+
+func (p part) write(w *counter, buf []byte) error {
+	w.left = p.size
+	var err error
+	switch {
+	case p.data != nil:
+		err = p.data(w)
+	case p.src != nil:
+		_, err = io.CopyBuffer(w, io.NewSectionReader(p.src, p.off, p.size), buf)
+	default:
+		err = zeros(w, p.size, buf)
+	}
+	if err == nil && w.left > 0 {
+		if p.src != nil {
+			return readError(io.ErrUnexpectedEOF)
+		}
+		return errorf(ErrEdit, "its data is %d bytes short of %d", w.left, p.size)
+	}
+	return err
+}
+
+func zeros(w io.Writer, n int64, buf []byte) error {
+	clear(buf[:min(n, int64(len(buf)))])
+	for n > 0 {
+		m, err := w.Write(buf[:min(n, int64(len(buf)))])
+		if err != nil {
+			return err
+		}
+		n -= int64(m)
+	}
+	return nil
+}
+
+// A counter passes bytes on, no more than are left of the current part.
+type counter struct {
+	ctx  context.Context
+	w    io.Writer
+	o    *Output
+	n    int64 // bytes written
+	left int64 // bytes that the part still takes
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	if int64(len(b)) > c.left {
+		return 0, errorf(ErrEdit, "its data is longer than the tensor")
+	}
+	done := 0
+	for done < len(b) {
+		if err := c.ctx.Err(); err != nil {
+			return done, err
+		}
+		n, err := c.w.Write(b[done:min(done+chunk, len(b))])
+		done += n
+		c.n += int64(n)
+		c.left -= int64(n)
+		if err != nil {
+			return done, err
+		}
+		if c.o.Progress != nil {
+			c.o.Progress(c.n, c.o.size)
+		}
+	}
+	return done, nil
+}
+
+// copyOf returns the output that has a shard's bytes.
+func copyOf(s *shard) *Output {
+	return &Output{size: s.size, same: true, parts: []part{{size: s.size, src: s.r}}}
+}
+
+// A layout is what a file is assembled from.
+type layout struct {
+	version uint32
+	order   byteOrder
+	kv      []KeyValue
+	tensors []source
+	tail    part // bytes that follow the last tensor
+}
+
+// A source is a tensor with where its data comes from: from, or Tensor.Data.
+type source struct {
+	Tensor
+	from *shard
+	off  int64 // in from
+}
+
+// output assigns offsets and returns the finished plan.
+func (l layout) output() (*Output, error) {
+	align, err := alignment(l.kv)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEdit, err)
+	}
+	infos := make([]TensorInfo, len(l.tensors))
+	parts := make([]part, 1, 1+2*len(l.tensors))
+	next := int64(0)
+	for i, t := range l.tensors {
+		size, err := tensorSize(t.Type, t.Dims)
+		if err != nil {
+			return nil, fmt.Errorf("%w: tensor %s: %w", ErrEdit, quote(t.Name), err)
+		}
+		infos[i] = TensorInfo{Name: t.Name, Dims: t.Dims, Type: t.Type, Offset: next, Size: size}
+		padded, ok := pad(size, align)
+		if !ok || padded > math.MaxInt64/2-next {
+			return nil, errorf(ErrEdit, "tensor %s makes the file too large", quote(t.Name))
+		}
+		next += padded
+		parts = append(parts, t.parts(size, padded, align)...)
+	}
+	header := appendHeader(nil, l.version, l.order, l.kv, infos)
+	start, _ := pad(int64(len(header)), align)
+	parts[0] = part{size: int64(len(header)), data: Bytes(header)}
+	parts = append(parts[:1], append([]part{{size: start - int64(len(header))}}, parts[1:]...)...)
+	o := &Output{parts: append(parts, l.tail)}
+	for _, p := range o.parts {
+		o.size += p.size
+	}
+	return o, nil
+}
+
+// parts returns a tensor's data and padding. Padding of a copied tensor is
+// copied too while the alignment stays, as far as the source has it.
+func (t source) parts(size, padded, align int64) []part {
+	if t.from == nil {
+		return []part{{size: size, name: t.Name, data: t.Data}, {size: padded - size}}
+	}
+	if t.from.align == align {
+		size = min(padded, t.from.size-t.off)
+	}
+	return []part{{size: size, name: t.Name, src: t.from.r, off: t.off}, {size: padded - size}}
+}
