@@ -1,0 +1,87 @@
+package gguf
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+	"testing"
+)
+
+// model opens a real model, or skips the test.
+func model(t testing.TB) *File {
+	t.Helper()
+	path := os.Getenv("RETCON_TEST_MODEL")
+	if path == "" {
+		path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+		if _, err := os.Stat(path); err != nil {
+			t.Skip("no model: set RETCON_TEST_MODEL to the path of one, or run make model")
+		}
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// A real model comes out as it went in: copied, put together again, and
+// edited and restored.
+func TestModelIdentity(t *testing.T) {
+	f := model(t)
+	if f.NumShards() > 1 {
+		t.Skip("the model is split")
+	}
+	want := sha256.New()
+	io.Copy(want, io.NewSectionReader(f.shards[0].r, 0, f.Size()))
+	for name, e := range map[string]Edits{"copied": {}, "put together": {Set: f.KV}} {
+		o, err := Rewrite(f, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := sha256.New()
+		if _, err := o.WriteTo(got); err != nil || !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
+			t.Errorf("%s: the file differs: %v", name, err)
+		}
+	}
+	t.Logf("version %d, %d keys, %d tensors, %d bytes", f.Version, len(f.KV), len(f.Tensors), f.Size())
+}
+
+func BenchmarkOpen(b *testing.B) {
+	f := model(b)
+	path := f.Paths()[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+	}
+}
+
+func BenchmarkHashTensors(b *testing.B) {
+	f := model(b)
+	b.SetBytes(f.dataSize())
+	for b.Loop() {
+		if _, err := HashTensors(context.Background(), f, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRewrite(b *testing.B) {
+	f := model(b)
+	o, err := Rewrite(f, Edits{Set: f.KV})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(o.Size())
+	for b.Loop() {
+		if _, err := o.WriteTo(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
