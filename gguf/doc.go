@@ -10,8 +10,8 @@
 // Nothing in a file is trusted. Every count, length and offset is checked
 // against the bytes that are left before memory is set aside for it, and bad
 // input ends in one line that wraps [ErrFormat], [ErrTruncated] or [ErrSplit].
-// The limits are ggml's, so what this package accepts llama.cpp accepts too,
-// with one exception: arrays of arrays, which the format has and ggml refuses.
+// The limits are ggml's, but for arrays of arrays, which the format has and
+// ggml refuses: they are read to a depth of eight.
 //
 // # Shapes
 //
