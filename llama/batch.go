@@ -1,0 +1,123 @@
+package llama
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"context"
+	"unsafe"
+)
+
+// Batch is the tokens of one decode.
+type Batch struct {
+	Tokens    []int32
+	Positions []int32
+	Sequences []int32
+	Logits    []bool // whether the logits after the token are wanted
+}
+
+// Add appends a token.
+func (b *Batch) Add(token int32, position, sequence int, logits bool) {
+	b.Tokens = append(b.Tokens, token)
+	b.Positions = append(b.Positions, int32(position))
+	b.Sequences = append(b.Sequences, int32(sequence))
+	b.Logits = append(b.Logits, logits)
+}
+
+// Len is the number of tokens.
+func (b *Batch) Len() int { return len(b.Tokens) }
+
+// Reset empties the batch.
+func (b *Batch) Reset() {
+	b.Tokens, b.Positions, b.Sequences, b.Logits = b.Tokens[:0], b.Positions[:0], b.Sequences[:0], b.Logits[:0]
+}
+
+func (c *Context) checkBatch(b *Batch) error {
+	n := b.Len()
+	switch {
+	case n == 0:
+		return invalid("an empty batch")
+	case n > c.params.Batch:
+		return invalid("a batch of %d tokens in a context for %d", n, c.params.Batch)
+	case len(b.Positions) != n || len(b.Sequences) != n || len(b.Logits) != n:
+		return invalid("a batch of %d tokens with %d positions, %d sequences, %d marks", n, len(b.Positions), len(b.Sequences), len(b.Logits))
+	}
+	for i := range n {
+		switch {
+		case b.Tokens[i] < 0 || int(b.Tokens[i]) >= c.model.info.Vocab:
+			return invalid("token %d is not in the vocabulary of %d", b.Tokens[i], c.model.info.Vocab)
+		case b.Sequences[i] < 0 || int(b.Sequences[i]) >= c.params.Sequences:
+			return invalid("sequence %d in a context for %d", b.Sequences[i], c.params.Sequences)
+		case b.Positions[i] < 0:
+			return invalid("position %d", b.Positions[i])
+		}
+	}
+	return nil
+}
+
+// Decode runs the model over a batch, in one graph.
+func (c *Context) Decode(ctx context.Context, b *Batch) error {
+	if err := c.checkBatch(b); err != nil {
+		return err
+	}
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return c.decode(ctx, b)
+}
+
+func (c *Context) decode(ctx context.Context, b *Batch) error {
+	marks := make([]int8, b.Len())
+	for i, want := range b.Logits {
+		if want {
+			marks[i] = 1
+		}
+	}
+	var e errorBuffer
+	code := C.rc_decode(c.c, C.int32_t(b.Len()), ints(b.Tokens), ints(b.Positions), ints(b.Sequences), (*C.int8_t)(unsafe.Pointer(&marks[0])), e.ptr())
+	return e.check(ctx, code, "decode")
+}
+
+func ints(s []int32) *C.int32_t {
+	if len(s) == 0 {
+		return nil
+	}
+	return (*C.int32_t)(unsafe.Pointer(&s[0]))
+}
+
+// Logits copies the logits [n_vocab] after token i of the last batch to dst.
+func (c *Context) Logits(dst []float32, i int) error {
+	if len(dst) != c.model.info.Vocab {
+		return invalid("room for %d logits of %d", len(dst), c.model.info.Vocab)
+	}
+	leave, err := c.enter(nil)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	var e errorBuffer
+	return e.check(nil, C.rc_logits(c.c, C.int32_t(i), (*C.float)(unsafe.Pointer(&dst[0])), e.ptr()), "logits")
+}
+
+// LogProbs gives log p(tokens[j]) after token at[j] of the last batch.
+func (c *Context) LogProbs(at, tokens []int32) ([]float64, error) {
+	if len(at) != len(tokens) {
+		return nil, invalid("%d places for %d tokens", len(at), len(tokens))
+	}
+	if len(at) == 0 {
+		return nil, nil
+	}
+	leave, err := c.enter(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	dst := make([]float64, len(at))
+	var e errorBuffer
+	code := C.rc_log_probs(c.c, C.int32_t(len(at)), ints(at), ints(tokens), (*C.double)(unsafe.Pointer(&dst[0])), e.ptr())
+	return dst, e.check(nil, code, "log-probabilities")
+}

@@ -1,0 +1,29 @@
+package llama
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import "context"
+
+// watch sets the flag that long native calls poll when ctx is done. The
+// returned function ends the watch and clears the flag; call it after the
+// native call.
+func watch(ctx context.Context, stop *C.rc_stop) func() {
+	C.rc_stop_set(stop, 0)
+	if ctx == nil || ctx.Done() == nil {
+		return func() {}
+	}
+	fired := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		C.rc_stop_set(stop, 1)
+		close(fired)
+	})
+	return func() {
+		if !cancel() {
+			<-fired
+		}
+		C.rc_stop_set(stop, 0)
+	}
+}
