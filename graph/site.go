@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -109,22 +110,19 @@ func (s *Sites) complete(g *Graph) error {
 	if s.Embedding < 0 {
 		return fmt.Errorf("%w: no rows of token_embd.weight are read", ErrGraph)
 	}
-	users := users(g)
-	streams := s.streams(g)
+	users, flow := users(g), newFlow(g)
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		if l.FFN < 0 {
 			return fmt.Errorf("%w: layer %d has no product with blk.%d.ffn_down.weight", ErrGraph, i, i)
 		}
 		l.FFN = behindAdapters(g, users, l.FFN)
+		modules := []ID{l.FFN, s.Embedding}
 		if l.Attention >= 0 {
 			l.Attention = behindAdapters(g, users, l.Attention)
+			modules[1] = l.Attention
 		}
-		end := ID(len(g.Nodes))
-		if i+1 < len(s.Layers) {
-			end = max(s.Layers[i+1].FFN, s.Layers[i+1].Attention)
-		}
-		l.Residual = firstFrom(streams, max(l.FFN, l.Attention)+1, end)
+		l.Residual = stream(flow, modules)
 	}
 	return nil
 }
@@ -168,42 +166,28 @@ func fromAdapter(g *Graph, id ID) bool {
 	return n.Op == OpMulMat && strings.HasSuffix(g.Node(n.Src[0]).Name, ".lora_b")
 }
 
-// streams lists the nodes through which all that depends on the embedding
-// passes: behind such a node nothing reads an earlier value of the network.
-// They are the residual stream between its branches.
-func (s *Sites) streams(g *Graph) []ID {
-	f := newFlow(g)
-	dep := f.dependents([]ID{s.Embedding})
+// stream is the residual stream behind a layer: the first node behind both its
+// modules through which all that depends on either of them passes.
+func stream(f *flow, modules []ID) ID {
+	g := f.g
+	dep := f.dependents(modules)
 	last := make([]ID, len(g.Nodes)) // last reader of each node
 	for i := range g.Nodes {
 		if dep[i] {
 			f.sources(ID(i), func(src ID) { last[src] = ID(i) })
 		}
 	}
-	var streams []ID
+	begin := slices.Max(modules)
 	reach := None // furthest reader of what came before
 	for i := range g.Nodes {
 		id := ID(i)
 		if !dep[i] {
 			continue
 		}
-		if reach <= id && !g.Nodes[i].Op.moves() && g.Nodes[i].Op != OpSetRows {
-			streams = append(streams, id)
-		}
-		reach = max(reach, last[i])
-	}
-	return streams
-}
-
-// firstFrom is the first of the ascending ids in [begin, end), or None.
-func firstFrom(ids []ID, begin, end ID) ID {
-	for _, id := range ids {
-		if id >= end {
-			break
-		}
-		if id >= begin {
+		if id > begin && reach <= id && !g.Nodes[i].Op.moves() && g.Nodes[i].Op != OpSetRows {
 			return id
 		}
+		reach = max(reach, last[i])
 	}
 	return None
 }

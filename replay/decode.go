@@ -2,7 +2,9 @@ package replay
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"retcon/graph"
@@ -157,4 +159,13 @@ func (d *Decode) Load(p *llama.Program, s *graph.Slice) error {
 		}
 	}
 	return nil
+}
+
+// floats reads F32 values.
+func floats(data []byte) []float32 {
+	out := make([]float32, len(data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return out
 }
