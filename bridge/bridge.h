@@ -98,6 +98,7 @@ typedef struct rc_context_params {
     int32_t n_ctx;     // cells of the KV cache
     int32_t n_batch;   // tokens in a decode, all in one graph
     int32_t n_seq;     // sequences
+    int32_t n_outputs; // rows of logits in a decode
     int32_t n_threads;
     bool    unified;   // one cache for all sequences
 } rc_context_params;

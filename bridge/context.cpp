@@ -60,6 +60,8 @@ int rc_context_new(rc_context ** out, rc_model * m, rc_context_params params, ch
         p.n_batch = params.n_batch;
         p.n_ubatch = params.n_batch; // one graph a decode
         p.n_seq_max = params.n_seq;
+        p.n_outputs_max = params.n_outputs;
+        p.n_outputs_max_per_seq = params.n_outputs;
         p.n_threads = params.n_threads;
         p.n_threads_batch = params.n_threads;
         p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; // attention in plain operators

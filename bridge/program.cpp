@@ -116,13 +116,21 @@ void rc_program::attach() {
     context->attached = this;
 }
 
+// measure uses a scheduler of its own: one that has only measured cannot allocate.
 size_t rc_program::measure() {
-    reserve_sched(context, graph_size());
-    context->attached = nullptr;
+    context->init_backends();
+    auto & backends = context->backends;
+    std::unique_ptr<ggml_backend_sched, void (*)(ggml_backend_sched_t)> sched(
+        ggml_backend_sched_new(backends.data(), nullptr, (int) backends.size(), graph_size(), false, false), ggml_backend_sched_free);
+    if (sched == nullptr) {
+        rc::fail(RC_NO_MEMORY, "cannot make a scheduler");
+    }
+    if (context->attached == this) {
+        context->attached = nullptr;
+    }
     restore();
-    std::vector<size_t> sizes(context->backends.size());
-    ggml_backend_sched_reserve_size(context->sched, graph, sizes.data());
-    ggml_backend_sched_reset(context->sched);
+    std::vector<size_t> sizes(backends.size());
+    ggml_backend_sched_reserve_size(sched.get(), graph, sizes.data());
     restore();
     size_t total = 0;
     for (size_t s : sizes) {

@@ -253,3 +253,23 @@ func (b Builder) Transpose(x ID) ID {
 
 // transposed is Transpose in contiguous memory.
 func (b Builder) transposed(x ID) ID { return b.Cont(b.Transpose(x)) }
+
+// Leaf appends a copy of a leaf of another graph.
+func (b Builder) Leaf(n Node) ID {
+	for i := range n.Src {
+		n.Src[i] = None
+	}
+	n.ViewSrc, n.ViewOffs, n.Op = None, 0, OpNone
+	return b.push(n)
+}
+
+// SetRows writes the rows x to the rows idx [n] (I64) of dst, in dst's memory.
+func (b Builder) SetRows(dst, x, idx ID) ID {
+	d, n, i := b.Node(dst), b.Node(x), b.Node(idx)
+	if i.Type != I64 || n.Ne[0] != d.Ne[0] || n.Ne[1] != i.Ne[0] {
+		panic(fmt.Sprintf("graph: SET_ROWS of %v in %v", n.Ne, d.Ne))
+	}
+	id := b.move(OpSetRows, dst, d.Ne, d.Nb, 0)
+	b.Nodes[id].Src = [MaxSrc]ID{x, idx, dst, None, None, None, None, None, None, None}
+	return id
+}

@@ -9,6 +9,7 @@ import (
 type Const struct {
 	Node ID
 	I32  []int32
+	I64  []int64
 	F32  []float32
 }
 

@@ -44,7 +44,11 @@ func (c *Context) checkBatch(b *Batch) error {
 	case len(b.Positions) != n || len(b.Sequences) != n || len(b.Logits) != n:
 		return invalid("a batch of %d tokens with %d positions, %d sequences, %d marks", n, len(b.Positions), len(b.Sequences), len(b.Logits))
 	}
+	outputs := 0
 	for i := range n {
+		if b.Logits[i] {
+			outputs++
+		}
 		switch {
 		case b.Tokens[i] < 0 || int(b.Tokens[i]) >= c.model.info.Vocab:
 			return invalid("token %d is not in the vocabulary of %d", b.Tokens[i], c.model.info.Vocab)
@@ -53,6 +57,9 @@ func (c *Context) checkBatch(b *Batch) error {
 		case b.Positions[i] < 0:
 			return invalid("position %d", b.Positions[i])
 		}
+	}
+	if outputs > c.params.Outputs {
+		return invalid("%d rows of logits in a context for %d", outputs, c.params.Outputs)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 type ContextParams struct {
 	Cells     int  // tokens that the KV cache holds, all sequences together
 	Batch     int  // most tokens of a decode, which is one graph
+	Outputs   int  // most rows of logits of a decode; 0: Batch
 	Sequences int  // sequences beside each other, at most MaxSequences
 	Threads   int  // 0: all processors
 	Separate  bool // a cache for each sequence instead of one for all
@@ -48,6 +49,9 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 	case params.Sequences < 1 || params.Sequences > MaxSequences:
 		return nil, invalid("a context for %d sequences: at most %d", params.Sequences, MaxSequences)
 	}
+	if params.Outputs <= 0 || params.Outputs > params.Batch {
+		params.Outputs = params.Batch
+	}
 	if err := m.retain(); err != nil {
 		return nil, err
 	}
@@ -55,7 +59,7 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 	var e errorBuffer
 	code := C.rc_context_new(&c.c, m.c, C.rc_context_params{
 		n_ctx: C.int32_t(params.Cells), n_batch: C.int32_t(params.Batch), n_seq: C.int32_t(params.Sequences),
-		n_threads: C.int32_t(params.Threads), unified: C.bool(!params.Separate),
+		n_outputs: C.int32_t(params.Outputs), n_threads: C.int32_t(params.Threads), unified: C.bool(!params.Separate),
 	}, e.ptr())
 	if code != C.RC_OK {
 		m.release()

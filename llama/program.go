@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -227,11 +228,14 @@ func (p *Program) SetInts(id graph.ID, data []int32) error {
 
 // SetConsts sets the inputs whose values were known when the graph was built.
 func (p *Program) SetConsts(consts []graph.Const) error {
-	for _, c := range consts {
-		if err := p.SetInts(c.Node, c.I32); err != nil {
-			return err
-		}
-		if err := p.Set(c.Node, c.F32); err != nil {
+	return p.ctx.SetConsts(p.g, consts)
+}
+
+// SetConsts sets inputs of g, whose handles are given, to their known values.
+func (c *Context) SetConsts(g *graph.Graph, consts []graph.Const) error {
+	for _, k := range consts {
+		h := g.Node(k.Node).Handle
+		if err := errors.Join(WriteTensor(c, h, 0, k.I32), WriteTensor(c, h, 0, k.I64), WriteTensor(c, h, 0, k.F32)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"retcon/edit"
+	"retcon/llama"
+	"retcon/replay"
+)
+
+func (m *Model) checkLayer(layer int) error {
+	if layer < 0 || layer >= m.info.Layers {
+		return fmt.Errorf("%w: layer %d of a model of %d", llama.ErrInvalid, layer, m.info.Layers)
+	}
+	return nil
+}
+
+// Keys reads keys and values with hooks in a decode. What follows a row's
+// position cannot change them and is not decoded.
+func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, values [][]float32, err error) {
+	if err := m.checkLayer(layer); err != nil {
+		return nil, nil, err
+	}
+	for i, r := range rows {
+		if r.At < 0 || r.At >= len(r.Tokens) {
+			return nil, nil, fmt.Errorf("%w: position %d of row %d of %d tokens", llama.ErrInvalid, r.At, i, len(r.Tokens))
+		}
+	}
+	for begin := 0; begin < len(rows); {
+		end, tokens := begin, 0
+		for end < len(rows) && end-begin < batchRows {
+			n := rows[end].At + 1
+			if end > begin && tokens+n > batchTokens {
+				break
+			}
+			tokens, end = tokens+n, end+1
+		}
+		k, v, err := m.keyGroup(ctx, layer, rows[begin:end], tokens)
+		if err != nil {
+			return nil, nil, err
+		}
+		keys, values = append(keys, k...), append(values, v...)
+		begin = end
+	}
+	return keys, values, nil
+}
+
+// keyGroup decodes all but the last batch plainly, then the positions asked
+// for, each sequence's last token, with hooks.
+func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens int) (keys, values [][]float32, err error) {
+	c, err := m.contextFor(tokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := decoder{c: c}
+	for seq, r := range rows {
+		for pos, t := range r.Tokens[:r.At] {
+			if err := d.add(ctx, t, pos, seq, nil); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if err := d.flush(ctx); err != nil {
+		return nil, nil, err
+	}
+	var b llama.Batch
+	at := make([]int32, len(rows))
+	for seq, r := range rows {
+		// the last layer computes only rows whose logits are read
+		b.Add(r.Tokens[r.At], r.At, seq, true)
+		at[seq] = int32(seq)
+	}
+	key := llama.Hook{Place: m.places.key[layer], Width: m.info.FeedForward[layer], Rows: at}
+	key.Data = make([]float32, len(rows)*key.Width)
+	value := llama.Hook{Place: m.places.ffn[layer], Width: m.info.Width, Rows: at}
+	value.Data = make([]float32, len(rows)*value.Width)
+	hooks := []llama.Hook{key, value}
+	if err := c.DecodeHooked(ctx, &b, hooks); err != nil {
+		return nil, nil, err
+	}
+	for i := range rows {
+		keys = append(keys, key.Data[i*key.Width:(i+1)*key.Width])
+		values = append(values, value.Data[i*value.Width:(i+1)*value.Width])
+	}
+	return keys, values, nil
+}
+
+// moments is a sum of keys with the context that it lives in.
+type moments struct {
+	*replay.Moments
+	c *llama.Context
+}
+
+func (s moments) Close() error {
+	s.Moments.Close()
+	return s.c.Close()
+}
+
+// Moments sums k kᵀ over the tokens of texts; a text longer than 512 tokens is
+// cut there.
+func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progress func(keys int64)) (edit.Moments, error) {
+	if err := m.checkLayer(layer); err != nil {
+		return nil, err
+	}
+	pieces, longest := cut(texts, batchTokens)
+	if len(pieces) == 0 {
+		return nil, fmt.Errorf("%w: no text to take keys from", llama.ErrInvalid)
+	}
+	rows := max(1, min(batchTokens/longest, batchRows))
+	m.scratch.Close()
+	m.scratch = nil
+	c, err := m.newContext(llama.ContextParams{Cells: rows * longest, Batch: rows * longest, Outputs: 1, Sequences: rows})
+	if err != nil {
+		return nil, err
+	}
+	sum, err := replay.NewMoments(ctx, c, layer, rows, longest)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	for i := 0; i < len(pieces); i += rows {
+		if err := sum.Add(ctx, pieces[i:min(i+rows, len(pieces))]); err != nil {
+			moments{sum, c}.Close()
+			return nil, err
+		}
+		if progress != nil {
+			progress(sum.Count())
+		}
+	}
+	return moments{sum, c}, nil
+}
+
+// cut splits texts into pieces of at most n tokens and gives the longest's length.
+func cut(texts [][]int32, n int) (pieces [][]int32, longest int) {
+	for _, t := range texts {
+		for len(t) > 0 {
+			k := min(len(t), n)
+			pieces = append(pieces, t[:k])
+			longest = max(longest, k)
+			t = t[k:]
+		}
+	}
+	return pieces, longest
+}

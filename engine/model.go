@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"retcon/edit"
+	"retcon/llama"
+)
+
+// Options says how a model is run.
+type Options struct {
+	Threads   int // 0: all processors
+	GPULayers int // layers to offload; negative: all
+	CPUOnly   bool
+	// Memory bounds what an objective takes beyond the model and the KV cache:
+	// values, gradients and transposed weights, in bytes. 0: DefaultMemory.
+	Memory int64
+	// Transpose fixes how the transposes of weights are kept for gradients.
+	Transpose TransposePolicy
+	// CheckTensors validates every weight while loading.
+	CheckTensors bool
+}
+
+// DefaultMemory is what an objective may take beyond the model file: 512 MB.
+const DefaultMemory = 512 << 20
+
+// Model is a loaded model. It serves one call at a time.
+type Model struct {
+	model   *llama.Model
+	opts    Options
+	info    edit.Info
+	updates []edit.Update
+	loaded  []*llama.Adapter // adapters loaded from files, always at work
+	applied *llama.Adapter   // the adapter of updates
+	scratch *llama.Context
+	places  *places
+}
+
+var _ edit.Model = (*Model)(nil)
+
+// Open loads the GGUF at path and the adapters in files beside it.
+func Open(ctx context.Context, path string, opts Options, adapters ...string) (*Model, error) {
+	if opts.Threads <= 0 {
+		opts.Threads = runtime.NumCPU()
+	}
+	if opts.Memory <= 0 {
+		opts.Memory = DefaultMemory
+	}
+	lm, err := llama.LoadModel(ctx, path, llama.ModelParams{
+		GPULayers: opts.GPULayers, CPUOnly: opts.CPUOnly, CheckTensors: opts.CheckTensors,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{model: lm, opts: opts}
+	if err := m.start(ctx, adapters); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) start(ctx context.Context, adapters []string) error {
+	for _, path := range adapters {
+		bytes, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		a, err := m.model.NewAdapter(bytes)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		m.loaded = append(m.loaded, a)
+	}
+	li := m.model.Info()
+	m.info = edit.Info{
+		Path: li.Path, Arch: li.Arch, Name: li.Name, Layers: li.Layers, Width: li.Width, Vocab: li.Vocab,
+		Context: li.ContextTrain, Params: int64(li.Params), BOS: li.BOS, AddsBOS: li.AddsBOS, Threads: m.opts.Threads,
+	}
+	return m.findPlaces(ctx)
+}
+
+// Info is what the file says of the model.
+func (m *Model) Info() edit.Info { return m.info }
+
+// Llama is the model underneath.
+func (m *Model) Llama() *llama.Model { return m.model }
+
+// Close frees the model and all that belongs to it.
+func (m *Model) Close() error {
+	if m == nil {
+		return nil
+	}
+	m.scratch.Close()
+	m.scratch = nil
+	m.applied.Close()
+	m.applied = nil
+	for _, a := range m.loaded {
+		a.Close()
+	}
+	m.loaded = nil
+	return m.model.Close()
+}
+
+// Opener gives package edit a way to load files.
+func Opener(opts Options) edit.Opener {
+	return func(ctx context.Context, path string, adapters ...string) (edit.Model, error) {
+		m, err := Open(ctx, path, opts, adapters...)
+		if err != nil {
+			return nil, err
+		}
+		return m, nil
+	}
+}

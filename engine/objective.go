@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"retcon/edit"
+	"retcon/graph"
+	"retcon/llama"
+	"retcon/replay"
+)
+
+// TransposePolicy says how an objective keeps the transposes of weights.
+type TransposePolicy int
+
+// The policies.
+const (
+	// TransposeAuto keeps them in the fastest type that fits the memory.
+	TransposeAuto TransposePolicy = iota
+	// TransposeExact keeps them in F32 if that fits.
+	TransposeExact
+	// TransposeNever transposes on the way, a block at a time.
+	TransposeNever
+)
+
+// Objective prepares the loss of a value. The rows' tokens before the edited
+// position are decoded once and stay in the cache; only the rest is computed
+// in a step.
+func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveRow) (edit.Objective, error) {
+	if err := m.checkLayer(layer); err != nil {
+		return nil, err
+	}
+	if err := checkRows(m.info, rows); err != nil {
+		return nil, err
+	}
+	for groups := 1; ; groups *= 2 {
+		groups = min(groups, len(rows))
+		o, err := m.objective(ctx, layer, rows, groups)
+		if err != nil {
+			return nil, err
+		}
+		if o.bytes() <= m.opts.Memory || groups == len(rows) {
+			return o, nil
+		}
+		o.Close()
+	}
+}
+
+func checkRows(info edit.Info, rows []edit.ObjectiveRow) error {
+	if len(rows) == 0 || len(rows) > llama.MaxSequences {
+		return fmt.Errorf("%w: an objective of %d rows", llama.ErrInvalid, len(rows))
+	}
+	for i, r := range rows {
+		if r.At < 0 || r.At >= len(r.Tokens) {
+			return fmt.Errorf("%w: position %d of row %d of %d tokens", llama.ErrInvalid, r.At, i, len(r.Tokens))
+		}
+		for _, t := range r.Targets {
+			if t.At < r.At || t.At >= len(r.Tokens) || t.Token < 0 || int(t.Token) >= info.Vocab {
+				return fmt.Errorf("%w: row %d wants token %d after position %d", llama.ErrInvalid, i, t.Token, t.At)
+			}
+		}
+		if r.KLWeight != 0 && (r.KeepAt < r.At || r.KeepAt >= len(r.Tokens)) {
+			return fmt.Errorf("%w: row %d keeps position %d", llama.ErrInvalid, i, r.KeepAt)
+		}
+	}
+	return nil
+}
+
+// objective is the loss over groups of rows that share one context.
+type objective struct {
+	c         *llama.Context
+	groups    []*replay.Value
+	rows      [][]edit.ObjectiveRow
+	transpose *replay.Transposed
+	width     int
+}
+
+func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, groups int) (*objective, error) {
+	cells, batch := 0, 0
+	for _, r := range rows {
+		cells += len(r.Tokens)
+	}
+	o := &objective{width: m.info.Width}
+	for g := range groups {
+		part := rows[g*len(rows)/groups : (g+1)*len(rows)/groups]
+		n := 0
+		for _, r := range part {
+			n += len(r.Tokens) - r.At
+		}
+		batch = max(batch, n)
+		o.rows = append(o.rows, part)
+	}
+	var err error
+	o.c, err = m.newContext(llama.ContextParams{
+		Cells: (cells + cellStep - 1) / cellStep * cellStep, Batch: max(batch, batchTokens), Sequences: len(rows),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := m.fillObjective(ctx, o, layer); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// fillObjective decodes the prefixes of all rows, then prepares each group.
+func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) error {
+	d := decoder{c: o.c}
+	seq := 0
+	for _, part := range o.rows {
+		for _, r := range part {
+			for pos, t := range r.Tokens[:r.At] {
+				if err := d.add(ctx, t, pos, seq, nil); err != nil {
+					return err
+				}
+			}
+			seq++
+		}
+	}
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	first := 0
+	for _, part := range o.rows {
+		spec := replay.ValueSpec{Layer: layer, Rows: valueRows(part, first)}
+		v, err := replay.NewValue(ctx, o.c, spec)
+		if err != nil {
+			return err
+		}
+		o.groups = append(o.groups, v)
+		if o.transpose == nil {
+			if o.transpose, err = m.transposes(ctx, o.c, v); err != nil {
+				return err
+			}
+		}
+		if err := v.Build(ctx, o.transpose, m.opts.Memory-o.transpose.Bytes()); err != nil {
+			return err
+		}
+		first += len(part)
+	}
+	return nil
+}
+
+// transposes keeps the weights' transposes as the policy says, if at least
+// half the memory is left for values.
+func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
+	types := []graph.Type{graph.F32}
+	if m.opts.Transpose == TransposeAuto {
+		if fastBF16() {
+			types = []graph.Type{graph.BF16}
+		} else {
+			types = []graph.Type{graph.F32, graph.BF16}
+		}
+	}
+	if m.opts.Transpose == TransposeNever {
+		return nil, nil
+	}
+	for _, t := range types {
+		if replay.TransposeBytes(v.Slice(), t) <= m.opts.Memory/2 {
+			return replay.Transpose(ctx, c, v.Slice(), t)
+		}
+	}
+	return nil, nil
+}
+
+// fastBF16 reports whether this machine multiplies BF16 faster than F32.
+func fastBF16() bool {
+	info := llama.SystemInfo()
+	return strings.Contains(info, "AVX512_BF16") || strings.Contains(info, "AMX_INT8") || strings.Contains(info, "AMX_BF16")
+}
+
+// valueRows gives a group's suffixes their sequences.
+func valueRows(rows []edit.ObjectiveRow, first int) []replay.ValueRow {
+	var out []replay.ValueRow
+	for i, r := range rows {
+		v := replay.ValueRow{
+			Sequence: first + i, Position: r.At, Tokens: r.Tokens[r.At:],
+			KeepAt: r.KeepAt - r.At, KLWeight: r.KLWeight,
+		}
+		for _, t := range r.Targets {
+			v.Targets = append(v.Targets, replay.Target{At: t.At - r.At, Token: t.Token})
+		}
+		if len(r.Targets) > 0 {
+			v.TargetWeight = r.NLLWeight / float64(len(r.Targets))
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Step computes the loss and its gradient, groups one after the other.
+func (o *objective) Step(ctx context.Context, delta, grad []float32) (edit.Loss, error) {
+	if len(delta) != o.width || len(grad) != o.width {
+		return edit.Loss{}, fmt.Errorf("%w: a delta of %d and a gradient of %d for a width of %d", llama.ErrInvalid, len(delta), len(grad), o.width)
+	}
+	clear(grad)
+	var loss edit.Loss
+	for i, g := range o.groups {
+		nll, kl, err := g.Step(ctx, delta, grad)
+		if err != nil {
+			return edit.Loss{}, err
+		}
+		for j, r := range o.rows[i] {
+			loss.Total += r.NLLWeight*nll[j] + r.KLWeight*kl[j]
+		}
+		loss.NLL, loss.KL = append(loss.NLL, nll...), append(loss.KL, kl...)
+	}
+	return loss, nil
+}
+
+// bytes is the memory beyond the model and the KV cache.
+func (o *objective) bytes() int64 {
+	n := o.transpose.Bytes()
+	compute := int64(0)
+	for _, g := range o.groups {
+		held, buffer := g.Bytes()
+		n += held
+		compute = max(compute, buffer)
+	}
+	return n + compute
+}
+
+// Close frees the objective and its context.
+func (o *objective) Close() error {
+	for _, g := range o.groups {
+		g.Close()
+	}
+	o.groups = nil
+	o.transpose.Close()
+	return o.c.Close()
+}

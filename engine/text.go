@@ -1,0 +1,22 @@
+package engine
+
+import "retcon/edit"
+
+// Tokenize splits text as llama.cpp does for this file.
+func (m *Model) Tokenize(text string, special bool) ([]edit.Token, error) {
+	tokens, err := m.model.Tokenize(text, special)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]edit.Token, len(tokens))
+	for i, t := range tokens {
+		out[i] = edit.Token(t)
+	}
+	return out, nil
+}
+
+// Text is the text of tokens, control tokens left out.
+func (m *Model) Text(tokens []int32) string { return m.model.Text(tokens) }
+
+// EndsText reports whether a token ends a generation.
+func (m *Model) EndsText(token int32) bool { return m.model.EndsText(token) }

@@ -1,0 +1,161 @@
+package replay
+
+import (
+	"math"
+
+	"retcon/graph"
+)
+
+// LossTerm is one next-token prediction of a loss: the negative logarithm of
+// the probability of Token in row Row of the logits, Weight times.
+type LossTerm struct {
+	Row    int
+	Token  int32
+	Weight float64
+}
+
+// KLTerm is KL(now || original) of row Row of the logits, Weight times.
+// Original holds the logits [n_vocab] to stay near.
+type KLTerm struct {
+	Row      int
+	Weight   float64
+	Original []float32
+}
+
+// loss is the tail of a program: from logits to the gradient of the loss at
+// them, in standard operators, and the few numbers that give its value.
+type loss struct {
+	terms []LossTerm
+	kls   []KLTerm
+
+	consts []graph.Const
+
+	seed graph.ID // dL/dlogits
+	p    graph.ID // p of each term's token, [1, terms]
+	klZ  graph.ID // logit of each KL row's likeliest original token, [1, kls]
+	klP  graph.ID // its probability
+	klS  graph.ID // Σ p (z - z0) of each KL row, [1, kls]
+}
+
+// newLoss appends the loss to a graph that ends in logits [n_vocab, rows].
+//
+// For softmax p of a row: d(-log p_t)/dz = p - e_t, and with d = z - z0,
+// dKL/dz = p (d - Σ p d), the normalising constants dropping out.
+func newLoss(g *graph.Graph, logits graph.ID, terms []LossTerm, kls []KLTerm) *loss {
+	l := &loss{terms: terms, kls: kls, p: graph.None, klS: graph.None}
+	b := graph.Builder{Graph: g}
+	ne := b.Node(logits).Ne
+	p := b.SoftMax(logits)
+	rowWeight := make([]float32, ne[1])
+	at := make([]int64, len(terms))
+	weight := make([]float32, len(terms))
+	for i, t := range terms {
+		rowWeight[t.Row] += float32(t.Weight)
+		at[i] = int64(t.Row)*ne[0] + int64(t.Token)
+		weight[i] = -float32(t.Weight)
+	}
+	g0 := b.Mul(p, l.f32(b, rowWeight, graph.Shape2(1, ne[1])))
+	flat := b.Reshape(g0, graph.Shape2(1, ne[0]*ne[1]))
+	targets := b.Fill(flat, 0)
+	targets = b.SetRows(targets, l.f32(b, weight, graph.Shape2(1, int64(len(terms)))), l.int64s(b, at))
+	l.seed = b.Reshape(b.Add(flat, targets), ne)
+	l.p = b.GetRows(b.Reshape(p, graph.Shape2(1, ne[0]*ne[1])), l.int32s(b, at))
+	if len(kls) > 0 {
+		l.addKL(b, logits)
+	}
+	return l
+}
+
+func (l *loss) addKL(b graph.Builder, logits graph.ID) {
+	ne := b.Node(logits).Ne
+	n := int64(len(l.kls))
+	rows, best, weight, original := make([]int64, n), make([]int64, n), make([]float32, n), make([]float32, 0, n*ne[0])
+	for i, k := range l.kls {
+		rows[i], weight[i] = int64(k.Row), float32(k.Weight)
+		original = append(original, k.Original...)
+		top := 0
+		for j, z := range k.Original {
+			if z > k.Original[top] {
+				top = j
+			}
+		}
+		best[i] = int64(i)*ne[0] + int64(top)
+	}
+	z := b.GetRows(logits, l.int32s(b, rows))
+	p := b.SoftMax(z)
+	d := b.Sub(z, l.f32(b, original, graph.Shape2(ne[0], n)))
+	l.klS = b.SumRows(b.Mul(p, d))
+	g := b.Mul(b.Mul(p, b.Sub(d, l.klS)), l.f32(b, weight, graph.Shape2(1, n)))
+	all := b.SetRows(b.Fill(logits, 0), g, l.int64s(b, rows))
+	l.seed = b.Add(l.seed, all)
+	idx := l.int32s(b, best)
+	l.klZ = b.GetRows(b.Reshape(z, graph.Shape2(1, n*ne[0])), idx)
+	l.klP = b.GetRows(b.Reshape(p, graph.Shape2(1, n*ne[0])), idx)
+}
+
+func (l *loss) f32(b graph.Builder, v []float32, ne [4]int64) graph.ID {
+	id := b.Input(graph.F32, ne, "loss")
+	l.consts = append(l.consts, graph.Const{Node: id, F32: v})
+	return id
+}
+
+func (l *loss) int32s(b graph.Builder, v []int64) graph.ID {
+	id := b.Input(graph.I32, graph.Shape2(int64(len(v)), 1), "rows")
+	small := make([]int32, len(v))
+	for i, x := range v {
+		small[i] = int32(x)
+	}
+	l.consts = append(l.consts, graph.Const{Node: id, I32: small})
+	return id
+}
+
+func (l *loss) int64s(b graph.Builder, v []int64) graph.ID {
+	id := b.Input(graph.I64, graph.Shape2(int64(len(v)), 1), "rows")
+	l.consts = append(l.consts, graph.Const{Node: id, I64: v})
+	return id
+}
+
+// outputs are the nodes that value reads.
+func (l *loss) outputs() []graph.ID {
+	if len(l.kls) == 0 {
+		return []graph.ID{l.p}
+	}
+	return []graph.ID{l.p, l.klZ, l.klP, l.klS}
+}
+
+// buffers is room for the outputs.
+func (l *loss) buffers() map[graph.ID][]float32 {
+	m := map[graph.ID][]float32{l.p: make([]float32, len(l.terms))}
+	if n := len(l.kls); n > 0 {
+		m[l.klZ], m[l.klP], m[l.klS] = make([]float32, n), make([]float32, n), make([]float32, n)
+	}
+	return m
+}
+
+// smallest positive float32: a probability that underflowed counts as this
+const tiny = 1.4e-45
+
+// values gives -log p of each term and the KL of each KL row, in nats.
+func (l *loss) values(out map[graph.ID][]float32) (nll, kl []float64) {
+	for _, p := range out[l.p] {
+		nll = append(nll, -math.Log(max(float64(p), tiny)))
+	}
+	for i, k := range l.kls {
+		// KL = Σ p (z - z0) - (lse - lse0), with lse = z_t - log p_t for any t
+		lse := float64(out[l.klZ][i]) - math.Log(max(float64(out[l.klP][i]), tiny))
+		kl = append(kl, float64(out[l.klS][i])-(lse-logSumExp(k.Original)))
+	}
+	return nll, kl
+}
+
+func logSumExp(z []float32) float64 {
+	top := z[0]
+	for _, v := range z {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for _, v := range z {
+		sum += math.Exp(float64(v - top))
+	}
+	return float64(top) + math.Log(sum)
+}
