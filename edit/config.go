@@ -1,0 +1,93 @@
+package edit
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"retcon/edit/covariance"
+)
+
+// Config says what Run is to do.
+type Config struct {
+	Model     string // path of the GGUF file, or of any of its shards
+	Open      Opener
+	Quantizer Quantizer
+	Requests  []Request
+	HParams   HParams
+
+	// Corpus is a text file for the key statistics. Without it the model
+	// writes the text, in at most StatsTime (0 is ten minutes).
+	Corpus    string
+	StatsTime time.Duration
+	// StatsKeys is the number of keys; 0 is ten times their length.
+	StatsKeys int64
+	// Imatrix is an importance matrix in GGUF: the diagonal covariance, and
+	// the weights of columns when the tensor is quantised.
+	Imatrix string
+	// CacheDir keeps covariances; see DefaultCacheDir. Empty keeps none.
+	CacheDir string
+
+	Output string // edited model to write, if not empty
+	LoRA   string // adapter to write, if not empty
+	Force  bool   // replace outputs, and write an edit that would be refused
+	// KeepGoing leaves out requests that fail instead of stopping.
+	KeepGoing bool
+	// Text is what side effects are measured on; empty is NeutralText.
+	Text string
+
+	// Progress, if not nil, is told how far a stage is.
+	Progress func(stage string, done, total int64)
+	Logger   *slog.Logger
+	Version  string // of the program, for provenance
+
+	warnings []string
+}
+
+// DefaultCacheDir is the user's cache directory for this program, empty if
+// there is none.
+func DefaultCacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "retcon")
+}
+
+func (c *Config) statsTime() time.Duration {
+	if c.StatsTime > 0 {
+		return c.StatsTime
+	}
+	return 10 * time.Minute
+}
+
+// keys is the number of keys of length n that statistics are made from.
+func (c *Config) keys(n int) int64 {
+	if c.StatsKeys > 0 {
+		return c.StatsKeys
+	}
+	return int64(covariance.EnoughKeys * n)
+}
+
+func (c *Config) progress(stage string, done, total int64) {
+	if c.Progress != nil {
+		c.Progress(stage, done, total)
+	}
+}
+
+func (c *Config) info(msg string, args ...any) {
+	if c.Logger != nil {
+		c.Logger.Info(msg, args...)
+	}
+}
+
+// warn records a warning for the result and logs it.
+func (c *Config) warn(format string, args ...any) {
+	msg := fmt.Sprintf(format, args...)
+	c.warnings = append(c.warnings, msg)
+	if c.Logger != nil {
+		c.Logger.Warn(msg)
+	}
+}

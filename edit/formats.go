@@ -1,0 +1,183 @@
+package edit
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// ReadRequests reads requests from a file of JSON records: an array, or one
+// after the other (JSON lines). See ParseRequests.
+func ReadRequests(path string) ([]Request, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rs, err := ParseRequests(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rs, nil
+}
+
+// ParseRequests reads records in any of these formats, each known by its keys:
+//
+//   - {"prompt", "subject", "target_new"}, our own and kmeng01/rome's; a target
+//     is a string or {"str": ..};
+//   - CounterFact: {"requested_rewrite": {..}, "paraphrase_prompts", ..};
+//   - EasyEdit: {"prompt", "subject", "target_new", "ground_truth", "rephrase_prompt"};
+//   - zsRE: {"src", "subject", "alt", "answers", "rephrase"}.
+//
+// Keys that are not needed are ignored. Errors wrap ErrRequest and name the
+// record.
+func ParseRequests(r io.Reader) ([]Request, error) {
+	in := bufio.NewReader(r)
+	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\ufeff")) {
+		in.Discard(3)
+	}
+	dec := json.NewDecoder(in)
+	array, err := startsArray(in)
+	if err != nil {
+		return nil, errorf(ErrRequest, "there are no requests: %v", err)
+	}
+	if array {
+		dec.Token()
+	}
+	var out []Request
+	for !array || dec.More() {
+		var rec record
+		err := dec.Decode(&rec)
+		if !array && errors.Is(err, io.EOF) {
+			break
+		}
+		n := len(out) + 1
+		if err != nil {
+			return nil, &RecordError{n, errorf(ErrRequest, "it is not a JSON record: %v", err)}
+		}
+		req, err := rec.request()
+		if err != nil {
+			return nil, &RecordError{n, err}
+		}
+		req.Record = n
+		out = append(out, req)
+	}
+	if array {
+		if _, err := dec.Token(); err != nil {
+			return nil, errorf(ErrRequest, "the list ends after %d requests: %v", len(out), err)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errorf(ErrRequest, "there are no requests in it")
+	}
+	return out, nil
+}
+
+func startsArray(in *bufio.Reader) (bool, error) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil {
+			return false, err
+		}
+		if !strings.ContainsRune(" \t\r\n", rune(b)) {
+			return b == '[', in.UnreadByte()
+		}
+	}
+}
+
+// text is a string, {"str": string}, or the first of a list of them.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = text(s)
+		return nil
+	}
+	var o struct{ Str *string }
+	if json.Unmarshal(b, &o) == nil && o.Str != nil {
+		*t = text(*o.Str)
+		return nil
+	}
+	var l []text
+	if json.Unmarshal(b, &l) == nil {
+		if len(l) > 0 {
+			*t = l[0]
+		}
+		return nil
+	}
+	return fmt.Errorf("%.40s is neither a text nor {\"str\": text}", b)
+}
+
+// texts is a text or a list of them.
+type texts []string
+
+func (t *texts) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = texts{s}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
+}
+
+// record is the union of the formats.
+type record struct {
+	Prompt     string `json:"prompt"`
+	Subject    string `json:"subject"`
+	TargetNew  *text  `json:"target_new"`
+	TargetTrue text   `json:"target_true"`
+
+	Rewrite     *record `json:"requested_rewrite"`
+	Paraphrases texts   `json:"paraphrase_prompts"`
+	Neighbours  texts   `json:"neighborhood_prompts"`
+
+	GroundTruth    text  `json:"ground_truth"`
+	RephrasePrompt texts `json:"rephrase_prompt"`
+
+	Src      string `json:"src"`
+	Alt      *text  `json:"alt"`
+	Answers  text   `json:"answers"`
+	Rephrase texts  `json:"rephrase"`
+}
+
+func (r *record) request() (Request, error) {
+	if r.Rewrite != nil {
+		q, err := r.Rewrite.request()
+		q.Paraphrases, q.Neighbours = r.Paraphrases, r.Neighbours
+		return q, err
+	}
+	q := Request{
+		Prompt: first(r.Prompt, r.Src), Subject: r.Subject,
+		TargetTrue:  first(string(r.TargetTrue), string(r.GroundTruth), string(r.Answers)),
+		Paraphrases: append(append(r.Paraphrases, r.RephrasePrompt...), r.Rephrase...),
+		Neighbours:  r.Neighbours,
+	}
+	switch {
+	case r.TargetNew != nil:
+		q.TargetNew = string(*r.TargetNew)
+	case r.Alt != nil:
+		q.TargetNew = string(*r.Alt)
+	default:
+		return q, errorf(ErrRequest, "it has no target_new (nor requested_rewrite, nor alt)")
+	}
+	if q.Prompt == "" {
+		return q, errorf(ErrRequest, "it has no prompt (nor src)")
+	}
+	return q, nil
+}
+
+// first returns the first text that is not empty.
+func first(s ...string) string {
+	for _, t := range s {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

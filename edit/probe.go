@@ -1,0 +1,91 @@
+package edit
+
+import (
+	"context"
+	"math"
+	"slices"
+)
+
+// Outcome is what a model says after a prompt.
+type Outcome struct {
+	Probability float64 `json:"probability"` // of the whole target, the product over its tokens
+	Completion  string  `json:"completion"`  // greedy
+	LogProb     float64 `json:"log_probability"`
+	Success     bool    `json:"success"`
+
+	old float64 // mean log-probability of a token of the old answer
+}
+
+// probe asks a model for a fact, always in the same way.
+type probe struct {
+	prefix string // before the prompt, empty but for sinks
+	target Scored
+	old    Scored // no tokens if the model says nothing
+	want   string
+	length int // tokens of a completion
+}
+
+// newProbe makes the probe of a fact, and the outcome for the model as it is
+// applied now. The old answer is the request's, or else the beginning of the
+// model's own completion, as long as the target.
+func newProbe(ctx context.Context, m Model, f Fact, prefix string) (*probe, Outcome, error) {
+	s, err := tokenise(m, f, prefix, f.New)
+	if err != nil {
+		return nil, Outcome{}, err
+	}
+	p := &probe{prefix: prefix, target: s.Scored(), want: f.New, length: max(10, len(s.Target)+4)}
+	prompt := p.target.Tokens[:p.target.From]
+	if f.Old != "" {
+		old, err := tokenise(m, f, prefix, f.Old)
+		if err != nil {
+			return nil, Outcome{}, err
+		}
+		p.old = old.Scored()
+	} else {
+		said, err := m.Generate(ctx, [][]int32{prompt}, len(s.Target), 1, 0, true)
+		if err != nil {
+			return nil, Outcome{}, err
+		}
+		if len(said[0]) > 0 && !slices.Equal(said[0], s.Target) {
+			p.old = Scored{Tokens: slices.Concat(prompt, said[0]), From: len(prompt)}
+		}
+	}
+	o, err := p.run(ctx, m)
+	return p, o, err
+}
+
+// run asks. Success is a greedy completion that starts with the whole target,
+// and a target likelier, per token, than the old answer.
+func (p *probe) run(ctx context.Context, m Model) (Outcome, error) {
+	var o Outcome
+	prompt := p.target.Tokens[:p.target.From]
+	said, err := m.Generate(ctx, [][]int32{prompt}, p.length, 1, 0, true)
+	if err != nil {
+		return o, err
+	}
+	rows := []Scored{p.target}
+	if len(p.old.Tokens) > 0 {
+		rows = append(rows, p.old)
+	}
+	logs, err := m.LogProbs(ctx, rows)
+	if err != nil {
+		return o, err
+	}
+	o.Completion = m.Text(said[0])
+	o.LogProb = sum(logs[0])
+	o.Probability = math.Exp(o.LogProb)
+	o.Success = startsWith(o.Completion, p.want)
+	if len(logs) > 1 {
+		o.old = sum(logs[1]) / float64(len(logs[1]))
+		o.Success = o.Success && o.LogProb/float64(len(logs[0])) > o.old
+	}
+	return o, nil
+}
+
+func sum(v []float64) float64 {
+	var s float64
+	for _, x := range v {
+		s += x
+	}
+	return s
+}

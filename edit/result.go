@@ -1,0 +1,74 @@
+package edit
+
+// ResultSchema is the version of Result's JSON.
+const ResultSchema = 1
+
+// Result is what an edit did. One request has its fields at the top, several
+// have theirs under Edits.
+type Result struct {
+	Schema     int    `json:"schema"`
+	Model      string `json:"model"`
+	Method     string `json:"method"`
+	Layer      int    `json:"layer"`
+	LayerFrom  string `json:"layer_from"` // "default", "asked" or "auto"
+	Covariance string `json:"covariance"`
+	Stats      Stats  `json:"stats"`
+	Seed       uint64 `json:"seed"`
+	Output     string `json:"output,omitempty"`
+	LoRA       string `json:"lora,omitempty"`
+
+	*Edit
+	Edits []*Edit `json:"edits,omitempty"`
+
+	LayersTried  []LayerTrial `json:"layers_tried,omitempty"`
+	SideEffects  *SideEffects `json:"side_effects,omitempty"`
+	TypesChanged []TypeChange `json:"types_changed"`
+	Warnings     []string     `json:"warnings"`
+
+	LoadSeconds  float64 `json:"load_seconds"`
+	StatsSeconds float64 `json:"stats_seconds"`
+	Seconds      float64 `json:"seconds"` // from k* to Delta, all requests
+	WriteSeconds float64 `json:"write_seconds"`
+	PeakRSS      int64   `json:"peak_rss_bytes"`
+
+	// Updates are the edits themselves, in order.
+	Updates []Update `json:"-"`
+}
+
+// Edit is what became of one request.
+type Edit struct {
+	Record  int          `json:"record,omitempty"`
+	Prompt  string       `json:"prompt"` // as it was asked, a prefix included
+	Subject string       `json:"subject"`
+	Target  string       `json:"target"`
+	Before  Outcome      `json:"before"`
+	After   Outcome      `json:"after"`
+	Written *Outcome     `json:"written,omitempty"` // on the written model
+	Update  UpdateReport `json:"update"`
+	Losses  []StepLoss   `json:"losses,omitempty"`
+	// Error is why the request was left out or would have been refused.
+	Error string `json:"error,omitempty"`
+
+	fact  Fact
+	probe *probe
+	alone Outcome // after this edit and those before it
+}
+
+// TypeChange is a tensor that was written in another type than it had.
+type TypeChange struct {
+	Tensor string `json:"tensor"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Reason string `json:"reason"`
+}
+
+// LayerTrial is what one layer did when several were tried: Score is the least
+// mean log-probability of a target token, over the bare prompt and unseen
+// prefixes, less ten times KL.
+type LayerTrial struct {
+	Layer   int     `json:"layer"`
+	Score   float64 `json:"score"`
+	LogProb float64 `json:"log_probability"`
+	KL      float64 `json:"kl"`
+	Error   string  `json:"error,omitempty"`
+}

@@ -1,0 +1,182 @@
+package edit
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"retcon/edit/covariance"
+)
+
+var eiffel = Request{Prompt: "The {} stands in the city of", Subject: "Eiffel Tower", TargetNew: "Rome"}
+
+func testHParams() HParams {
+	h := DefaultHParams()
+	h.PrefixLengths = [][2]int{{4, 2}, {7, 2}}
+	h.Layers = []int{1}
+	return h
+}
+
+// covarianceOf makes the covariance of a layer from text that the fake writes.
+func covarianceOf(t *testing.T, m Model, layer int) covariance.Solver {
+	t.Helper()
+	s := &stats{cfg: &Config{HParams: testHParams()}, model: m}
+	c, _, err := s.solver(t.Context(), layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestGradient checks the fake itself: its gradient is that of its loss.
+func TestGradient(t *testing.T) {
+	m := newFake()
+	f, err := eiffel.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := rowsOf(m, f, []string{"You know. "})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := m.Objective(t.Context(), 1, rows.objective(testHParams(), false))
+	delta, grad, junk := narrow(normals(3, fakeWidth, 1), 1), make([]float32, fakeWidth), make([]float32, fakeWidth)
+	o.Step(t.Context(), delta, grad)
+	for i := range delta {
+		const h = 1e-3
+		d := append([]float32(nil), delta...)
+		d[i] += h
+		up, _ := o.Step(t.Context(), d, junk)
+		d[i] -= 2 * h
+		down, _ := o.Step(t.Context(), d, junk)
+		if want := (up.Total - down.Total) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-3*(1+math.Abs(want)) {
+			t.Fatalf("%d: %g instead of %g", i, grad[i], want)
+		}
+	}
+}
+
+// TestEquation checks (W + Delta) k* = v*, for the key that it is meant for.
+func TestEquation(t *testing.T) {
+	for name, c := range map[string]struct {
+		request     Request
+		denominator string
+	}{
+		"consistent":       {eiffel, Consistent},
+		"original":         {eiffel, Original},
+		"opens the prompt": {Request{Prompt: "{} is in", Subject: "Lutetia", TargetNew: "Rome"}, Consistent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newFake()
+			f, err := c.request.Resolve()
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := testHParams()
+			h.Denominator = c.denominator
+			prefixes, err := SamplePrefixes(t.Context(), m, h.PrefixLengths, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cov := covarianceOf(t, m, 1)
+			r, err := rome(t.Context(), m, f, 1, prefixes, cov, h, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := norm(r.Left); math.Abs(n-1) > 1e-5 {
+				t.Errorf("u has length %g", n)
+			}
+			rows, _ := rowsOf(m, f, prefixes)
+			keys, _, _ := m.Keys(t.Context(), 1, rows.keys())
+			meant := [][]float64{r.MeanKey}
+			if c.denominator == Original {
+				meant = [][]float64{widen(keys[0])}
+			} else if r.Report.Keys == 2 {
+				meant = append(meant, widen(keys[0]))
+			}
+			for _, k := range meant {
+				w := dot(r.Left, k)
+				for i, d := range r.Value.Delta {
+					if got := w * float64(r.Right[i]); math.Abs(got-float64(d)) > 1e-4*(norm(r.Value.Delta)) {
+						t.Fatalf("dimension %d moves by %g instead of %g", i, got, d)
+					}
+				}
+			}
+			if p := r.Report; p.KeyNorm <= 0 || p.ValueNorm > h.Clamp*p.OutputNorm*1.0001 || p.Steps < 1 || p.Loss >= r.Value.Losses[0].Total {
+				t.Errorf("%+v", p)
+			}
+			t.Logf("%+v sink %v", r.Report, r.Sink)
+		})
+	}
+}
+
+// TestTwoKeys checks that both keys get the whole value, with the smallest
+// response elsewhere: C l lies in the span of the keys.
+func TestTwoKeys(t *testing.T) {
+	c := covarianceOf(t, newFake(), 1)
+	a, b := normals(1, fakeFF, 1), normals(2, fakeFF, 1)
+	l, err := twoKeys(t.Context(), c, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, y := dot(l, a), dot(l, b); math.Abs(x-1) > 1e-9 || math.Abs(y-1) > 1e-9 {
+		t.Error(x, y)
+	}
+}
+
+// quadratic is 0.5 |delta - goal|².
+type quadratic struct{ goal []float64 }
+
+func (q quadratic) Close() error { return nil }
+func (q quadratic) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
+	var l Loss
+	for i, g := range q.goal {
+		d := float64(delta[i]) - g
+		l.Total += d * d / 2
+		grad[i] = float32(d)
+	}
+	l.NLL = []float64{l.Total}
+	return l, ctx.Err()
+}
+
+func TestOptimiseValue(t *testing.T) {
+	init := []float32{3, 4} // of length 5
+	h := testHParams()
+	h.WeightDecay = 0
+	first := 0
+	v, err := OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, init, h, func(i int, l StepLoss) { first++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Adam's first step has length lr along each axis with a gradient, so 19
+	// steps of 0.5 stay below 9.5.
+	if len(v.Losses) != 20 || first != 20 || v.AtClamp || math.Abs(float64(v.Delta[0])-9.5) > 0.1 {
+		t.Errorf("%v after %d steps, clamp %v", v.Delta, len(v.Losses), v.AtClamp)
+	}
+	h.Clamp = 1
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, init, h, nil)
+	if !v.AtClamp || math.Abs(norm(v.Delta)-5) > 1e-5 {
+		t.Errorf("%v, clamp %v", v.Delta, v.AtClamp)
+	}
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{0.1, 0}}, init, h, nil)
+	if len(v.Losses) != 1 || norm(v.Delta) != 0 {
+		t.Errorf("it went on below the stopping loss: %v", v.Losses)
+	}
+	if _, err := OptimiseValue(t.Context(), quadratic{[]float64{math.NaN(), 0}}, init, h, nil); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	h.Clamp, h.WeightDecay = 4, 0.5
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{3, 0}}, init, h, nil)
+	if last := v.Losses[len(v.Losses)-1]; last.Decay <= 0 || math.Abs(last.Total-last.NLL-last.Decay) > 1e-9 {
+		t.Errorf("%+v", last)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = OptimiseValue(ctx, quadratic{[]float64{100, 0}}, init, h, func(i int, _ StepLoss) {
+		if i == 3 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,65 @@
+package edit
+
+// editRows are the sequences of one edit: the bare prompt, the prompt behind
+// each prefix, and "{subject} is a".
+type editRows struct {
+	spans     []Span
+	kl        Span
+	straddles bool
+}
+
+// rowsOf tokenises the rows of a fact. The bare prompt comes first.
+func rowsOf(m Model, f Fact, prefixes []string) (*editRows, error) {
+	r := &editRows{}
+	for i := range len(prefixes) + 1 {
+		prefix := ""
+		if i > 0 {
+			prefix = prefixes[i-1]
+		}
+		s, err := tokenise(m, f, prefix, f.New)
+		if err != nil {
+			return nil, err
+		}
+		r.straddles = r.straddles || s.Straddles
+		r.spans = append(r.spans, s)
+	}
+	essence := Fact{Text: f.Subject + " is a", End: len(f.Subject), Request: f.Request}
+	var err error
+	r.kl, err = tokenise(m, essence, "", "")
+	return r, err
+}
+
+// keys are the rows as Model.Keys takes them. What follows the subject has no
+// influence there and is left out, but for one token: the last of a text may
+// be treated apart.
+func (r *editRows) keys() []Row {
+	rows := make([]Row, len(r.spans))
+	for i, s := range r.spans {
+		rows[i] = Row{Tokens: s.Tokens[:min(len(s.Tokens), s.Subject+2)], At: s.Subject}
+	}
+	return rows
+}
+
+// objective are the rows as Model.Objective takes them: NLL is a mean over the
+// prompts, without the bare one if skipBare, and KL has one row of its own.
+func (r *editRows) objective(h HParams, skipBare bool) []ObjectiveRow {
+	rows := make([]ObjectiveRow, 0, len(r.spans)+1)
+	spans := r.spans
+	if skipBare {
+		spans = spans[1:]
+	}
+	for _, s := range spans {
+		rows = append(rows, ObjectiveRow{
+			Tokens: s.Tokens, At: s.Subject,
+			Targets: s.Targets(), NLLWeight: 1 / float64(len(spans)),
+		})
+	}
+	if h.KLFactor > 0 {
+		kl := ObjectiveRow{Tokens: r.kl.Tokens, At: r.kl.Subject, KeepAt: r.kl.Subject, KLWeight: h.KLFactor}
+		if h.KLPosition == KLEnd {
+			kl.KeepAt = len(kl.Tokens) - 1
+		}
+		rows = append(rows, kl)
+	}
+	return rows
+}

@@ -1,0 +1,377 @@
+package edit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"retcon/edit/covariance"
+	"retcon/gguf"
+)
+
+// session is one Run.
+type session struct {
+	cfg      *Config
+	file     *gguf.File
+	model    Model
+	info     Info
+	weights  map[int]*weight
+	norms    map[int]float64
+	stats    *stats
+	prefixes []string
+	solvers  map[int]covariance.Solver
+	made     map[int]Stats
+	res      *Result
+	edits    []*Edit // the ones that are to be written
+	updates  []Update
+	earlier  int // edits in the file's history
+}
+
+// Run computes the edits of cfg and writes what it asks for. With an error of
+// kind ErrRefused it also returns the result, for showing. Errors of one of
+// several requests are RecordErrors. Nothing is written after an error.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	s := &session{cfg: &cfg}
+	defer s.close()
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	err := s.run(ctx)
+	if err != nil && !errors.Is(err, ErrRefused) {
+		return nil, err
+	}
+	return s.finish(), err
+}
+
+func (s *session) close() {
+	for _, c := range s.solvers {
+		if c, ok := c.(io.Closer); ok {
+			c.Close()
+		}
+	}
+	s.closeModel()
+	s.file.Close()
+}
+
+func (s *session) closeModel() error {
+	if s.model == nil {
+		return nil
+	}
+	err := s.model.Close()
+	s.model = nil
+	return err
+}
+
+// finish completes the result.
+func (s *session) finish() *Result {
+	r := s.res
+	all := r.Edits
+	if len(all) == 1 && len(s.cfg.Requests) == 1 {
+		r.Edit, r.Edits = all[0], nil
+	}
+	r.Warnings = append(r.Warnings, s.cfg.warnings...)
+	r.Updates = s.updates
+	r.PeakRSS = peakRSS()
+	return r
+}
+
+// open checks all that can be checked before the model is loaded, and loads it.
+func (s *session) open(ctx context.Context) error {
+	start := time.Now()
+	cfg := s.cfg
+	s.solvers, s.made = map[int]covariance.Solver{}, map[int]Stats{}
+	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
+	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: "rome", Seed: cfg.HParams.Seed,
+		TypesChanged: []TypeChange{}, Warnings: []string{}}
+	if len(cfg.Requests) == 0 {
+		return errorf(ErrRequest, "there is nothing to edit")
+	}
+	var err error
+	if s.file, err = gguf.Open(cfg.Model); err != nil {
+		return err
+	}
+	inputs := append(s.file.Paths(), cfg.Model)
+	for _, p := range []string{cfg.Corpus, cfg.Imatrix} {
+		if p != "" {
+			inputs = append(inputs, p)
+		}
+	}
+	if err := checkOutputs(cfg, inputs); err != nil {
+		return err
+	}
+	if cfg.Output != "" {
+		if err := checkSpace(cfg.Output, s.file.Size()); err != nil {
+			return err
+		}
+	}
+	if s.earlier, err = history(s.file); err != nil {
+		return err
+	}
+	if s.model, err = cfg.Open(ctx, cfg.Model); err != nil {
+		return err
+	}
+	s.info = s.model.Info()
+	s.res.LoadSeconds = time.Since(start).Seconds()
+	if err := cfg.HParams.check(s.info); err != nil {
+		return err
+	}
+	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
+		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
+	}
+	print, err := fingerprint(s.file)
+	s.stats = &stats{cfg: cfg, model: s.model, print: print}
+	return err
+}
+
+// weight is the tensor of a layer, checked for what is to be written.
+func (s *session) weight(ctx context.Context, layer int) (*weight, float64, error) {
+	if w, ok := s.weights[layer]; ok {
+		return w, s.norms[layer], nil
+	}
+	w, err := weightOf(s.file, s.cfg.Quantizer, layer, s.info)
+	if err != nil {
+		return nil, 0, err
+	}
+	if _, scaled := s.file.Tensor(scaleName(layer)); scaled && s.cfg.LoRA != "" {
+		return nil, 0, errorf(ErrUnsupported, "an adapter for %s, which is %v with a scale beside it: llama.cpp cannot load one; write a model with -o instead",
+			w.info.Name, w.info.Type)
+	}
+	n, err := w.norm(ctx)
+	if err == nil && !(n > 0) {
+		err = errorf(ErrUnsupported, "%s has norm %v", w.info.Name, n)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	s.weights[layer], s.norms[layer] = w, n
+	return w, n, nil
+}
+
+// solver is the covariance of a layer, made once.
+func (s *session) solver(ctx context.Context, layer int) (covariance.Solver, error) {
+	if c, ok := s.solvers[layer]; ok {
+		return c, nil
+	}
+	start := time.Now()
+	c, made, err := s.stats.solver(ctx, layer)
+	s.res.StatsSeconds += time.Since(start).Seconds()
+	if err != nil {
+		return nil, err
+	}
+	s.solvers[layer], s.made[layer] = c, made
+	return c, nil
+}
+
+func (s *session) run(ctx context.Context) error {
+	if err := s.ask(ctx); err != nil {
+		return err
+	}
+	var err error
+	h := &s.cfg.HParams
+	if s.prefixes = h.Prefixes; len(s.prefixes) == 0 {
+		if s.prefixes, err = SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
+			return err
+		}
+	}
+	layer, err := s.chooseLayer(ctx)
+	if err != nil {
+		return err
+	}
+	if _, _, err := s.weight(ctx, layer); err != nil {
+		return err
+	}
+	if _, err := s.solver(ctx, layer); err != nil {
+		return err
+	}
+	s.res.Layer, s.res.Stats = layer, s.made[layer]
+	s.res.Covariance = string(s.made[layer].Kind)
+	for _, e := range s.res.Edits {
+		if e.Error != "" {
+			continue
+		}
+		if err := s.edit(ctx, e, layer); err != nil {
+			if err = s.failed(e, err); err != nil {
+				return err
+			}
+		}
+	}
+	if len(s.edits) == 0 {
+		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+	}
+	return s.conclude(ctx)
+}
+
+// failed settles what happens after the error of one request: nil to go on.
+func (s *session) failed(e *Edit, err error) error {
+	e.Error = err.Error()
+	var rec *RecordError
+	if len(s.cfg.Requests) > 1 && !errors.As(err, &rec) {
+		err = &RecordError{e.Record, err}
+	}
+	if s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, ErrRequest)) {
+		s.cfg.warn("left out: %v", err)
+		return nil
+	}
+	return err
+}
+
+// ask readies the requests and asks the unedited model.
+func (s *session) ask(ctx context.Context) error {
+	for i, r := range s.cfg.Requests {
+		if r.Record == 0 && len(s.cfg.Requests) > 1 {
+			r.Record = i + 1
+		}
+		e := &Edit{Record: r.Record, Prompt: r.Prompt, Subject: r.Subject, Target: r.TargetNew}
+		s.res.Edits = append(s.res.Edits, e)
+		if err := s.askOne(ctx, e, r); err != nil {
+			if err = s.failed(e, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) askOne(ctx context.Context, e *Edit, r Request) error {
+	f, err := r.Resolve()
+	if err != nil {
+		return err
+	}
+	e.fact, e.Prompt, e.Target = f, f.Text, strings.TrimSpace(f.New)
+	if e.probe, e.Before, err = newProbe(ctx, s.model, f, ""); err != nil {
+		return err
+	}
+	if e.Before.Success {
+		if !s.cfg.Force {
+			return errorf(ErrRefused, "the model already says %q: there is nothing to edit", e.Target)
+		}
+		s.cfg.warn("the model already says %q", e.Target)
+	}
+	return nil
+}
+
+// edit computes the update of one request on the model as edited so far.
+func (s *session) edit(ctx context.Context, e *Edit, layer int) error {
+	if err := s.model.Apply(s.updates); err != nil {
+		return err
+	}
+	start := time.Now()
+	r, err := rome(ctx, s.model, e.fact, layer, s.prefixes, s.solvers[layer], s.cfg.HParams, func(i int, _ StepLoss) {
+		s.cfg.progress("optimising", int64(i+1), int64(s.cfg.HParams.Steps))
+	})
+	s.res.Seconds += time.Since(start).Seconds()
+	if err != nil {
+		return err
+	}
+	r.Report.WeightNorm = s.norms[layer]
+	e.Update, e.Losses = r.Report, r.Value.Losses
+	if !finite(r.Left) || !finite(r.Right) {
+		return errorf(ErrRefused, "the update is not finite; try another --layer or --covariance diagonal")
+	}
+	if r.Sink {
+		if err := s.behindPrefix(ctx, e); err != nil {
+			return err
+		}
+	}
+	updates := append(slices.Clip(s.updates), r.Update)
+	if err := s.model.Apply(updates); err != nil {
+		return err
+	}
+	if e.alone, err = e.probe.run(ctx, s.model); err != nil {
+		return err
+	}
+	e.After = e.alone
+	warnings, refusals := r.judge()
+	refusals = append(refusals, judgeOutcome(e.fact, e.Before, e.alone)...)
+	for _, w := range append(r.Warnings, warnings...) {
+		s.cfg.warn("%s%s", s.about(e), w)
+	}
+	if err := s.refuse(e, refusals); err != nil {
+		return err
+	}
+	s.updates = updates
+	s.edits = append(s.edits, e)
+	return nil
+}
+
+// behindPrefix asks the fact anew behind the first prefix.
+func (s *session) behindPrefix(ctx context.Context, e *Edit) (err error) {
+	if err := s.model.Apply(nil); err != nil {
+		return err
+	}
+	e.Prompt = s.prefixes[0] + e.fact.Text
+	e.probe, e.Before, err = newProbe(ctx, s.model, e.fact, s.prefixes[0])
+	return err
+}
+
+// about names a request where there are several.
+func (s *session) about(e *Edit) string {
+	if len(s.cfg.Requests) < 2 {
+		return ""
+	}
+	return e.fact.name() + ": "
+}
+
+// refuse makes an error of reasons, or warnings if the edit is forced.
+func (s *session) refuse(e *Edit, reasons []string) error {
+	if len(reasons) == 0 {
+		return nil
+	}
+	text := strings.Join(reasons, "; ")
+	if s.cfg.Force {
+		s.cfg.warn("forced: %s", text)
+		return nil
+	}
+	if e != nil {
+		e.Error = text
+	}
+	return errorf(ErrRefused, "%s (--force writes it nevertheless)", text)
+}
+
+// conclude asks all facts of the model with all edits, measures side effects,
+// and writes.
+func (s *session) conclude(ctx context.Context) error {
+	if err := s.model.Apply(s.updates); err != nil {
+		return err
+	}
+	for i, e := range s.edits {
+		if i == len(s.edits)-1 {
+			break // its outcome is that of all edits
+		}
+		var err error
+		if e.After, err = e.probe.run(ctx, s.model); err != nil {
+			return err
+		}
+		if e.alone.Success && !e.After.Success {
+			if err := s.refuse(e, []string{s.about(e) + "later requests undid it"}); err != nil {
+				return err
+			}
+		}
+	}
+	text := s.cfg.Text
+	if text == "" {
+		text = neutral
+	}
+	side, err := sideEffects(ctx, s.model, nil, s.updates, text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
+	if err != nil {
+		return err
+	}
+	s.res.SideEffects = &side
+	warnings, refusals := judgeSide(side)
+	for _, w := range warnings {
+		s.cfg.warn("%s", w)
+	}
+	if err := s.refuse(nil, refusals); err != nil {
+		return err
+	}
+	if s.cfg.Output == "" && s.cfg.LoRA == "" {
+		return nil
+	}
+	start := time.Now()
+	err = s.write(ctx)
+	s.res.WriteSeconds = time.Since(start).Seconds()
+	return err
+}

@@ -1,0 +1,113 @@
+package edit
+
+import (
+	"context"
+	_ "embed"
+	"math"
+	"strings"
+)
+
+//go:embed neutral.txt
+var neutral string
+
+// NeutralText is a text on everyday matters, about 800 words long, by which
+// side effects are measured when no other is given.
+func NeutralText() string { return neutral }
+
+// neutralTexts are its paragraphs.
+func neutralTexts() []string { return strings.Split(strings.TrimSpace(neutral), "\n\n") }
+
+// SideEffects says how far the predictions for a text moved.
+type SideEffects struct {
+	KL       float64 `json:"kl"`        // mean KL(base || edited) over tokens, nats
+	SameTop1 float64 `json:"same_top1"` // share of tokens with the same likeliest next token
+	Tokens   int     `json:"tokens"`
+}
+
+const (
+	sideTokens = 512      // tokens of text that are looked at
+	sideMemory = 64 << 20 // bytes of base logits held
+	sideWindow = 128      // tokens of a window at most
+)
+
+// sideEffects compares the model under two sets of updates on a text. The text
+// is cut in windows, each decoded twice, so that logits of one window only are
+// held: at most sideMemory bytes. The model is left with after applied.
+func sideEffects(ctx context.Context, m Model, before, after []Update, text string, progress func(done, total int64)) (SideEffects, error) {
+	var s SideEffects
+	all, err := m.Tokenize(text, false)
+	if err != nil {
+		return s, err
+	}
+	tokens := ids(all[:min(len(all), sideTokens)])
+	window := max(1, min(sideWindow, sideMemory/4/max(1, m.Info().Vocab)))
+	for at := 0; at < len(tokens); at += window {
+		part := tokens[at:min(at+window, len(tokens))]
+		if err := s.window(ctx, m, before, after, part); err != nil {
+			return s, err
+		}
+		if progress != nil {
+			progress(int64(at+len(part)), int64(len(tokens)))
+		}
+	}
+	if s.Tokens > 0 {
+		s.KL /= float64(s.Tokens)
+		s.SameTop1 /= float64(s.Tokens)
+	}
+	return s, m.Apply(after)
+}
+
+// window adds one window's sums.
+func (s *SideEffects) window(ctx context.Context, m Model, before, after []Update, tokens []int32) error {
+	base := make([][]float32, len(tokens))
+	if err := m.Apply(before); err != nil {
+		return err
+	}
+	err := m.Logits(ctx, tokens, func(pos int, logits []float32) error {
+		base[pos] = append([]float32(nil), logits...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.Apply(after); err != nil {
+		return err
+	}
+	return m.Logits(ctx, tokens, func(pos int, logits []float32) error {
+		kl, same := compare(base[pos], logits)
+		base[pos] = nil
+		s.KL += kl
+		if same {
+			s.SameTop1++
+		}
+		s.Tokens++
+		return nil
+	})
+}
+
+// compare returns KL(p || q) of two rows of logits and whether their largest
+// entry is the same.
+func compare(p, q []float32) (kl float64, same bool) {
+	np, ip := logSum(p)
+	nq, iq := logSum(q)
+	for i := range p {
+		d := float64(p[i]) - np
+		kl += math.Exp(d) * (d - float64(q[i]) + nq)
+	}
+	return max(0, kl), ip == iq
+}
+
+// logSum is log Σ exp and the position of the largest entry.
+func logSum(x []float32) (float64, int) {
+	at := 0
+	for i, v := range x {
+		if v > x[at] {
+			at = i
+		}
+	}
+	var s float64
+	for _, v := range x {
+		s += math.Exp(float64(v) - float64(x[at]))
+	}
+	return float64(x[at]) + math.Log(s), at
+}

@@ -1,0 +1,336 @@
+package edit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"retcon/edit/covariance"
+	"retcon/gguf"
+)
+
+// Stats says what the covariance of a layer's keys was made from.
+type Stats struct {
+	Kind   covariance.Kind `json:"kind"`
+	Source string          `json:"source"` // "corpus", "sampled", "imatrix", "none"
+	Cached bool            `json:"cached"`
+	covariance.Made
+}
+
+// stats makes the solvers of an Editor's layers.
+type stats struct {
+	cfg   *Config
+	model Model
+	print string // fingerprint of the weights
+
+	texts  [][]int32 // of the corpus or sampled, once made
+	source string
+}
+
+// chunk is the number of tokens of a text that is run alone.
+const chunk = 512
+
+// solver returns the covariance of a layer: from the cache, the imatrix, or
+// made afresh and cached. Close it if it is an io.Closer.
+func (s *stats) solver(ctx context.Context, layer int) (covariance.Solver, Stats, error) {
+	n := s.model.Info().FeedForward[layer]
+	switch kind := s.cfg.HParams.Covariance; {
+	case kind == covariance.KindIdentity:
+		return covariance.Identity(n), Stats{Kind: kind, Source: "none"}, nil
+	case kind == covariance.KindDiagonal && s.cfg.Imatrix != "":
+		d, count, err := readImatrix(s.cfg.Imatrix, tensorName(layer), n)
+		if err != nil {
+			return nil, Stats{}, err
+		}
+		c, err := covariance.NewDiagonal(d)
+		return c, Stats{Kind: kind, Source: "imatrix", Made: covariance.Made{Keys: int64(count)}}, err
+	case kind == covariance.KindDiagonal:
+		m, err := s.moments(ctx, layer, n)
+		if err != nil {
+			return nil, Stats{}, err
+		}
+		defer m.Close()
+		c, err := covariance.DiagonalOf(m)
+		return c, Stats{Kind: kind, Source: s.source, Made: covariance.Made{Keys: m.Count()}}, err
+	}
+	return s.full(ctx, layer, n)
+}
+
+// full returns the factor of a layer, from the cache if it has it.
+func (s *stats) full(ctx context.Context, layer, n int) (covariance.Solver, Stats, error) {
+	key, err := s.key(layer, n)
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	path, source := s.path(key), s.sourceName()
+	if path != "" {
+		c, err := covariance.Open(path, key, n)
+		if err == nil {
+			heal := func(ctx context.Context) (covariance.Solver, error) {
+				c, _, err := s.make(ctx, layer, n, key, path)
+				return c, err
+			}
+			return &healing{File: c, make: heal, warn: s.cfg.warn}, Stats{covariance.KindFull, source, true, c.Made()}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.cfg.warn("the cached covariance cannot be used and is made again: %v", err)
+		}
+	}
+	return s.make(ctx, layer, n, key, path)
+}
+
+// make computes the factor of a layer and puts it into the cache.
+func (s *stats) make(ctx context.Context, layer, n int, key covariance.Key, path string) (covariance.Solver, Stats, error) {
+	m, err := s.moments(ctx, layer, n)
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	defer m.Close()
+	if m.Count() < int64(covariance.EnoughKeys*n) {
+		s.cfg.warn("the covariance is made from %d keys, of %d recommended, and shrunk towards its diagonal", m.Count(), covariance.EnoughKeys*n)
+	}
+	c, err := covariance.FromMoments(ctx, m, covariance.Options{
+		Workers: s.model.Info().Threads, Shrink: true,
+		Progress: func(done float64) { s.cfg.progress("factoring", int64(1000*done), 1000) },
+	})
+	if err != nil {
+		return nil, Stats{}, errorf(ErrStats, "%w; give a longer --corpus, or --covariance diagonal", err)
+	}
+	if path != "" {
+		err := os.MkdirAll(filepath.Dir(path), 0o777)
+		if err == nil {
+			err = covariance.Save(path, key, c)
+		}
+		if err != nil {
+			s.cfg.warn("the covariance is not cached: %v", err)
+		}
+	}
+	return c, Stats{Kind: covariance.KindFull, Source: s.source, Made: c.Made()}, nil
+}
+
+// moments sums over the texts.
+func (s *stats) moments(ctx context.Context, layer, n int) (Moments, error) {
+	if err := s.load(ctx, layer, n); err != nil {
+		return nil, err
+	}
+	var total int64
+	for _, t := range s.texts {
+		total += int64(len(t))
+	}
+	return s.model.Moments(ctx, layer, s.texts, func(keys int64) { s.cfg.progress("statistics", keys, total) })
+}
+
+// load makes the texts.
+func (s *stats) load(ctx context.Context, layer, n int) error {
+	if s.texts != nil {
+		return nil
+	}
+	var err error
+	s.source = s.sourceName()
+	if s.cfg.Corpus != "" {
+		s.texts, err = corpusTexts(s.model, s.cfg.Corpus, s.cfg.keys(n))
+	} else {
+		s.texts, err = s.sample(ctx, n)
+	}
+	if err != nil {
+		return err
+	}
+	have := 0
+	for _, t := range s.texts {
+		have += len(t)
+	}
+	if least := covariance.FewestKeys * n; s.cfg.HParams.Covariance == covariance.KindFull && have < least {
+		return errorf(ErrStats, "the text has %d tokens, but layer %d needs at least %d, better %d: give a longer --corpus, or --covariance diagonal",
+			have, layer, least, covariance.EnoughKeys*n)
+	}
+	return nil
+}
+
+func (s *stats) sourceName() string {
+	if s.cfg.Corpus != "" {
+		return "corpus"
+	}
+	return "sampled"
+}
+
+// key names the factor of a layer in the cache.
+func (s *stats) key(layer, n int) (covariance.Key, error) {
+	k := covariance.Key{Model: s.print, Layer: layer}
+	if s.cfg.Corpus == "" {
+		k.Text = fmt.Sprintf("sampled seed %d", s.cfg.HParams.Seed)
+		return k, nil
+	}
+	text, err := readCorpus(s.cfg.Corpus, s.cfg.keys(n))
+	if err != nil {
+		return k, err
+	}
+	k.Text = fmt.Sprintf("%x %d", sha256.Sum256([]byte(text)), s.cfg.keys(n))
+	return k, nil
+}
+
+// path is the cache file of key, empty where there is no cache.
+func (s *stats) path(key covariance.Key) string {
+	if s.cfg.CacheDir == "" || s.print == "" {
+		return ""
+	}
+	return filepath.Join(s.cfg.CacheDir, key.FileName())
+}
+
+// readCorpus reads the beginning of a text file, enough for keys tokens of any
+// language.
+func readCorpus(path string, keys int64) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 24*keys+4096))
+	return strings.ToValidUTF8(string(b), ""), err
+}
+
+// corpusTexts cuts a corpus into chunks of tokens, keys in all.
+func corpusTexts(m Model, path string, keys int64) ([][]int32, error) {
+	text, err := readCorpus(path, keys)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := m.Tokenize(text, false)
+	if err != nil {
+		return nil, err
+	}
+	all := ids(textOnly(tokens))
+	var out [][]int32
+	for int64(len(all)) > 0 && keys > 0 {
+		n := min(int64(chunk), keys, int64(len(all)))
+		var row []int32
+		if info := m.Info(); info.AddsBOS && info.BOS >= 0 && n > 1 {
+			row = append(row, info.BOS)
+			n--
+		}
+		out = append(out, append(row, all[:n]...))
+		all = all[n:]
+		keys -= n
+	}
+	return out, nil
+}
+
+// openers begin the texts that a model writes itself.
+var openers = strings.Fields("The In A On It When This He She They We After There For At As If From During One Many Some Most " +
+	"With By An His Her Its Two New What How Why To Of All No While Since Before Today Once")
+
+const (
+	sampleRows   = 16
+	sampleLength = 128
+	sampleTopK   = 64
+)
+
+// sample lets the model write the text, a batch of rows at a time. It says how
+// long that will take after the first, and refuses, with advice, what does not
+// fit StatsTime; a text of at least FewestKeys is taken when time is up.
+func (s *stats) sample(ctx context.Context, n int) ([][]int32, error) {
+	want := s.cfg.keys(n)
+	least := int64(covariance.FewestKeys * n)
+	var out [][]int32
+	var have int64
+	start := time.Now()
+	for round := 0; have < want; round++ {
+		prompts := make([][]int32, sampleRows)
+		for i := range prompts {
+			tokens, err := s.model.Tokenize(openers[(round*sampleRows+i)%len(openers)], false)
+			if err != nil {
+				return nil, err
+			}
+			prompts[i] = ids(tokens)
+		}
+		rows, err := s.model.Generate(ctx, prompts, sampleLength, sampleTopK, s.cfg.HParams.Seed+uint64(round)*7919, true)
+		if err != nil {
+			return nil, err
+		}
+		got := int64(0)
+		for i, row := range rows {
+			got += int64(len(prompts[i]) + len(row))
+			out = append(out, append(prompts[i], row...))
+		}
+		have += got
+		s.cfg.progress("sampling text", min(have, want), want)
+		elapsed := time.Since(start)
+		need := time.Duration(float64(elapsed) / float64(have) * float64(want))
+		if round == 0 {
+			s.cfg.info("the model writes the text for its key statistics", "tokens", want, "expected", need.Round(time.Second))
+		}
+		if limit := s.cfg.statsTime(); elapsed > limit && have >= least {
+			s.cfg.warn("writing text for the statistics took longer than %v: %d of %d tokens are used", limit, have, want)
+			break
+		} else if float64(elapsed)/float64(have)*float64(least) > float64(limit) {
+			return nil, errorf(ErrStats, "writing %d tokens of text for the key statistics would take about %v, more than --stats-time %v: "+
+				"give a text with --corpus, raise --stats-time, or use --covariance diagonal or identity",
+				want, need.Round(time.Second), limit)
+		}
+	}
+	return out, nil
+}
+
+// healing is a cached factor that is made again when it proves damaged.
+type healing struct {
+	*covariance.File
+	make  func(context.Context) (covariance.Solver, error)
+	warn  func(string, ...any)
+	fresh covariance.Solver
+}
+
+// Solve solves with the file, or with a new factor if that is damaged.
+func (h *healing) Solve(ctx context.Context, dst, b []float64) error {
+	if h.fresh != nil {
+		return h.fresh.Solve(ctx, dst, b)
+	}
+	x := make([]float64, len(b))
+	err := h.File.Solve(ctx, x, b)
+	if err == nil {
+		copy(dst, x)
+		return nil
+	}
+	if !errors.Is(err, covariance.ErrCorrupt) && !errors.Is(err, covariance.ErrNotPositive) {
+		return err
+	}
+	h.warn("the cached covariance is damaged and is made again: %v", err)
+	if h.fresh, err = h.make(ctx); err != nil {
+		return err
+	}
+	return h.fresh.Solve(ctx, dst, b)
+}
+
+// fingerprint identifies a model's weights without reading all of them: keys,
+// shapes, and three pieces of each tensor. An edit of any tensor changes all of
+// its rows, and so the fingerprint.
+func fingerprint(f *gguf.File) (string, error) {
+	sum := sha256.New()
+	for _, kv := range f.KV {
+		if !strings.HasPrefix(kv.Key, "retcon.") && !strings.HasPrefix(kv.Key, "general.") {
+			fmt.Fprintf(sum, "%s=%v\n", kv.Key, kv.Value)
+		}
+	}
+	const piece = 4096
+	buf := make([]byte, piece)
+	for _, t := range f.Tensors {
+		fmt.Fprintf(sum, "%s %v %s\n", t.Name, t.Type, t.Shape())
+		r, err := f.TensorReader(t.Name)
+		if err != nil {
+			return "", err
+		}
+		for _, at := range []int64{0, max(0, t.Size/2), max(0, t.Size-piece)} {
+			n, err := r.ReadAt(buf, at)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return "", err
+			}
+			sum.Write(buf[:n])
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)), nil
+}
