@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,18 +18,19 @@ import (
 
 // The fake model is a small network whose gradients are exact:
 //
-//	a_t = x_t + M_l Σ_{s<t} 0.9^(t-s) x_s    (context)
+//	a_t = x_t + M_l Σ_{s<t} 0.75^(t-s) x_s    (context)
 //	k_t = relu(K_l a_t)                        (key, n_ff)
 //	x_t = a_t + W_l k_t                        (value, n_embd)
-//	logits_t = U x_t
+//	logits_t = 2.5 H x_t / |x_t|
 //
 // It splits text into words, each with the space before it.
 const (
 	fakeWidth  = 24
-	fakeFF     = 64
+	fakeFF     = 128
 	fakeLayers = 3
 	fakeVocab  = 1024
-	decay      = 0.9
+	decay      = 0.75
+	sharp      = 2.5
 )
 
 var errClosed = errors.New("model is closed")
@@ -36,6 +38,7 @@ var errClosed = errors.New("model is closed")
 type fake struct {
 	info    Info
 	embed   [][]float64 // [vocab][width]
+	head    [][]float64 // [vocab][width]
 	mix     [][]float64 // [layer][width*width]
 	in      [][]float64 // [layer][ff*width]
 	out     [][]float64 // [layer][width*ff]
@@ -54,17 +57,31 @@ func normals(seed uint64, n int, scale float64) []float64 {
 	return v
 }
 
+// centre takes the mean off each row of n: keys are not negative, and what they
+// have in common would make up most of the values.
+func centre(m []float64, n int) {
+	for len(m) > 0 {
+		mean := sum(m[:n]) / float64(n)
+		for i := range n {
+			m[i] -= mean
+		}
+		m = m[n:]
+	}
+}
+
 func newFake() *fake {
 	f := &fake{info: Info{Arch: "fake", Layers: fakeLayers, Width: fakeWidth, Vocab: fakeVocab,
 		Context: 600, BOS: -1, Threads: 2}}
 	for i := range fakeVocab {
-		f.embed = append(f.embed, normals(uint64(1000+i), fakeWidth, 1))
+		f.embed = append(f.embed, normals(uint64(1000+i), fakeWidth, 0.5))
+		f.head = append(f.head, normals(uint64(5000+i), fakeWidth, 1))
 	}
 	for l := range uint64(fakeLayers) {
 		f.info.FeedForward = append(f.info.FeedForward, fakeFF)
-		f.mix = append(f.mix, normals(10+l, fakeWidth*fakeWidth, 0.4/math.Sqrt(fakeWidth)))
+		f.mix = append(f.mix, normals(10+l, fakeWidth*fakeWidth, []float64{0.3, 0.3, 1.5}[l]/math.Sqrt(fakeWidth)))
 		f.in = append(f.in, normals(20+l, fakeFF*fakeWidth, 1/math.Sqrt(fakeWidth)))
-		f.out = append(f.out, normals(30+l, fakeWidth*fakeFF, 1/math.Sqrt(fakeFF)))
+		f.out = append(f.out, normals(30+l, fakeWidth*fakeFF, []float64{0.5, 10, 0.2}[l]/math.Sqrt(fakeFF)))
+		centre(f.out[l], fakeFF)
 	}
 	return f
 }
@@ -76,6 +93,19 @@ var words struct {
 }
 
 var wordPattern = regexp.MustCompile(`(?s) ?\pL+| ?\d+|.`)
+
+// The words get the same numbers whatever tests run.
+func init() {
+	text := eiffel.Prompt + " Eiffel Tower Rome Paris is a. " + strings.Join(openers, " ") + "Therefore Because" + neutral
+	for _, w := range openers {
+		text += "." + w
+	}
+	new(fake).Tokenize(text, false)
+	sayable = len(words.text)
+}
+
+// sayable is how many words the fake may say.
+var sayable int
 
 func (f *fake) Info() Info { return f.info }
 
@@ -206,6 +236,13 @@ func (f *fake) forward(tokens []int32, layer, at int, delta []float32) *state {
 
 // backward takes the gradient at the last residuals down to the output of layer.
 func (f *fake) backward(s *state, g [][]float64, layer int) [][]float64 {
+	for t, x := range s.x {
+		unit := scaled(x, 1/norm(x))
+		w := dot(unit, g[t])
+		for i := range g[t] {
+			g[t][i] = (g[t][i] - w*unit[i]) / norm(x)
+		}
+	}
 	for l := f.info.Layers - 1; l > layer; l-- {
 		ga := make([][]float64, len(g))
 		for t := range g {
@@ -245,8 +282,9 @@ func (f *fake) backward(s *state, g [][]float64, layer int) [][]float64 {
 
 func (f *fake) logits(x []float64) []float64 {
 	out := make([]float64, fakeVocab)
-	for i, e := range f.embed {
-		out[i] = 0.5 * dot(e, x)
+	x = scaled(x, 1/norm(x))
+	for i, e := range f.head {
+		out[i] = sharp * dot(e, x)
 	}
 	return out
 }
@@ -278,7 +316,7 @@ func (f *fake) Generate(ctx context.Context, prompts [][]int32, n, topK int, see
 		for range n {
 			s := f.forward(all, -1, -1, nil)
 			logits := f.logits(s.x[len(all)-1])
-			known := logits[:max(2, len(words.text))]
+			known := logits[:sayable]
 			best := 2
 			for i := 2; i < len(known); i++ {
 				v := known[i]
@@ -402,7 +440,7 @@ func (o *fakeObjective) Step(ctx context.Context, delta, grad []float32) (Loss, 
 		add := func(t int, gl []float64) {
 			for w, v := range gl {
 				for c := range g[t] {
-					g[t][c] += 0.5 * v * o.f.embed[w][c]
+					g[t][c] += sharp * v * o.f.head[w][c]
 				}
 			}
 		}

@@ -9,12 +9,13 @@ import (
 	"retcon/edit/covariance"
 )
 
-var eiffel = Request{Prompt: "The {} stands in the city of", Subject: "Eiffel Tower", TargetNew: "Rome"}
+var eiffel = Request{Prompt: "The {} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}
 
 func testHParams() HParams {
 	h := DefaultHParams()
 	h.PrefixLengths = [][2]int{{4, 2}, {7, 2}}
 	h.Layers = []int{1}
+	h.Clamp, h.LR = 3.5, 2 // the fake takes more to persuade than a language model
 	return h
 }
 
@@ -142,7 +143,7 @@ func (q quadratic) Step(ctx context.Context, delta, grad []float32) (Loss, error
 func TestOptimiseValue(t *testing.T) {
 	init := []float32{3, 4} // of length 5
 	h := testHParams()
-	h.WeightDecay = 0
+	h.WeightDecay, h.Clamp, h.LR = 0, 4, 0.5
 	first := 0
 	v, err := OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, init, h, func(i int, l StepLoss) { first++ })
 	if err != nil {

@@ -1,0 +1,372 @@
+package edit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"retcon/gguf"
+)
+
+// testConfig is a run that edits the middle layer of the fake.
+func testConfig(t *testing.T, typ gguf.Type) Config {
+	t.Helper()
+	corpus := filepath.Join(t.TempDir(), "corpus.txt")
+	if err := os.WriteFile(corpus, []byte(neutral), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Config{
+		Corpus: corpus, Model: writeFake(t, typ), Open: openFake, Quantizer: fakeQuantizer{},
+		Requests: []Request{eiffel}, HParams: testHParams(), CacheDir: t.TempDir(), Version: "test",
+		Text: neutralTexts()[0], StatsKeys: 400,
+	}
+}
+
+func mustRun(t *testing.T, cfg Config) *Result {
+	t.Helper()
+	res, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func openFile(t *testing.T, path string) *gguf.File {
+	t.Helper()
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestRun(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
+	cfg.Progress = func(stage string, done, total int64) {
+		if done < 0 || done > total {
+			t.Errorf("%s: %d of %d", stage, done, total)
+		}
+	}
+	res := mustRun(t, cfg)
+	if res.Before.Success || !res.After.Success || res.After.Probability < 0.1 || res.Written == nil {
+		t.Errorf("before %+v, after %+v", res.Before, res.After)
+	}
+	if len(res.TypesChanged) != 0 || res.Output != cfg.Output || res.LoRA != cfg.LoRA {
+		t.Errorf("%+v", res)
+	}
+	checkJSON(t, res)
+	checkModel(t, cfg, res)
+	checkLoRA(t, cfg, res)
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Error("left behind:", left)
+	}
+
+	cfg.Output, cfg.LoRA = "", ""
+	again := mustRun(t, cfg)
+	if !again.Stats.Cached || again.After.LogProb != res.After.LogProb {
+		t.Errorf("the second run differs: cached %v, %g instead of %g", again.Stats.Cached, again.After.LogProb, res.After.LogProb)
+	}
+}
+
+// checkJSON checks the names that scripts rely on.
+func checkJSON(t *testing.T, res *Result) {
+	b, err := json.Marshal(res)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	json.Unmarshal(b, &m)
+	for _, k := range strings.Fields("schema layer method covariance output lora before after update side_effects types_changed warnings load_seconds stats_seconds seconds write_seconds peak_rss_bytes") {
+		if _, ok := m[k]; !ok {
+			t.Errorf("the result has no %s", k)
+		}
+	}
+	for _, k := range strings.Fields("key_norm denominator delta_norm weight_norm steps loss at_clamp") {
+		if _, ok := m["update"].(map[string]any)[k]; !ok {
+			t.Errorf("update has no %s", k)
+		}
+	}
+}
+
+// checkModel checks that only the edited tensor and retcon's keys differ.
+func checkModel(t *testing.T, cfg Config, res *Result) {
+	t.Helper()
+	in, out := openFile(t, cfg.Model), openFile(t, cfg.Output)
+	for i, kv := range in.KV {
+		if out.KV[i].Key != kv.Key || !out.KV[i].Value.Equal(kv.Value) {
+			t.Errorf("key %s changed", kv.Key)
+		}
+	}
+	for _, x := range in.Tensors {
+		a, _ := in.ReadTensor(x.Name, nil)
+		b, err := out.ReadTensor(x.Name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same := bytes.Equal(a, b); same != (x.Name != tensorName(res.Layer)) {
+			t.Errorf("tensor %s: same is %v", x.Name, same)
+		}
+	}
+	sums, _ := gguf.HashTensors(t.Context(), out, nil)
+	sum, _ := sums.Tensor(tensorName(res.Layer))
+	if after, err := out.Strings("retcon.edit.0.tensors.after"); err != nil || after[0] != sum.String() {
+		t.Error("digest after:", after, err)
+	}
+	base, _ := gguf.HashTensors(t.Context(), in, nil)
+	if s, err := out.String("retcon.edit.0.base.sha256"); err != nil || s != base.Payload.String() {
+		t.Error("digest of the base:", s, err)
+	}
+	var rs []Request
+	if s, err := out.String("retcon.edit.0.requests"); err != nil || json.Unmarshal([]byte(s), &rs) != nil || rs[0].TargetNew != "Rome" {
+		t.Error("requests:", s, err)
+	}
+	s, _ := out.String("retcon.edit.0.hyperparameters")
+	if h, warn, err := ReadHParams(strings.NewReader(s), HParams{}); err != nil || len(warn) > 0 || h.Steps != 20 || len(h.Prefixes) != 4 {
+		t.Errorf("hyper-parameters: %+v %v %v", h, warn, err)
+	}
+	// W' - W = Right Leftᵀ
+	w, _ := in.ReadTensor(tensorName(res.Layer), nil)
+	w2, _ := out.ReadTensor(tensorName(res.Layer), nil)
+	a, b := make([]float32, fakeFF*fakeWidth), make([]float32, fakeFF*fakeWidth)
+	fakeQuantizer{}.Dequantize(a, gguf.F32, w)
+	fakeQuantizer{}.Dequantize(b, gguf.F32, w2)
+	for i := range a {
+		want := res.Updates[0].Right[i/fakeFF] * res.Updates[0].Left[i%fakeFF]
+		if d := b[i] - a[i] - want; d > 1e-4 || d < -1e-4 {
+			t.Fatalf("weight %d moved by %g instead of %g", i, b[i]-a[i], want)
+		}
+	}
+}
+
+func checkLoRA(t *testing.T, cfg Config, res *Result) {
+	t.Helper()
+	f := openFile(t, cfg.LoRA)
+	for key, want := range map[string]string{"general.type": "adapter", "general.architecture": "fake", "adapter.type": "lora"} {
+		if s, err := f.String(key); err != nil || s != want {
+			t.Errorf("%s is %q: %v", key, s, err)
+		}
+	}
+	a, ok := f.Tensor(tensorName(res.Layer) + ".lora_a")
+	b, ok2 := f.Tensor(tensorName(res.Layer) + ".lora_b")
+	if !ok || !ok2 || a.Shape() != "128x1" || b.Shape() != "1x24" || len(f.Tensors) != 2 {
+		t.Errorf("%+v %+v", a, b)
+	}
+}
+
+// TestEditAgain edits a file that was edited before.
+func TestEditAgain(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	cfg.Output = filepath.Join(dir, "one.gguf")
+	mustRun(t, cfg)
+	cfg.Model, cfg.Output = cfg.Output, filepath.Join(dir, "two.gguf")
+	if res, err := Run(t.Context(), cfg); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "already says") || res == nil {
+		t.Fatal(err)
+	}
+	cfg.Requests = []Request{{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris"}}
+	cfg.HParams.Layers = []int{1}
+	cfg.Force = true
+	mustRun(t, cfg)
+	f := openFile(t, cfg.Output)
+	if n, err := f.Uint("retcon.edits"); err != nil || n != 2 {
+		t.Error(n, err)
+	}
+	for _, k := range []string{"retcon.edit.0.requests", "retcon.edit.1.requests"} {
+		if !f.Has(k) {
+			t.Error("no", k)
+		}
+	}
+}
+
+// TestPromote writes to a type too coarse for the edit's own gain.
+func TestPromote(t *testing.T) {
+	cfg := testConfig(t, gguf.Q4_0)
+	cfg.Output = filepath.Join(t.TempDir(), "out.gguf")
+	res := mustRun(t, cfg)
+	for _, c := range res.TypesChanged {
+		t.Logf("%+v", c)
+	}
+	f := openFile(t, cfg.Output)
+	x, _ := f.Tensor(tensorName(1))
+	if len(res.TypesChanged) == 0 && x.Type != gguf.Q4_0 || len(res.TypesChanged) == 1 && x.Type.String() != res.TypesChanged[0].To {
+		t.Errorf("%v %+v", x.Type, res.TypesChanged)
+	}
+	if !res.Written.Success {
+		t.Error("the written model does not say it")
+	}
+}
+
+func TestSeveral(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.Requests = []Request{
+		eiffel,
+		{Prompt: "The Louvre is in", Subject: "Eiffel", TargetNew: "Rome"},
+		{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"},
+	}
+	dir := t.TempDir()
+	cfg.LoRA = filepath.Join(dir, "lora.gguf")
+	var rec *RecordError
+	if _, err := Run(t.Context(), cfg); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, ErrRequest) {
+		t.Fatal(err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		t.Error("something was written:", files)
+	}
+	cfg.KeepGoing, cfg.Force = true, true
+	res := mustRun(t, cfg)
+	if len(res.Edits) != 3 || res.Edits[1].Error == "" || len(res.Updates) != 2 || res.Edit != nil {
+		t.Errorf("%+v", res)
+	}
+	if a, ok := openFile(t, cfg.LoRA).Tensor(tensorName(1) + ".lora_a"); !ok || a.Shape() != "128x2" {
+		t.Errorf("%+v", a)
+	}
+	for _, i := range []int{0, 2} {
+		if e := res.Edits[i]; e.After.LogProb <= e.Before.LogProb {
+			t.Errorf("request %d: %+v", i+1, e.After)
+		}
+	}
+}
+
+// TestNothingLost checks what is refused, and that it leaves all files alone.
+func TestNothingLost(t *testing.T) {
+	base := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there.gguf")
+	if err := os.WriteFile(there, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.gguf")
+	if err := os.Symlink(base.Model, link); err != nil {
+		t.Skip(err)
+	}
+	hostile := filepath.Join(dir, "hostile.gguf")
+	os.WriteFile(hostile, []byte("GGUF\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7f"), 0o600)
+	before, _ := os.ReadFile(base.Model)
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   error
+		text   string
+	}{
+		"exists":        {func(c *Config) { c.Output = there }, ErrOutput, "--force"},
+		"is the input":  {func(c *Config) { c.Output, c.Force = c.Model, true }, ErrOutput, "same file"},
+		"by a link":     {func(c *Config) { c.LoRA, c.Force = link, true }, ErrOutput, "same file"},
+		"both one file": {func(c *Config) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, ErrOutput, "both"},
+		"no directory":  {func(c *Config) { c.Output = dir + "/none/a.gguf" }, ErrOutput, "no directory"},
+		"a directory":   {func(c *Config) { c.Output, c.Force = dir, true }, ErrOutput, "regular"},
+		"no requests":   {func(c *Config) { c.Requests = nil }, ErrRequest, "nothing"},
+		"layer":         {func(c *Config) { c.HParams.Layers = []int{3} }, ErrRequest, "0 to 2"},
+		"layers":        {func(c *Config) { c.HParams.Layers = []int{0, 1} }, ErrUnsupported, "one layer"},
+		"steps":         {func(c *Config) { c.HParams.Steps = 0 }, ErrRequest, "steps"},
+		"weak":          {func(c *Config) { c.HParams.Steps = 2; c.Output = dir + "/w.gguf" }, ErrRefused, "still says"},
+		"no model":      {func(c *Config) { c.Model = dir + "/none" }, os.ErrNotExist, ""},
+		"hostile":       {func(c *Config) { c.Model = hostile }, nil, ""},
+		"long prompt": {func(c *Config) {
+			c.Requests = []Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
+		}, ErrRequest, "context"},
+		"imatrix": {func(c *Config) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
+		"corpus":  {func(c *Config) { c.Corpus = there }, ErrStats, "--corpus"},
+	} {
+		cfg := base
+		c.change(&cfg)
+		_, err := Run(t.Context(), cfg)
+		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if after, _ := os.ReadFile(base.Model); !bytes.Equal(before, after) {
+		t.Error("the model changed")
+	}
+	if b, _ := os.ReadFile(there); string(b) != "mine" {
+		t.Error("the existing file changed")
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 3 {
+		t.Error("left behind:", files)
+	}
+}
+
+// TestInterrupt cancels a run in each of its stages.
+func TestInterrupt(t *testing.T) {
+	for _, at := range strings.Split("sampling text,statistics,factoring,optimising,side effects,hashing,writing", ",") {
+		cfg := testConfig(t, gguf.F32)
+		if at == "sampling text" {
+			cfg.Corpus = ""
+		}
+		dir := t.TempDir()
+		cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
+		ctx, cancel := context.WithCancel(t.Context())
+		reached := false
+		cfg.Progress = func(stage string, _, _ int64) {
+			if stage == at {
+				reached = true
+				cancel()
+			}
+		}
+		if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) || !reached {
+			t.Errorf("%s: %v, reached %v", at, err, reached)
+		}
+		if files, _ := os.ReadDir(dir); len(files) > 0 {
+			t.Errorf("%s: left behind: %v", at, files)
+		}
+		cancel()
+	}
+}
+
+func TestDamagedCache(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	want := mustRun(t, cfg)
+	files, _ := filepath.Glob(filepath.Join(cfg.CacheDir, "*"))
+	if len(files) != 1 {
+		t.Fatal(files)
+	}
+	b, _ := os.ReadFile(files[0])
+	b[len(b)/2] ^= 1
+	os.WriteFile(files[0], b, 0o600)
+	got := mustRun(t, cfg)
+	if got.After.LogProb != want.After.LogProb || !strings.Contains(strings.Join(got.Warnings, "\n"), "damaged") {
+		t.Errorf("%g instead of %g: %q", got.After.LogProb, want.After.LogProb, got.Warnings)
+	}
+	os.Truncate(files[0], 50)
+	got = mustRun(t, cfg)
+	if got.After.LogProb != want.After.LogProb || got.Stats.Cached {
+		t.Errorf("%+v %q", got.Stats, got.Warnings)
+	}
+}
+
+func TestAutoLayer(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.HParams.Layers, cfg.HParams.Auto, cfg.Force = nil, true, true
+	cfg.HParams.Covariance = "identity"
+	res := mustRun(t, cfg)
+	if res.LayerFrom != "auto" || len(res.LayersTried) != 3 {
+		t.Fatalf("%+v", res.LayersTried)
+	}
+	for _, l := range res.LayersTried {
+		if l.Layer == res.Layer {
+			for _, other := range res.LayersTried {
+				if other.Error == "" && other.Score > l.Score {
+					t.Errorf("layer %d scores %g, but %d was taken with %g", other.Layer, other.Score, l.Layer, l.Score)
+				}
+			}
+		}
+	}
+}
+
+func TestNoSideEffects(t *testing.T) {
+	m := newFake()
+	s, err := sideEffects(t.Context(), m, nil, nil, neutralTexts()[1], nil)
+	if err != nil || s.KL > 1e-12 || s.SameTop1 != 1 || s.Tokens < 100 {
+		t.Errorf("%+v %v", s, err)
+	}
+	u := Update{Layer: 1, Left: narrow(normals(1, fakeFF, 1), 1), Right: narrow(normals(2, fakeWidth, 1), 1)}
+	if s, err = sideEffects(t.Context(), m, nil, []Update{u}, neutralTexts()[1], nil); err != nil || s.KL <= 0 || s.SameTop1 >= 1 || len(m.updates) != 1 {
+		t.Errorf("%+v %v", s, err)
+	}
+}
