@@ -135,7 +135,7 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 				return err
 			}
 		}
-		if err := v.Build(ctx, o.transpose, m.opts.Memory-o.transpose.Bytes()); err != nil {
+		if err := v.Build(ctx, o.transpose, max(1, m.opts.Memory-o.transpose.Bytes())); err != nil {
 			return err
 		}
 		first += len(part)

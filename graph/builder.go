@@ -160,6 +160,14 @@ func (b Builder) Cont(x ID) ID {
 	return b.push(shaped(OpCont, b.Node(x).Type, b.Node(x).Ne, x))
 }
 
+// Own is x in contiguous memory that the graph computes: a copy of a leaf.
+func (b Builder) Own(x ID) ID {
+	if x = b.Cont(x); b.Node(x).Kind != Computed {
+		return b.Scale(x, 1, 0)
+	}
+	return x
+}
+
 // Cast is x in another type.
 func (b Builder) Cast(x ID, t Type) ID {
 	if b.Node(x).Type == t {

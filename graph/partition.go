@@ -265,7 +265,7 @@ func (b *segmentBuilder) reverse(s *Segment, last bool) error {
 	}
 	for _, id := range b.task.WRT {
 		if b.to[id] >= 0 && g.Of[b.to[id]] >= 0 {
-			s.Gradients = append(s.Gradients, SegmentGradient{Of: id, Node: w.Cont(g.Of[b.to[id]])})
+			s.Gradients = append(s.Gradients, SegmentGradient{Of: id, Node: w.Own(g.Of[b.to[id]])})
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ type archRow struct {
 	refused string
 	replay  map[string]float64
 	grad    map[string]float64
+	hooks   map[string]float64
 	missing map[string]string
 }
 
@@ -64,7 +65,7 @@ func TestArchitectures(t *testing.T) {
 }
 
 func testArch(t *testing.T, name, path string) archRow {
-	row := archRow{name: name, replay: map[string]float64{}, grad: map[string]float64{}, missing: map[string]string{}}
+	row := archRow{name: name, replay: map[string]float64{}, grad: map[string]float64{}, hooks: map[string]float64{}, missing: map[string]string{}}
 	ctx := context.Background()
 	m, err := llama.LoadModel(ctx, path, llama.ModelParams{CPUOnly: true})
 	if err != nil {
@@ -102,10 +103,15 @@ func testArch(t *testing.T, name, path string) archRow {
 				t.Logf("%s of layer %d: %v", kind, i, err)
 				continue
 			}
+			h, err := checkHooks(d, id)
+			if err != nil {
+				t.Errorf("%s of layer %d: hooks: %v", kind, i, err)
+			}
 			row.replay[kind] = max(row.replay[kind], e)
 			row.grad[kind] = max(row.grad[kind], g)
-			if e != 0 || !(g < 1e-2) {
-				t.Errorf("%s of layer %d: replay differs by %g, gradient by %g", kind, i, e, g)
+			row.hooks[kind] = max(row.hooks[kind], h)
+			if e != 0 || h != 0 || !(g < 1e-2) {
+				t.Errorf("%s of layer %d: replay differs by %g, from hooks by %g, gradient by %g", kind, i, e, h, g)
 			}
 		}
 	}
@@ -141,6 +147,61 @@ func checkSite(d *replay.Decode, site graph.ID) (replayError, gradError float64,
 	}
 	gradError, err = directional(ctx, b, x, seed, grad, logits, rng)
 	return replayError, gradError, err
+}
+
+// checkHooks changes rows of a site with hooks in a real decode and in a
+// replay, and gives the largest difference of the logits. Captured rows must be
+// the replay's own value of the site.
+func checkHooks(d *replay.Decode, site graph.ID) (float64, error) {
+	ctx := context.Background()
+	b, err := replay.NewBelow(ctx, d, site, false)
+	if err != nil {
+		return 0, err
+	}
+	defer b.Close()
+	place, err := llama.PlaceOf(d.Graph, site)
+	if err != nil {
+		return 0, err
+	}
+	x, width := b.Original(), int(b.SiteShape()[0])
+	last := int(b.SiteShape()[1]) - 1
+	add, set, seen := make([]float32, width), make([]float32, width), make([]float32, width)
+	for i := range width {
+		add[i] = float32(math.Sin(float64(i))) * 0.3
+		set[i] = x[i] * 0.5
+	}
+	hooks := []llama.Hook{
+		{Place: place, Action: llama.Capture, Width: width, Rows: []int32{int32(last)}, Data: seen},
+		{Place: place, Action: llama.Add, Width: width, Rows: []int32{int32(last)}, Data: add},
+		{Place: place, Action: llama.Set, Width: width, Rows: []int32{0}, Data: set},
+	}
+	if err := d.Rewind(); err != nil {
+		return 0, err
+	}
+	if err := d.Context.DecodeHooked(ctx, &d.Batch, hooks); err != nil {
+		return 0, err
+	}
+	for i, v := range seen {
+		if v != x[last*width+i] {
+			return 0, fmt.Errorf("captured %g where the decode had %g", v, x[last*width+i])
+		}
+		x[last*width+i] += add[i]
+	}
+	copy(x, set)
+	ls := b.LogitsShape()
+	logits := make([]float32, ls[0]*ls[1])
+	if err := b.Run(ctx, x, logits); err != nil {
+		return 0, err
+	}
+	diff, err := fromDecode(d, logits)
+	if err != nil {
+		return 0, err
+	}
+	// leave the decode as it was recorded
+	if err := d.Rewind(); err != nil {
+		return 0, err
+	}
+	return diff, d.Context.Decode(ctx, &d.Batch)
 }
 
 // fromDecode compares logits with those of the decode.
@@ -239,7 +300,7 @@ func archTable(rows []archRow) string {
 				fmt.Fprintf(&b, " %s |", why)
 				continue
 			}
-			fmt.Fprintf(&b, " %.2g, %.1e |", r.replay[k], r.grad[k])
+			fmt.Fprintf(&b, " %.2g, %.2g, %.1e |", r.replay[k], r.hooks[k], r.grad[k])
 		}
 		b.WriteString("\n")
 	}

@@ -38,7 +38,7 @@ func NewBelow(ctx context.Context, d *Decode, site graph.ID, gradient bool) (*Be
 		if err != nil {
 			return nil, err
 		}
-		b.grad = graph.Builder{Graph: &s.Graph}.Cont(g.Of[b.site])
+		b.grad = graph.Builder{Graph: &s.Graph}.Own(g.Of[b.site])
 		outputs = append(outputs, b.grad)
 		consts = g.Consts
 	}

@@ -172,12 +172,9 @@ func (v *Value) appendLoss(outputs [][]int) error {
 // Slice is the network below the layer.
 func (v *Value) Slice() *graph.Slice { return v.slice }
 
-// Build makes the programs within memory bytes, with kept transposes where
-// there are some.
+// Build makes the programs within memory bytes (0: no bound), with kept
+// transposes where there are some.
 func (v *Value) Build(ctx context.Context, t *Transposed, memory int64) error {
-	if memory < 1 {
-		memory = 1
-	}
 	var err error
 	v.chain, err = NewChain(ctx, v.decode, ChainSpec{
 		Slice: v.slice, Seeds: []graph.Seed{{Node: v.slice.To[v.decode.Sites.Logits], Gradient: v.loss.seed}},
