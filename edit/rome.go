@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -56,16 +57,19 @@ func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c 
 	}
 	r := &Rank{MeanKey: mean(keys)}
 	r.Layer = layer
-	left, err := leftOf(ctx, m, f, keys, c, h, r)
+	left, err := leftOf(ctx, m, f, rows.opens, keys, c, h, r)
 	if err != nil {
 		return nil, err
 	}
-	obj, err := m.Objective(ctx, layer, rows.objective(h, r.Sink))
-	if err != nil {
-		return nil, err
+	r.Value, err = optimise(ctx, m, layer, rows, values[0], h, r.Sink, step)
+	if errors.Is(err, errSink) {
+		if left, err = behindOnly(ctx, c, keys, r); err != nil {
+			return nil, err
+		}
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
+			"the edit is made for prompts with text before the subject and may not show without", f.Subject))
+		r.Value, err = optimise(ctx, m, layer, rows, values[0], h, true, step)
 	}
-	defer obj.Close()
-	r.Value, err = OptimiseValue(ctx, obj, values[0], h, step)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ const leakMost = 0.5
 //	Delta = R (KᵀC⁻¹K)⁻¹ KᵀC⁻¹,  R = delta [1 1]
 //
 // which is still of rank one, with l = C⁻¹K (KᵀC⁻¹K)⁻¹ [1 1]ᵀ.
-func leftOf(ctx context.Context, m Model, f Fact, keys [][]float32, c covariance.Solver, h HParams, r *Rank) ([]float64, error) {
+func leftOf(ctx context.Context, m Model, f Fact, opens bool, keys [][]float32, c covariance.Solver, h HParams, r *Rank) ([]float64, error) {
 	r.Report.Keys = 1
 	u, err := solveUnit(ctx, c, r.MeanKey)
 	if err != nil {
@@ -133,10 +137,8 @@ func leftOf(ctx context.Context, m Model, f Fact, keys [][]float32, c covariance
 	if err != nil {
 		return nil, err
 	}
-	leak, sink := 0., false
-	if sink, err = opens(m, f); err != nil {
-		return nil, err
-	} else if sink {
+	leak := 0.
+	if opens {
 		if leak, err = leakOf(ctx, m, r.Layer, two); err != nil {
 			return nil, err
 		}
@@ -145,14 +147,67 @@ func leftOf(ctx context.Context, m Model, f Fact, keys [][]float32, c covariance
 		r.MeanKey, r.Report.Keys = prefixed, 2
 		return two, nil
 	}
-	r.Sink = true
-	r.MeanKey = prefixed
-	if u, err = solveUnit(ctx, c, prefixed); err != nil {
-		return nil, err
-	}
 	r.Warnings = append(r.Warnings, fmt.Sprintf("%q opens the prompt, where its key is like that of any first token (%.0f %% of the change would show there): "+
 		"the edit is made for prompts with text before the subject and may not show without", f.Subject, 100*leak))
-	return scaled(u, 1/dot(u, prefixed)), nil
+	return behindOnly(ctx, c, keys, r)
+}
+
+// behindOnly is the one-key form for the prefixed prompts alone.
+func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *Rank) ([]float64, error) {
+	r.Sink, r.Report.Keys = true, 1
+	r.MeanKey = mean(keys[1:])
+	u, err := solveUnit(ctx, c, r.MeanKey)
+	if err != nil {
+		return nil, err
+	}
+	return scaled(u, 1/dot(u, r.MeanKey)), nil
+}
+
+// optimise finds the value over rows, without the bare prompt if sink.
+func optimise(ctx context.Context, m Model, layer int, rows *editRows, init []float32, h HParams, sink bool, step func(int, StepLoss)) (Value, error) {
+	obj, err := m.Objective(ctx, layer, rows.objective(h, sink))
+	if err != nil {
+		return Value{}, err
+	}
+	defer obj.Close()
+	if rows.opens && len(rows.spans) > 1 && !sink && h.Denominator != Original {
+		obj = &sinkWatch{Objective: obj, rows: len(rows.spans)}
+	}
+	return OptimiseValue(ctx, obj, init, h, step)
+}
+
+// errSink reports that the bare prompt does not follow the value.
+var errSink = errors.New("the bare prompt does not follow the value")
+
+// sinkWatch is an Objective that gives up when the bare prompt, row 0, does not
+// follow the value while the other rows do: the residual stream of a first
+// token can be so large (an attention sink) that nothing added to it counts.
+type sinkWatch struct {
+	Objective
+	rows, steps int
+	bare, rest  float64 // NLL at the start
+}
+
+const (
+	sinkSteps = 6   // the first evaluation that it judges
+	sinkBare  = 0.6 // share of its NLL that the bare prompt keeps
+	sinkRest  = 0.3 // share that the others are below
+)
+
+// Step passes the step on and judges.
+func (w *sinkWatch) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
+	loss, err := w.Objective.Step(ctx, delta, grad)
+	if err != nil || len(loss.NLL) < w.rows {
+		return loss, err
+	}
+	rest := sum(loss.NLL[1:w.rows]) / float64(w.rows-1)
+	if w.steps++; w.steps == 1 {
+		w.bare, w.rest = loss.NLL[0], rest
+	}
+	if w.steps >= sinkSteps && loss.NLL[0] > sinkBare*w.bare && rest < sinkRest*w.rest {
+		return loss, errSink
+	}
+	return loss, nil
 }
 
 // solveUnit is C⁻¹k of unit length.

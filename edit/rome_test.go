@@ -181,3 +181,34 @@ func TestOptimiseValue(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// stubborn is an Objective whose first row stays while the others follow.
+type stubborn struct{ n int }
+
+func (s *stubborn) Close() error { return nil }
+func (s *stubborn) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
+	s.n++
+	return Loss{Total: 3, NLL: []float64{10, 8 / float64(s.n), 8 / float64(s.n)}}, nil
+}
+
+func TestSinkWatch(t *testing.T) {
+	_, err := OptimiseValue(t.Context(), &sinkWatch{Objective: &stubborn{}, rows: 3}, []float32{1}, DefaultHParams(), nil)
+	if !errors.Is(err, errSink) {
+		t.Error(err)
+	}
+}
+
+func TestLoRAPair(t *testing.T) {
+	// {n_ff, r} and {r, n_embd}, contiguous along the first.
+	a, b := loraPair([]Update{{Left: []float32{1, 2}, Right: []float32{3, 4, 5}}}, 2)
+	got := make([]float32, 4)
+	fakeQuantizer{}.Dequantize(got, 0, a)
+	if got[0] != 1 || got[1] != 2 || got[2] != 0 {
+		t.Error(got)
+	}
+	got = make([]float32, 6)
+	fakeQuantizer{}.Dequantize(got, 0, b)
+	if got[0] != 3 || got[1] != 0 || got[2] != 4 || got[4] != 5 {
+		t.Error(got)
+	}
+}

@@ -6,6 +6,7 @@ type editRows struct {
 	spans     []Span
 	kl        Span
 	straddles bool
+	opens     bool // nothing stands before the subject in the bare prompt
 }
 
 // rowsOf tokenises the rows of a fact. The bare prompt comes first.
@@ -25,7 +26,10 @@ func rowsOf(m Model, f Fact, prefixes []string) (*editRows, error) {
 	}
 	essence := Fact{Text: f.Subject + " is a", End: len(f.Subject), Request: f.Request}
 	var err error
-	r.kl, err = tokenise(m, essence, "", "")
+	if r.kl, err = tokenise(m, essence, "", ""); err != nil {
+		return nil, err
+	}
+	r.opens, err = opens(m, f)
 	return r, err
 }
 

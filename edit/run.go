@@ -206,13 +206,16 @@ func (s *session) run(ctx context.Context) error {
 
 // failed settles what happens after the error of one request: nil to go on.
 func (s *session) failed(e *Edit, err error) error {
+	if err == nil {
+		return nil
+	}
 	e.Error = err.Error()
 	var rec *RecordError
 	if len(s.cfg.Requests) > 1 && !errors.As(err, &rec) {
 		err = &RecordError{e.Record, err}
 	}
 	if s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, ErrRequest)) {
-		s.cfg.warn("left out: %v", err)
+		s.cfg.warn("%v", err)
 		return nil
 	}
 	return err
@@ -346,7 +349,7 @@ func (s *session) conclude(ctx context.Context) error {
 			return err
 		}
 		if e.alone.Success && !e.After.Success {
-			if err := s.refuse(e, []string{s.about(e) + "later requests undid it"}); err != nil {
+			if err := s.failed(e, s.refuse(e, []string{"later requests undid it"})); err != nil {
 				return err
 			}
 		}
