@@ -502,6 +502,11 @@ func writeFake(t testing.TB, typ gguf.Type, extra ...gguf.KeyValue) string {
 		}
 		b.Add(gguf.Tensor{Name: tensorName(l), Type: typ, Dims: []int64{fakeFF, fakeWidth}, Data: gguf.Bytes(data)})
 	}
+	return build(t, b)
+}
+
+func build(t testing.TB, b *gguf.Builder) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "fake.gguf")
 	file, err := os.Create(path)
 	if err != nil {
@@ -512,6 +517,13 @@ func writeFake(t testing.TB, typ gguf.Type, extra ...gguf.KeyValue) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// floats is a tensor of F32.
+func floats(name string, v []float32, dims ...int64) gguf.Tensor {
+	data := make([]byte, 4*len(v))
+	fakeQuantizer{}.Quantize(data, gguf.F32, v, len(v), nil)
+	return gguf.Tensor{Name: name, Type: gguf.F32, Dims: dims, Data: gguf.Bytes(data)}
 }
 
 // openFake loads a file that writeFake or Run wrote, and adapters.

@@ -1,0 +1,116 @@
+package edit
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"retcon/gguf"
+)
+
+// scaledFile is the fake with a scale of 2 beside the middle weight, which is
+// half as large: the same model.
+func scaledFile(t *testing.T) string {
+	f := newFake()
+	b := gguf.NewBuilder()
+	b.Set("general.architecture", gguf.ValueOf("fake"))
+	for l := range fakeLayers {
+		s := 1.
+		if l == 1 {
+			s = 2
+			b.Add(floats(scaleName(l), []float32{2}, 1))
+		}
+		b.Add(floats(tensorName(l), narrow(f.out[l], 1/s), fakeFF, fakeWidth))
+	}
+	return build(t, b)
+}
+
+func TestScaleBeside(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	want := mustRun(t, cfg)
+	cfg.Model = scaledFile(t)
+	dir := t.TempDir()
+	cfg.LoRA = filepath.Join(dir, "lora.gguf")
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
+		t.Error(err)
+	}
+	cfg.LoRA, cfg.Output = "", filepath.Join(dir, "out.gguf")
+	got := mustRun(t, cfg)
+	if math.Abs(got.Written.LogProb-want.After.LogProb) > 1e-3 || math.Abs(got.Update.WeightNorm-want.Update.WeightNorm) > 1e-3 {
+		t.Errorf("%+v instead of %+v", got.Written, want.After)
+	}
+}
+
+func TestImatrix(t *testing.T) {
+	squares := make([]float32, fakeFF)
+	for i := range squares {
+		squares[i] = float32(20 * (1 + i%3))
+	}
+	b := gguf.NewBuilder()
+	b.Set("general.type", gguf.ValueOf("imatrix"))
+	b.Add(floats(tensorName(1)+".in_sum2", squares, fakeFF, 1))
+	b.Add(floats(tensorName(1)+".counts", []float32{10}, 1, 1))
+	cfg := testConfig(t, gguf.F32)
+	cfg.Imatrix = build(t, b)
+	d, count, err := readImatrix(cfg.Imatrix, tensorName(1), fakeFF)
+	if err != nil || count != 10 || d[1] != 4 {
+		t.Fatal(d, count, err)
+	}
+	cfg.HParams.Covariance, cfg.Force = "diagonal", true
+	res := mustRun(t, cfg)
+	if res.Covariance != "diagonal" || res.Stats.Source != "imatrix" || res.Stats.Keys != 10 {
+		t.Errorf("%+v", res.Stats)
+	}
+	cfg.HParams.Layers = []int{0}
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, gguf.ErrNotFound) {
+		t.Error(err)
+	}
+	b = gguf.NewBuilder()
+	b.Add(floats(tensorName(1)+".in_sum2", []float32{1, 2}, 2, 1))
+	b.Add(floats(tensorName(1)+".counts", []float32{0}, 1, 1))
+	if _, _, err := readImatrix(build(t, b), tensorName(1), fakeFF); !errors.Is(err, ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, _, err := readImatrix(build(t, b), tensorName(1), 2); !errors.Is(err, ErrStats) {
+		t.Error(err)
+	}
+}
+
+// TestCandidates checks the order of types: its own, then larger ones only.
+func TestCandidates(t *testing.T) {
+	for typ, want := range map[gguf.Type][]gguf.Type{
+		gguf.F32:  {gguf.F32},
+		gguf.F16:  {gguf.F16},
+		gguf.Q4_0: {gguf.Q4_0, gguf.Q8_0, gguf.F16},
+		gguf.Q8_0: {gguf.Q8_0, gguf.F16},
+	} {
+		w := &weight{q: fakeQuantizer{}, info: gguf.TensorInfo{Type: typ, Dims: []int64{fakeFF, fakeWidth}}}
+		got := w.candidates(nil)
+		if len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
+			t.Errorf("%v: %v", typ, got)
+		}
+	}
+}
+
+// TestVerify checks that an adapter which does not do what was predicted is not
+// kept.
+func TestVerify(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	cfg.LoRA = filepath.Join(dir, "lora.gguf")
+	cfg.Open = forgetful
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrVerify) {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+		t.Error("left behind:", left)
+	}
+}
+
+// forgetful opens a model without its adapters.
+func forgetful(ctx context.Context, path string, _ ...string) (Model, error) {
+	return openFake(ctx, path)
+}
