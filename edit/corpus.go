@@ -1,0 +1,108 @@
+package edit
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"retcon/edit/covariance"
+)
+
+// chunk is the number of tokens of a text that is run alone.
+const chunk = 512
+
+// readCorpus reads the beginning of a text file, enough for keys tokens of any
+// language.
+func readCorpus(path string, keys int64) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 24*keys+4096))
+	return strings.ToValidUTF8(string(b), ""), err
+}
+
+// corpusTexts cuts a corpus into chunks of tokens, keys in all.
+func corpusTexts(m Model, path string, keys int64) ([][]int32, error) {
+	text, err := readCorpus(path, keys)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := m.Tokenize(text, false)
+	if err != nil {
+		return nil, err
+	}
+	all := ids(textOnly(tokens))
+	var out [][]int32
+	for int64(len(all)) > 0 && keys > 0 {
+		n := min(int64(chunk), keys, int64(len(all)))
+		var row []int32
+		if info := m.Info(); info.AddsBOS && info.BOS >= 0 && n > 1 {
+			row = append(row, info.BOS)
+			n--
+		}
+		out = append(out, append(row, all[:n]...))
+		all = all[n:]
+		keys -= n
+	}
+	return out, nil
+}
+
+// openers begin the texts that a model writes itself.
+var openers = strings.Fields("The In A On It When This He She They We After There For At As If From During One Many Some Most " +
+	"With By An His Her Its Two New What How Why To Of All No While Since Before Today Once")
+
+const (
+	sampleRows   = 16
+	sampleLength = 128
+	sampleTopK   = 64
+)
+
+// sample lets the model write the text, a batch of rows at a time. It says how
+// long that will take after the first, and refuses, with advice, what does not
+// fit StatsTime; a text of at least FewestKeys is taken when time is up.
+func (s *stats) sample(ctx context.Context, n int) ([][]int32, error) {
+	want := s.cfg.keys(n)
+	least := int64(covariance.FewestKeys * n)
+	var out [][]int32
+	var have int64
+	start := time.Now()
+	for round := 0; have < want; round++ {
+		prompts := make([][]int32, sampleRows)
+		for i := range prompts {
+			tokens, err := s.model.Tokenize(openers[(round*sampleRows+i)%len(openers)], false)
+			if err != nil {
+				return nil, err
+			}
+			prompts[i] = ids(tokens)
+		}
+		rows, err := s.model.Generate(ctx, prompts, sampleLength, sampleTopK, s.cfg.HParams.Seed+uint64(round)*7919, true)
+		if err != nil {
+			return nil, err
+		}
+		got := int64(0)
+		for i, row := range rows {
+			got += int64(len(prompts[i]) + len(row))
+			out = append(out, append(prompts[i], row...))
+		}
+		have += got
+		s.cfg.progress("sampling text", min(have, want), want)
+		elapsed := time.Since(start)
+		need := time.Duration(float64(elapsed) / float64(have) * float64(want))
+		if round == 0 {
+			s.cfg.info("the model writes the text for its key statistics", "tokens", want, "expected", need.Round(time.Second))
+		}
+		if limit := s.cfg.statsTime(); elapsed > limit && have >= least {
+			s.cfg.warn("writing text for the statistics took longer than %v: %d of %d tokens are used", limit, have, want)
+			break
+		} else if float64(elapsed)/float64(have)*float64(least) > float64(limit) {
+			return nil, errorf(ErrStats, "writing %d tokens of text for the key statistics would take about %v, more than --stats-time %v: "+
+				"give a text with --corpus, raise --stats-time, or use --covariance diagonal or identity",
+				want, need.Round(time.Second), limit)
+		}
+	}
+	return out, nil
+}
