@@ -58,6 +58,7 @@ var openers = strings.Fields("The In A On It When This He She They We After Ther
 const (
 	sampleRows   = 16
 	sampleLength = 128
+	sampleFirst  = 16 // tokens of the first rows, from which the time is told
 	sampleTopK   = 64
 )
 
@@ -79,7 +80,11 @@ func (s *stats) sample(ctx context.Context, n int) ([][]int32, error) {
 			}
 			prompts[i] = ids(tokens)
 		}
-		rows, err := s.model.Generate(ctx, prompts, sampleLength, sampleTopK, s.cfg.HParams.Seed+uint64(round)*7919, true)
+		length := sampleLength
+		if round == 0 {
+			length = sampleFirst
+		}
+		rows, err := s.model.Generate(ctx, prompts, length, sampleTopK, s.cfg.HParams.Seed+uint64(round)*7919, true)
 		if err != nil {
 			return nil, err
 		}
