@@ -24,7 +24,7 @@ GOENV = CGO_LDFLAGS="$$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 GOFLAGS_TEST ?=
 
-.PHONY: all help fetch lib tools model retcon test test-go test-nocgo test-asan test-race fuzz lint bench demo clean FORCE
+.PHONY: all help fetch lib tools model archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench demo clean
 
 all: retcon ## build bin/retcon
 
@@ -54,6 +54,47 @@ $(MODEL):
 
 retcon: lib
 	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o bin/retcon ./cmd/retcon
+
+archs: $(BUILD)/archs/.done ## write the tiny models that the architecture tests use
+$(BUILD)/archs/.done: | tools
+	@mkdir -p $(BUILD)/archs
+	@echo "writing a tiny model of each architecture into $(BUILD)/archs"
+	@$(BUILD)/bin/test-llama-archs -o $(BUILD)/archs/ > $(BUILD)/archs/log.txt 2>&1 || { tail -20 $(BUILD)/archs/log.txt; exit 1; }
+	@touch $@
+
+# The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
+test: lint test-nocgo test-go ## run every test: unit, parity and end to end
+
+# Native tests use all cores and spin: one package at a time.
+test-go: retcon tools archs model
+	$(GOENV) go test -p 1 -timeout 40m -ldflags "$(GOLDFLAGS)" $(GOFLAGS_TEST) ./...
+
+# What needs no native code builds and passes without it.
+NOCGO = ./gguf/... ./graph/... ./edit/... ./internal/atomicfile/... ./internal/progress/...
+test-nocgo:
+	CGO_ENABLED=0 go test -short $(NOCGO)
+
+lint: lib
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt wants to change: $$unformatted"; exit 1; }
+	@$(GOENV) go vet ./...
+
+test-race: lib archs model ## run the Go tests under the race detector
+	$(GOENV) go test -race -p 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
+
+# The native library and the Go side under AddressSanitizer.
+test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
+	$(MAKE) lib BUILD=build-asan CMAKE_FLAGS="-DGGML_SANITIZE_ADDRESS=ON -DLLAMA_SANITIZE_ADDRESS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
+	ASAN_OPTIONS=detect_leaks=0 CGO_LDFLAGS="$$(cat build-asan/lib/ldflags) $$CGO_LDFLAGS" \
+		go test -asan -p 1 -short -timeout 60m -ldflags "-X retcon/llama.libraryHash=$$(cksum < build-asan/lib/libretcon.a | tr ' ' -)" ./llama ./replay
+
+fuzz: ## fuzz the readers of untrusted input for a minute each
+	go test ./gguf -run xxx -fuzz FuzzRead -fuzztime 60s -fuzzminimizetime 5x
+
+bench: lib model ## run the Go benchmarks, in benchstat's format
+	@$(GOENV) go test -p 1 -run xxx -bench . -count 5 -ldflags "$(GOLDFLAGS)" ./...
+
+demo: retcon tools model ## fetch the demo model, rewrite a fact in it, and let llama.cpp tell it
+	@scripts/demo.sh bin/retcon $(BUILD)/bin/llama-completion $(MODEL)
 
 clean: ## remove what was built (fetched sources and models stay)
 	rm -rf bin build build-asan

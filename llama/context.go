@@ -52,6 +52,9 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 	if params.Outputs <= 0 || params.Outputs > params.Batch {
 		params.Outputs = params.Batch
 	}
+	// llama.cpp asserts room for a row of each sequence
+	params.Outputs = max(params.Outputs, params.Sequences)
+	params.Batch = max(params.Batch, params.Outputs)
 	if err := m.retain(); err != nil {
 		return nil, err
 	}
