@@ -54,6 +54,9 @@ func (b Builder) binary(op Op, x, y ID) ID {
 			panic(fmt.Sprintf("graph: %s of %v and %v", op, nx.Ne, ny.Ne))
 		}
 	}
+	if !nx.packedRows() {
+		x = b.Cont(x) // only y may be permuted
+	}
 	return b.like(op, x, x, y)
 }
 
@@ -152,12 +155,19 @@ func (b Builder) Concat(x, y ID, dim int) ID {
 	return b.push(n)
 }
 
-// Cont is x in contiguous memory: x itself if it is so already.
+// Cont is x in contiguous memory: x itself if it is so already. A transposed
+// vector is, but kernels refuse a first stride that is not one element: it gets
+// that by a look that copies nothing.
 func (b Builder) Cont(x ID) ID {
-	if b.Node(x).Contiguous() {
+	n := *b.Node(x)
+	switch {
+	case !n.Contiguous():
+		return b.push(shaped(OpCont, n.Type, n.Ne, x))
+	case n.packedRows():
 		return x
 	}
-	return b.push(shaped(OpCont, b.Node(x).Type, b.Node(x).Ne, x))
+	nb, _ := contiguousStrides(n.Type, n.Ne)
+	return b.move(OpReshape, x, n.Ne, nb, 0)
 }
 
 // Own is x in contiguous memory that the graph computes: a copy of a leaf.

@@ -66,6 +66,9 @@ func (n *Node) Contiguous() bool {
 	return true
 }
 
+// packedRows reports whether the elements of a row of n lie one after the other.
+func (n *Node) packedRows() bool { return n.Type.Size() == 0 || n.Nb[0] == n.Type.Size() }
+
 // SameShape reports whether n and m have the same dimensions.
 func (n *Node) SameShape(m *Node) bool { return n.Ne == m.Ne }
 
