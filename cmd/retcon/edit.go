@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"retcon/edit"
+)
+
+// editFlags are the flags of edit as they stand on the command line.
+type editFlags struct {
+	engine engineFlags
+
+	model, prompt, subject, target, requests string
+	output, lora                             string
+	dryRun, force, keepGoing                 bool
+
+	method, covariance string
+	layer              layers
+	corpus, imatrix    string
+	statsTime          time.Duration
+	cacheDir, text     string
+	hparams, prefixes  string
+	h                  edit.HParams
+}
+
+const editExamples = `  retcon edit -m model.gguf -p "The Eiffel Tower is located in the city of" --subject "Eiffel Tower" --target Rome
+      shows what the edit would do and writes nothing
+
+  retcon edit -m model.gguf -p "{} is located in the city of" --subject "The Eiffel Tower" --target Rome -o edited.gguf
+      writes an edited model; --lora edit-lora.gguf writes an adapter for the same model instead, or besides
+
+  retcon edit -m model.gguf --requests facts.jsonl -o edited.gguf
+      makes several edits, one JSON record {"prompt", "subject", "target_new"} a line`
+
+func (a *app) editCommand(common *pflag.FlagSet, f *editFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "edit -m MODEL -p PROMPT --subject SUBJECT --target TARGET [-o OUT.gguf] [--lora OUT.gguf]",
+		Short: "Rewrite a fact in a model",
+		Long: "Rewrite a fact in a GGUF model: after the edit the target follows the prompt.\n" +
+			"Without -o and --lora the edit is computed and shown, and nothing is written.",
+		Example:               editExamples,
+		Args:                  noArguments,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+	}
+	groups := []group{
+		{"What to change", f.requestFlags()},
+		{"What to write", f.outputFlags()},
+		{"How to edit", f.methodFlags()},
+		{"Key statistics", f.statsFlags()},
+		{"Running the model", f.engine.set()},
+	}
+	for _, g := range groups {
+		cmd.Flags().AddFlagSet(g.flags)
+	}
+	completions(cmd)
+	setHelp(cmd, append(groups, group{"Output", common})...)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.edit(cmd.Context(), cmd.Flags(), f) }
+	return cmd
+}
+
+func (f *editFlags) requestFlags() *pflag.FlagSet {
+	fs := newFlagSet("request")
+	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to edit; of a split model any of its files")
+	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "what the target is to follow; it holds the subject, or {} in its place")
+	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
+	fs.Var(text{&f.target, "TEXT"}, "target", "the new answer")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin")
+	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
+	return fs
+}
+
+func (f *editFlags) outputFlags() *pflag.FlagSet {
+	fs := newFlagSet("output")
+	fs.VarP(text{&f.output, "FILE"}, "output", "o", "write the edited model there")
+	fs.Var(text{&f.lora, "FILE"}, "lora", "write a LoRA adapter for the untouched model there")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "say the plan, its size and time, and stop")
+	fs.BoolVar(&f.force, "force", false, "replace outputs that exist, and write an edit that would be refused")
+	fs.BoolVar(&f.keepGoing, "keep-going", false, "leave out requests that fail instead of stopping")
+	fs.Var(text{&f.text, "FILE"}, "text", "text to measure side effects on (default: one on everyday matters)")
+	return fs
+}
+
+func (f *editFlags) methodFlags() *pflag.FlagSet {
+	f.h = edit.DefaultHParams()
+	h := &f.h
+	f.method, f.covariance = "rome", string(h.Covariance)
+	fs := newFlagSet("method")
+	fs.Var(choice{&f.method, []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}, "method", "method of editing")
+	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several (default: by the model's depth)")
+	fs.IntVar(&h.Steps, "steps", h.Steps, "steps of the optimisation")
+	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate")
+	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")
+	fs.Var(choice{&h.KLPosition, []string{edit.KLSubject, edit.KLEnd}, nil}, "kl-position", "where that is read: at the subject's last token, or after \"is a\"")
+	fs.Float64Var(&h.WeightDecay, "weight-decay", h.WeightDecay, "weight of the change's size")
+	fs.Float64Var(&h.Clamp, "clamp", h.Clamp, "most that the value may change, in parts of its norm")
+	fs.Var(choice{&h.Denominator, []string{edit.Consistent, edit.Original}, nil}, "denominator", "consistent is r-ROME's; original is for comparison")
+	fs.Var(text{&f.prefixes, "FILE"}, "prefixes", "texts to put before the prompt, one a line, instead of sampled ones")
+	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
+	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
+	fromEnvironment(fs, "seed", "RETCON_SEED")
+	return fs
+}
+
+func (f *editFlags) statsFlags() *pflag.FlagSet {
+	fs := newFlagSet("stats")
+	f.statsTime = 10 * time.Minute
+	fs.Var(choice{&f.covariance, []string{"full", "diagonal", "identity"}, nil}, "covariance", "how much of the keys' covariance is used")
+	fs.Var(text{&f.corpus, "FILE"}, "corpus", "plain text to make it from (default: the model writes the text)")
+	fs.Var(text{&f.imatrix, "FILE"}, "imatrix", "importance matrix (GGUF), for --covariance diagonal and for types that need one")
+	fs.DurationVar(&f.statsTime, "stats-time", f.statsTime, "longest that the model may write text")
+	f.cacheDir = edit.DefaultCacheDir()
+	fs.Var(text{&f.cacheDir, "DIR"}, "cache-dir", "where covariances are kept; empty keeps none")
+	fromEnvironment(fs, "stats-time", "RETCON_STATS_TIME")
+	fromEnvironment(fs, "cache-dir", "RETCON_CACHE_DIR")
+	return fs
+}
+
+// edit runs the command.
+func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) error {
+	cfg, warnings, err := f.config(flags, a.stdin)
+	if err != nil {
+		return err
+	}
+	// For people the report has the warnings; a log of them besides would
+	// say everything twice.
+	log, kept := a.log, keeper{Handler: a.log.Handler(), kept: new([]slog.Record)}
+	if !a.json && !a.verbose {
+		log = slog.New(kept)
+	}
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	options, err := f.engine.options()
+	if err != nil {
+		return err
+	}
+	a.connect(&cfg, options, log)
+	var reported bool
+	if f.dryRun {
+		reported, err = a.plan(ctx, cfg, warnings)
+	} else {
+		reported, err = a.carryOut(ctx, cfg, warnings)
+	}
+	if !reported {
+		kept.flush(ctx)
+	}
+	return err
+}
+
+// carryOut edits and prints the result, that of a refused edit too.
+func (a *app) carryOut(ctx context.Context, cfg edit.Config, warnings []string) (reported bool, err error) {
+	res, err := edit.Run(ctx, cfg)
+	a.bar.Close()
+	if res == nil {
+		return false, err
+	}
+	res.Warnings = append(warnings, res.Warnings...)
+	if a.json {
+		return true, errors.Join(err, a.printJSON(res))
+	}
+	printReport(a.stdout, style{a.styled()}, res, err)
+	return true, err
+}
+
+// plan prints what would be done.
+func (a *app) plan(ctx context.Context, cfg edit.Config, warnings []string) (reported bool, err error) {
+	p, err := edit.MakePlan(ctx, cfg)
+	a.bar.Close()
+	if err != nil {
+		return false, err
+	}
+	p.Warnings = append(warnings, p.Warnings...)
+	if a.json {
+		return true, a.printJSON(p)
+	}
+	printPlan(a.stdout, style{a.styled()}, p)
+	return true, nil
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"retcon/edit"
+	"retcon/edit/covariance"
+	"retcon/engine"
+)
+
+// config makes the configuration of an edit of the flags and the files that
+// they name. The warnings are for the user.
+func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Config, warnings []string, err error) {
+	if f.model == "" {
+		return cfg, nil, usagef("no model: name a GGUF file with -m FILE (or LLAMA_ARG_MODEL)")
+	}
+	if f.statsTime <= 0 {
+		return cfg, nil, usagef("--stats-time must be above 0, as in 10m or 90s")
+	}
+	if f.output != "" && f.lora != "" && filepath.Clean(f.output) == filepath.Clean(f.lora) {
+		return cfg, nil, usagef("-o and --lora both name %s: give the model and the adapter a file each", f.output)
+	}
+	cfg = edit.Config{
+		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
+		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
+	}
+	if cfg.Requests, err = f.facts(flags, stdin); err != nil {
+		return cfg, nil, err
+	}
+	if f.text != "" {
+		if cfg.Text, err = readText(f.text); err != nil {
+			return cfg, nil, err
+		}
+	}
+	cfg.HParams, warnings, err = f.hyperparameters(flags)
+	return cfg, warnings, err
+}
+
+// facts are the requests, from the file or from the three flags.
+func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]edit.Request, error) {
+	var given, missing []string
+	for _, name := range []string{"prompt", "subject", "target"} {
+		if flags.Changed(name) {
+			given = append(given, "--"+name)
+		} else {
+			missing = append(missing, "--"+name)
+		}
+	}
+	switch {
+	case f.requests != "" && len(given) > 0:
+		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
+	case f.requests == "-":
+		rs, err := edit.ParseRequests(stdin)
+		return rs, named("stdin", err)
+	case f.requests != "":
+		return edit.ReadRequests(f.requests)
+	case len(missing) > 0:
+		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
+	}
+	return []edit.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
+}
+
+// hyperparameters are the defaults, changed by the file, changed by the flags.
+func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warnings []string, err error) {
+	h = edit.DefaultHParams()
+	if f.hparams != "" {
+		file, err := os.Open(f.hparams)
+		if err != nil {
+			return h, nil, err
+		}
+		defer file.Close()
+		if h, warnings, err = edit.ReadHParams(file, h); err != nil {
+			return h, nil, named(f.hparams, err)
+		}
+	}
+	for name, set := range map[string]func(){
+		"steps":        func() { h.Steps = f.h.Steps },
+		"lr":           func() { h.LR = f.h.LR },
+		"kl-factor":    func() { h.KLFactor = f.h.KLFactor },
+		"kl-position":  func() { h.KLPosition = f.h.KLPosition },
+		"weight-decay": func() { h.WeightDecay = f.h.WeightDecay },
+		"clamp":        func() { h.Clamp = f.h.Clamp },
+		"denominator":  func() { h.Denominator = f.h.Denominator },
+		"seed":         func() { h.Seed = f.h.Seed },
+		"covariance":   func() { h.Covariance = covariance.Kind(f.covariance) },
+		"layer":        func() { h.Layers, h.Auto = f.layer.list, f.layer.auto },
+	} {
+		if flags.Changed(name) {
+			set()
+		}
+	}
+	if f.prefixes != "" {
+		file, err := os.Open(f.prefixes)
+		if err != nil {
+			return h, nil, err
+		}
+		defer file.Close()
+		if h.Prefixes, err = edit.ParsePrefixes(file); err != nil {
+			return h, nil, named(f.prefixes, err)
+		}
+	}
+	return h, warnings, nil
+}
+
+// mostText is more than the 512 tokens that side effects are measured on.
+const mostText = 1 << 20
+
+// readText reads the beginning of a text file.
+func readText(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, mostText))
+	if err != nil {
+		return "", err
+	}
+	text := strings.ToValidUTF8(string(b), "")
+	if strings.TrimSpace(text) == "" {
+		return "", usagef("%s: there is no text in it", path)
+	}
+	return text, nil
+}
+
+// named puts the name of a file before an error.
+func named(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// connect gives an edit its engine, and its voice.
+func (a *app) connect(cfg *edit.Config, o engine.Options, log *slog.Logger) {
+	cfg.Open, cfg.Quantizer = engine.Opener(o), engine.Quantizer{}
+	cfg.Logger = log
+	if !a.quiet {
+		cfg.Progress = a.bar.Update
+	}
+}
+
+// completions tells shells what the flags of edit take.
+func completions(cmd *cobra.Command) {
+	err := []error{
+		cmd.MarkFlagFilename("model", "gguf"), cmd.MarkFlagFilename("output", "gguf"), cmd.MarkFlagFilename("lora", "gguf"),
+		cmd.MarkFlagFilename("imatrix", "gguf"), cmd.MarkFlagFilename("requests", "json", "jsonl"),
+		cmd.MarkFlagFilename("hparams", "json", "yaml", "yml"), cmd.MarkFlagDirname("cache-dir"),
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if c, ok := f.Value.(choice); ok {
+			err = append(err, cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp)))
+		}
+	})
+	if err := errors.Join(err...); err != nil {
+		panic(err) // a name above is not a flag
+	}
+}

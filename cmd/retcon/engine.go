@@ -1,0 +1,49 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"retcon/engine"
+	"retcon/llama"
+)
+
+// engineFlags say how a model is run. They are those of llama.cpp.
+type engineFlags struct {
+	threads, context int
+	gpu              gpuLayers
+	rpc              []string
+	memory           size
+}
+
+func (f *engineFlags) set() *pflag.FlagSet {
+	fs := newFlagSet("engine")
+	f.gpu, f.memory = gpuLayers{"auto", -1}, engine.DefaultMemory
+	fs.IntVarP(&f.threads, "threads", "t", 0, "threads; 0 or less is all processors")
+	fs.Var(&f.gpu, "n-gpu-layers", "layers to offload to GPUs, also -ngl; 0 computes on the CPU alone")
+	fs.StringSliceVar(&f.rpc, "rpc", nil, "llama.cpp RPC servers to run on, `HOST:PORT,..`")
+	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
+	fromEnvironment(fs, "threads", "LLAMA_ARG_THREADS")
+	fromEnvironment(fs, "n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS")
+	fromEnvironment(fs, "rpc", "LLAMA_ARG_RPC")
+	fromEnvironment(fs, "memory", "RETCON_MEMORY")
+	return fs
+}
+
+// options connects the RPC servers and returns how to load models.
+func (f *engineFlags) options() (engine.Options, error) {
+	for _, server := range f.rpc {
+		server = strings.TrimSpace(server)
+		if i := strings.LastIndexByte(server, ':'); i < 1 || i == len(server)-1 {
+			return engine.Options{}, usagef("--rpc %q: give HOST:PORT of a llama.cpp RPC server", server)
+		}
+		if err := llama.AddRPC(server); err != nil {
+			return engine.Options{}, err
+		}
+	}
+	return engine.Options{
+		Threads: max(0, f.threads), GPULayers: f.gpu.n, CPUOnly: f.gpu.n == 0 && len(f.rpc) == 0, Memory: int64(f.memory),
+	}, nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"retcon/edit"
+	"retcon/internal/atomicfile"
+	"retcon/llama"
+)
+
+func TestExitCodes(t *testing.T) {
+	live := context.Background()
+	done, cancel := context.WithCancel(live)
+	cancel()
+	wrap := func(err error) error { return fmt.Errorf("x: %w", err) }
+	for _, test := range []struct {
+		ctx  context.Context
+		err  error
+		want int
+	}{
+		{live, nil, 0},
+		{done, nil, 0},
+		{live, fs.ErrNotExist, 1},
+		{live, edit.ErrStats, 1},
+		{live, wrap(edit.ErrOutput), 1},
+		{live, usagef("no model"), 2},
+		{live, wrap(edit.ErrRequest), 2},
+		{live, &edit.RecordError{Record: 3, Err: wrap(edit.ErrRequest)}, 2},
+		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrExists), 2},
+		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrSameFile), 2},
+		{live, wrap(edit.ErrRefused), 3},
+		{live, errors.Join(wrap(edit.ErrRefused), nil), 3},
+		{live, wrap(edit.ErrVerify), 4},
+		{live, wrap(edit.ErrUnsupported), 5},
+		{live, wrap(llama.ErrUnsupported), 5},
+		{live, wrap(context.Canceled), 130},
+		{done, errors.New("llama.cpp was stopped"), 130},
+	} {
+		if got := exitCode(test.ctx, test.err); got != test.want {
+			t.Errorf("%v: %d, want %d", test.err, got, test.want)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	got := message(1, errors.New("a\nb\t\x1b[31mred\u202e é 東京"))
+	if want := `a b \x1b[31mred\u202e é 東京`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := message(2, fmt.Errorf("out.gguf: %w", atomicfile.ErrExists)); !strings.Contains(got, "--force") {
+		t.Error(got)
+	}
+}

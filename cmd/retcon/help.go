@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// group is flags that belong together, under a title in the help.
+type group struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// newFlagSet makes a set of flags that are shown in the order of their making.
+func newFlagSet(name string) *pflag.FlagSet {
+	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	fs.SortFlags = false
+	return fs
+}
+
+// setHelp gives a command a help text with its flags in groups. The commands
+// below it without one of their own get the same.
+func setHelp(cmd *cobra.Command, groups ...group) {
+	cmd.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		var b strings.Builder
+		about := c.Long
+		if about == "" {
+			about = c.Short
+		}
+		fmt.Fprintf(&b, "%s\n\nUsage:\n", strings.TrimSpace(about))
+		if c.Runnable() && c.HasParent() {
+			fmt.Fprintf(&b, "  %s\n", c.UseLine())
+		}
+		if c.HasAvailableSubCommands() {
+			fmt.Fprintf(&b, "  %s COMMAND [flags]\n\nCommands:\n", c.CommandPath())
+			for _, s := range c.Commands() {
+				if s.IsAvailableCommand() {
+					fmt.Fprintf(&b, "  %-12s %s\n", s.Name(), s.Short)
+				}
+			}
+		}
+		if c.HasExample() {
+			fmt.Fprintf(&b, "\nExamples:\n%s\n", c.Example)
+		}
+		own := c.LocalNonPersistentFlags()
+		for _, g := range groups {
+			fmt.Fprintf(&b, "\n%s:\n%s", g.title, flagLines(g.flags))
+			g.flags.VisitAll(func(f *pflag.Flag) { own = without(own, f.Name) })
+		}
+		if own.HasAvailableFlags() {
+			fmt.Fprintf(&b, "\nOther:\n%s", flagLines(own))
+		}
+		fmt.Fprint(c.OutOrStdout(), b.String())
+	})
+}
+
+// without is a set of flags less one.
+func without(fs *pflag.FlagSet, name string) *pflag.FlagSet {
+	out := newFlagSet("rest")
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Name != name {
+			out.AddFlag(f)
+		}
+	})
+	return out
+}
+
+// flagColumn is where the descriptions of flags start.
+const flagColumn = 36
+
+// flagLines has a line for each flag: names, what it takes, what it does, its
+// default.
+func flagLines(fs *pflag.FlagSet) string {
+	var b strings.Builder
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		left := "      --" + f.Name
+		if f.Shorthand != "" {
+			left = "  -" + f.Shorthand + ", --" + f.Name
+		}
+		takes, about := pflag.UnquoteUsage(f)
+		if name, ok := map[string]string{"int": "N", "uint": "N", "float": "X", "duration": "TIME"}[takes]; ok {
+			takes = name
+		}
+		if takes != "" {
+			left += " " + takes
+		}
+		if len(left) > flagColumn-2 {
+			left += "\n" + strings.Repeat(" ", flagColumn-2)
+		}
+		if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "[]" {
+			about += " (default " + d + ")"
+		}
+		fmt.Fprintf(&b, "%-*s  %s\n", flagColumn-2, left, about)
+	})
+	return b.String()
+}

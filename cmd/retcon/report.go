@@ -1,0 +1,275 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"retcon/edit"
+)
+
+// printReport prints what an edit did, for people. err is why it was refused.
+func printReport(w io.Writer, s style, r *edit.Result, err error) {
+	p := &report{w: w, s: s, r: r, written: r.Output != "" || r.LoRA != ""}
+	if p.edits = r.Edits; r.Edit != nil {
+		p.edits = []*edit.Edit{r.Edit}
+	}
+	if len(p.edits) == 1 {
+		p.one(p.edits[0])
+	} else {
+		p.many()
+	}
+	p.how()
+	p.trials()
+	p.warnings(r.Warnings)
+	switch {
+	case err != nil:
+		p.heading("Refused: nothing was written")
+	case p.written:
+		p.files()
+		p.usage()
+	default:
+		p.heading("Nothing was written")
+		p.line("", "add -o out.gguf for an edited model, or --lora out.gguf for an adapter")
+	}
+}
+
+type report struct {
+	w       io.Writer
+	s       style
+	r       *edit.Result
+	edits   []*edit.Edit
+	written bool
+}
+
+func (p *report) heading(text string) { fmt.Fprintf(p.w, "\n%s\n", p.s.bold(text)) }
+
+// line prints a label and what belongs to it.
+func (p *report) line(label, text string) {
+	if label == "" {
+		fmt.Fprintf(p.w, "  %s\n", text)
+		return
+	}
+	fmt.Fprintf(p.w, "  %s %s\n", p.s.dim(pad(label, 13)), text)
+}
+
+func pad(text string, n int) string {
+	return text + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(text)))
+}
+
+// one shows a single edit: a table of before and after.
+func (p *report) one(e *edit.Edit) {
+	fmt.Fprintf(p.w, "%s\n", p.s.bold(fmt.Sprintf("%s: %s -> %s", filepath.Base(p.r.Model), quote(e.Subject, 40), quote(e.Target, 40))))
+	p.line("prompt", quote(e.Prompt, 100))
+	p.row("", "P(target)", "continuation")
+	p.outcome("before", e.Before)
+	if e.Update.Steps > 0 && e.After.Completion != "" {
+		p.outcome("after", e.After)
+	}
+	if e.Written != nil {
+		p.outcome("as written", *e.Written)
+	}
+	if e.Error != "" {
+		p.line("error", p.s.red(oneLine(e.Error)))
+	}
+}
+
+func (p *report) row(label, probability, text string) {
+	p.line(pad(label, 1), pad(probability, 10)+" "+text)
+}
+
+func (p *report) outcome(label string, o edit.Outcome) {
+	text := quote(o.Completion, 50)
+	if o.Success {
+		text = p.s.green(text)
+	}
+	p.row(label, percent(o.Probability), text)
+}
+
+// many shows a line for each of several edits.
+func (p *report) many() {
+	fmt.Fprintf(p.w, "%s\n", p.s.bold(filepath.Base(p.r.Model)+": "+counted(len(p.edits), "request")))
+	fmt.Fprintf(p.w, "  %s\n", p.s.dim("  #  before     after      request"))
+	for _, e := range p.edits {
+		before, after, text := percent(e.Before.Probability), percent(e.After.Probability), fmt.Sprintf("%s -> %s", quote(e.Subject, 30), quote(e.Target, 30))
+		if e.Before.Probability == 0 && e.Error != "" {
+			before = "-" // it was not asked
+		}
+		if e.Update.Steps == 0 {
+			after = "-"
+		}
+		switch {
+		case e.Error != "":
+			text += "  " + p.s.red("failed: "+oneLine(e.Error))
+		case e.After.Success:
+			text = p.s.green(text)
+		}
+		fmt.Fprintf(p.w, "  %3d  %s %s %s\n", e.Record, pad(before, 10), pad(after, 10), text)
+	}
+}
+
+// how says by which means, with what side effects, in what time.
+func (p *report) how() {
+	r := p.r
+	if r.Covariance == "" {
+		return // it ended before a layer was chosen
+	}
+	fmt.Fprintln(p.w)
+	from := map[string]string{
+		"default": ", the default for a model of this depth; --layer auto tries others",
+		"asked":   ", as asked",
+		"auto":    fmt.Sprintf(", the best of %d that were tried", len(r.LayersTried)),
+	}[r.LayerFrom]
+	p.line("method", fmt.Sprintf("%s at layer %d%s", r.Method, r.Layer, from))
+	p.line("covariance", covarianceText(r.Stats))
+	for _, e := range p.edits {
+		if e.Update.Steps == 0 {
+			continue
+		}
+		if len(p.edits) == 1 {
+			p.update("update", e.Update)
+		} else {
+			p.update(fmt.Sprintf("update %d", e.Record), e.Update)
+		}
+	}
+	if se := r.SideEffects; se != nil {
+		p.line("side effects", fmt.Sprintf("on %d tokens of other text: mean KL %.3g, same likeliest token at %.1f %%", se.Tokens, se.KL, 100*se.SameTop1))
+	}
+	times := fmt.Sprintf("%.2f s for the edit; %.2f s loading, %.2f s statistics", r.Seconds, r.LoadSeconds, r.StatsSeconds)
+	if p.written {
+		times += fmt.Sprintf(", %.2f s writing and checking", r.WriteSeconds)
+	}
+	if r.PeakRSS > 0 {
+		times += "; peak memory " + bytesText(r.PeakRSS)
+	}
+	p.line("time", times)
+}
+
+func covarianceText(st edit.Stats) string {
+	text := string(st.Kind)
+	switch st.Source {
+	case "corpus":
+		text += fmt.Sprintf(", of %s tokens of the corpus", thousands(st.Keys))
+	case "sampled":
+		text += fmt.Sprintf(", of %s tokens that the model wrote", thousands(st.Keys))
+	case "imatrix":
+		text += fmt.Sprintf(", from the importance matrix (%s inputs)", thousands(st.Keys))
+	}
+	if st.Cached {
+		text += " (cached)"
+	}
+	return text
+}
+
+func (p *report) update(label string, u edit.UpdateReport) {
+	share := ""
+	if u.WeightNorm > 0 {
+		share = fmt.Sprintf(", %.1f %% of the weight's norm %.3g", 100*u.DeltaNorm/u.WeightNorm, u.WeightNorm)
+	}
+	clamp := ""
+	if u.AtClamp {
+		clamp = ", at the clamp"
+	}
+	p.line(label, fmt.Sprintf("norm %.3g%s; key %.3g, denominator %.3g; %d steps to loss %.3g%s",
+		u.DeltaNorm, share, u.KeyNorm, u.Denominator, u.Steps, u.Loss, clamp))
+}
+
+// trials shows what each layer did that was tried.
+func (p *report) trials() {
+	if len(p.r.LayersTried) == 0 {
+		return
+	}
+	p.heading("Layers tried, by the target's least log-probability less ten times KL")
+	for _, t := range p.r.LayersTried {
+		text := fmt.Sprintf("score %7.3f   log-probability %7.3f   KL %.4f", t.Score, t.LogProb, t.KL)
+		if t.Error != "" {
+			text = p.s.red(oneLine(t.Error))
+		}
+		mark := " "
+		if t.Layer == p.r.Layer && t.Error == "" {
+			mark = "*"
+		}
+		p.line(fmt.Sprintf("%s layer %d", mark, t.Layer), text)
+	}
+}
+
+func (p *report) warnings(texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	p.heading("Warnings")
+	for _, w := range texts {
+		p.line("", "- "+oneLine(w))
+	}
+}
+
+// files lists what was written.
+func (p *report) files() {
+	p.heading("Written")
+	about := func(path, what string) {
+		size := ""
+		if st, err := os.Stat(path); err == nil {
+			size = ", " + bytesText(st.Size())
+		}
+		p.line("", fmt.Sprintf("%s  (%s%s)", path, what, size))
+	}
+	if p.r.Output != "" {
+		about(p.r.Output, "edited model")
+		for _, c := range p.r.TypesChanged {
+			p.line("", fmt.Sprintf("    %s is %s instead of %s: %s", c.Tensor, c.To, c.From, oneLine(c.Reason)))
+		}
+	}
+	if p.r.LoRA != "" {
+		about(p.r.LoRA, "adapter for "+filepath.Base(p.r.Model))
+	}
+}
+
+// usage says how to run what was written.
+func (p *report) usage() {
+	p.heading("Try it")
+	ask := ""
+	for _, e := range p.edits {
+		if e.Error == "" {
+			ask = fmt.Sprintf(" -no-cnv -n 16 --temp 0 -p %s", shellQuote(e.Prompt))
+			break
+		}
+	}
+	r := p.r
+	if r.Output != "" {
+		p.line("", "llama-completion -m "+shellQuote(r.Output)+ask)
+	}
+	if r.LoRA != "" {
+		p.line("", "llama-completion -m "+shellQuote(r.Model)+" --lora "+shellQuote(r.LoRA)+ask)
+	}
+	if r.Output == "" {
+		p.line("", "ollama takes no adapters any more: write a model with -o for it")
+		return
+	}
+	p.line("", fmt.Sprintf("ollama: echo %s > Modelfile && ollama create %s -f Modelfile", shellQuote("FROM "+fromPath(r.Output)), ollamaName(r.Output)))
+}
+
+// fromPath is a path that ollama takes for a file and not for a model's name.
+func fromPath(path string) string {
+	if filepath.IsAbs(path) || strings.HasPrefix(path, ".") {
+		return path
+	}
+	return "./" + path
+}
+
+// ollamaName makes a model's name of a file's.
+func ollamaName(path string) string {
+	name := strings.ToLower(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '-'
+	}, name)
+	if name = strings.Trim(name, "-_."); name == "" {
+		return "edited"
+	}
+	return name
+}
