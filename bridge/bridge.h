@@ -204,6 +204,9 @@ int  rc_program_new(rc_program ** out, rc_context *, const rc_node * nodes, size
 void rc_program_free(rc_program *);
 int  rc_program_run(rc_program *, char * err);
 int  rc_program_read(rc_program *, int32_t node, size_t offset, void * dst, size_t n, char * err);
+// Runs the program node by node and writes the seconds that each took, 0 for
+// what is not computed. Slower than rc_program_run: for profiles.
+int  rc_program_time(rc_program *, double * seconds, char * err);
 // Bytes of compute buffer that the program needs; nothing is allocated.
 int  rc_program_measure(rc_program *, size_t * bytes, char * err);
 // Number of graph splits of the last run (1 on one device).

@@ -291,6 +291,40 @@ int rc_program_run(rc_program * p, char * err) {
     });
 }
 
+int rc_program_time(rc_program * p, double * seconds, char * err) {
+    return rc::guard(err, [&] {
+        std::unordered_map<const ggml_tensor *, size_t> index;
+        for (size_t i = 0; i < p->table.size(); i++) {
+            seconds[i] = 0;
+            index[p->table[i]] = i;
+        }
+        struct clock {
+            std::unordered_map<const ggml_tensor *, size_t> & index;
+            double * seconds;
+            int64_t start;
+        } c = {index, seconds, 0};
+        p->attach();
+        auto sched = p->context->sched;
+        ggml_backend_sched_set_eval_callback(sched, [](ggml_tensor * t, bool ask, void * data) {
+            auto & c = *static_cast<clock *>(data);
+            if (ask) {
+                c.start = ggml_time_us();
+            } else if (auto found = c.index.find(t); found != c.index.end()) {
+                c.seconds[found->second] += (ggml_time_us() - c.start) * 1e-6;
+            }
+            return true;
+        }, &c);
+        ggml_status status = ggml_backend_sched_graph_compute(sched, p->graph);
+        ggml_backend_sched_set_eval_callback(sched, nullptr, nullptr);
+        if (status == GGML_STATUS_ABORTED || p->context->stop.on) {
+            rc::fail(RC_CANCELLED, "the program was cancelled");
+        }
+        if (status != GGML_STATUS_SUCCESS) {
+            rc::fail(RC_FAILED, "the program failed: %s", ggml_status_to_string(status));
+        }
+    });
+}
+
 int rc_program_read(rc_program * p, int32_t node, size_t offset, void * dst, size_t n, char * err) {
     return rc::guard(err, [&] {
         if (node < 0 || (size_t) node >= p->table.size()) {

@@ -14,8 +14,8 @@ type Result struct {
 	Covariance string `json:"covariance"`
 	Stats      Stats  `json:"stats"`
 	Seed       uint64 `json:"seed"`
-	Output     string `json:"output,omitempty"`
-	LoRA       string `json:"lora,omitempty"`
+	Output     string `json:"output"`
+	LoRA       string `json:"lora"`
 
 	*Edit
 	Edits []*Edit `json:"edits,omitempty"`

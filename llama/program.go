@@ -256,6 +256,23 @@ func (p *Program) Run(ctx context.Context) error {
 	return e.check(ctx, C.rc_program_run(p.c, e.ptr()), "program")
 }
 
+// Time runs the program node by node and gives the seconds that each took.
+// It is slower than Run: for profiles.
+func (p *Program) Time(ctx context.Context) ([]float64, error) {
+	leave, err := p.ctx.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if p.c == nil {
+		return nil, fmt.Errorf("program: %w", ErrClosed)
+	}
+	seconds := make([]float64, len(p.g.Nodes))
+	var e errorBuffer
+	err = e.check(ctx, C.rc_program_time(p.c, (*C.double)(unsafe.Pointer(&seconds[0])), e.ptr()), "program")
+	return seconds, err
+}
+
 // Read copies an F32 output of the last run, contiguous and whole, to dst. No
 // other program of the context may have run since.
 func (p *Program) Read(dst []float32, id graph.ID) error {

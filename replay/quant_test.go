@@ -1,13 +1,16 @@
 package replay
 
 import (
+	"context"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"retcon/gguf"
 	"retcon/graph"
 	"retcon/internal/testmodel"
+	"retcon/llama"
 )
 
 // Finite differences mean nothing on quantised weights, whose products round
@@ -45,7 +48,51 @@ func tinyStep(t *testing.T, path string) stepResult {
 	t.Helper()
 	m, c := openModel(t, path)
 	rows := testRows(t, c, m.Info().Vocab)
+	replayEverySite(t, c, rows)
 	return step(t, c, 0, rows, 0, graph.F32, false)
+}
+
+// replayEverySite requires that a replay below every site equals the decode.
+func replayEverySite(t *testing.T, c *llama.Context, rows []ValueRow) {
+	t.Helper()
+	ctx := context.Background()
+	v, err := NewValue(ctx, c, ValueSpec{Layer: 0, Rows: rows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := v.decode
+	sites := []graph.ID{d.Sites.Embedding}
+	for _, l := range d.Sites.Layers {
+		sites = append(sites, l.Key, l.FFN, l.Attention, l.Residual)
+	}
+	for _, site := range sites {
+		b, err := NewBelow(ctx, d, site, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ls := b.LogitsShape()
+		logits, row := make([]float32, ls[0]*ls[1]), make([]float32, ls[0])
+		if err := b.Run(ctx, b.Original(), logits); err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		r := 0
+		for i, want := range d.Batch.Logits {
+			if !want {
+				continue
+			}
+			if err := c.Logits(row, i); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(row, logits[r*len(row):(r+1)*len(row)]) {
+				t.Errorf("%v: the replay differs from the decode in row %d", d.Graph.Node(site), r)
+			}
+			r++
+		}
+	}
+	if err := d.Rewind(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // writableMatrix reports the types that a matrix of a model can have.
