@@ -111,6 +111,7 @@ func (s *Sites) complete(g *Graph) error {
 		return fmt.Errorf("%w: no rows of token_embd.weight are read", ErrGraph)
 	}
 	users, flow := users(g), newFlow(g)
+	before := s.Embedding // the stream that the layer reads
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		if l.FFN < 0 {
@@ -122,7 +123,13 @@ func (s *Sites) complete(g *Graph) error {
 			l.Attention = behindAdapters(g, users, l.Attention)
 			modules[1] = l.Attention
 		}
-		l.Residual = stream(flow, modules)
+		l.Residual = stream(flow, modules, before)
+		if i+1 < len(s.Layers) && s.Layers[i+1].FFN >= 0 && l.Residual > s.Layers[i+1].FFN {
+			l.Residual = None // what it would have to be runs beside the next layer
+		}
+		if l.Residual >= 0 {
+			before = l.Residual
+		}
 	}
 	return nil
 }
@@ -167,10 +174,11 @@ func fromAdapter(g *Graph, id ID) bool {
 }
 
 // stream is the residual stream behind a layer: the first node behind both its
-// modules through which all that depends on either of them passes.
-func stream(f *flow, modules []ID) ID {
+// modules through which all passes that depends on either of them, and to which
+// the stream before it was added (some blocks sum their modules first).
+func stream(f *flow, modules []ID, before ID) ID {
 	g := f.g
-	dep := f.dependents(modules)
+	dep, around := f.dependents(modules), f.around(before, modules)
 	last := make([]ID, len(g.Nodes)) // last reader of each node
 	for i := range g.Nodes {
 		if dep[i] {
@@ -184,10 +192,23 @@ func stream(f *flow, modules []ID) ID {
 		if !dep[i] {
 			continue
 		}
-		if id > begin && reach <= id && !g.Nodes[i].Op.moves() && g.Nodes[i].Op != OpSetRows {
+		if id > begin && reach <= id && around[i] && !g.Nodes[i].Op.moves() && g.Nodes[i].Op != OpSetRows {
 			return id
 		}
 		reach = max(reach, last[i])
 	}
 	return None
+}
+
+// around marks what depends on a node other than through the modules.
+func (f *flow) around(id ID, modules []ID) []bool {
+	dep := make([]bool, len(f.g.Nodes))
+	dep[id] = true
+	for i := range f.g.Nodes {
+		if slices.Contains(modules, ID(i)) && ID(i) != id {
+			continue
+		}
+		f.sources(ID(i), func(s ID) { dep[i] = dep[i] || dep[s] })
+	}
+	return dep
 }
