@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -33,17 +37,31 @@ func (f *engineFlags) set() *pflag.FlagSet {
 }
 
 // options connects the RPC servers and returns how to load models.
-func (f *engineFlags) options() (engine.Options, error) {
+func (f *engineFlags) options(ctx context.Context) (engine.Options, error) {
 	for _, server := range f.rpc {
-		server = strings.TrimSpace(server)
-		if i := strings.LastIndexByte(server, ':'); i < 1 || i == len(server)-1 {
-			return engine.Options{}, usagef("--rpc %q: give HOST:PORT of a llama.cpp RPC server", server)
-		}
-		if err := llama.AddRPC(server); err != nil {
+		if err := connectRPC(ctx, strings.TrimSpace(server)); err != nil {
 			return engine.Options{}, err
 		}
 	}
 	return engine.Options{
 		Threads: max(0, f.threads), GPULayers: f.gpu.n, CPUOnly: f.gpu.n == 0 && len(f.rpc) == 0, Memory: int64(f.memory),
 	}, nil
+}
+
+// dialTime is how long an RPC server may take to answer.
+const dialTime = 10 * time.Second
+
+// connectRPC adds the devices of an RPC server. ggml aborts the process where
+// it cannot connect, so that is tried first.
+func connectRPC(ctx context.Context, server string) error {
+	if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" {
+		return usagef("--rpc %q: give HOST:PORT of a llama.cpp RPC server", server)
+	}
+	dialer := net.Dialer{Timeout: dialTime}
+	conn, err := dialer.DialContext(ctx, "tcp", server)
+	if err != nil {
+		return fmt.Errorf("RPC server %s: %w; is llama.cpp's rpc-server running there?", server, err)
+	}
+	conn.Close()
+	return llama.AddRPC(server)
 }

@@ -72,9 +72,6 @@ func (p *report) one(e *edit.Edit) {
 	if e.Written != nil {
 		p.outcome("as written", *e.Written)
 	}
-	if e.Error != "" {
-		p.line("error", p.s.red(oneLine(e.Error)))
-	}
 }
 
 func (p *report) row(label, probability, text string) {
@@ -167,7 +164,7 @@ func covarianceText(st edit.Stats) string {
 func (p *report) update(label string, u edit.UpdateReport) {
 	share := ""
 	if u.WeightNorm > 0 {
-		share = fmt.Sprintf(", %.1f %% of the weight's norm %.3g", 100*u.DeltaNorm/u.WeightNorm, u.WeightNorm)
+		share = fmt.Sprintf(", %.3g %% of the weight's norm %.3g", 100*u.DeltaNorm/u.WeightNorm, u.WeightNorm)
 	}
 	clamp := ""
 	if u.AtClamp {

@@ -69,7 +69,7 @@ func several() *edit.Result {
 	r := sample()
 	one := r.Edit
 	one.Record = 1
-	r.Edit, r.LayerFrom, r.Layer, r.LoRA = nil, "auto", 7, "lora.gguf"
+	r.Edit, r.LayerFrom, r.Layer, r.Output, r.LoRA = nil, "auto", 7, "out.gguf", "lora.gguf"
 	r.Edits = []*edit.Edit{one, {Record: 2, Subject: "Mount Fuji", Target: "China", Error: "the target is empty"}}
 	r.LayersTried = []edit.LayerTrial{{Layer: 5, Score: -0.2, LogProb: -0.1, KL: 0.01}, {Layer: 7, Score: -0.1, LogProb: -0.05, KL: 0.005}, {Layer: 9, Error: "not finite"}}
 	return r
