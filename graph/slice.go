@@ -122,6 +122,9 @@ func Cut(g *Graph, sites, outs []ID) (*Slice, error) {
 		if !keep[i] || s.To[i] >= 0 {
 			continue
 		}
+		if n := g.Node(ID(i)); n.writesPart() && !g.writesOut(ID(i)) {
+			return nil, fmt.Errorf("%w: %s writes over a part of a value (node %q)", ErrGraph, n.Op, n.Name)
+		}
 		s.take(g, ID(i))
 	}
 	return s, nil
@@ -162,7 +165,7 @@ func (s *Slice) source(g *Graph, id ID) ID {
 
 // take copies node id with its sources. An operator that wrote over its own
 // first operand gets memory of its own, so that inputs survive a run; one that
-// writes to the cache goes on doing so.
+// writes to the cache or to a stored tensor goes on doing so.
 func (s *Slice) take(g *Graph, id ID) ID {
 	n := g.Nodes[id]
 	if n.Kind == Input {
@@ -182,7 +185,7 @@ func (s *Slice) take(g *Graph, id ID) ID {
 		to := Builder{&s.Graph}
 		n.ViewSrc = to.Root(n.Src[0])
 		n.ViewOffs = n.ViewOffs - from + to.offset(n.Src[0])
-	case n.Kind == Computed && g.Nodes[g.Root(id)].Kind != Cache && n.Src[1] != n.ViewSrc:
+	case n.Kind == Computed && !g.writesOut(id):
 		n.ViewSrc, n.ViewOffs = None, 0
 		if nb, ok := contiguousStrides(n.Type, n.Ne); ok {
 			n.Nb = nb
@@ -191,4 +194,20 @@ func (s *Slice) take(g *Graph, id ID) ID {
 		n.ViewSrc = s.source(g, n.ViewSrc)
 	}
 	return s.append(n, id, false)
+}
+
+// writesOut reports whether id writes to memory that outlasts the graph.
+func (g *Graph) writesOut(id ID) bool {
+	kind := g.Node(g.Root(id)).Kind
+	return kind == Cache || kind == Weight
+}
+
+// writesPart reports whether n leaves the rest of the memory that it writes to
+// as it was: it cannot have memory of its own.
+func (n *Node) writesPart() bool {
+	switch n.Op {
+	case OpSetRows, "SET", "ACC":
+		return n.Kind == Computed && n.ViewSrc >= 0
+	}
+	return false
 }
