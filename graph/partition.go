@@ -229,7 +229,7 @@ func (b *segmentBuilder) reverse(s *Segment, last bool) error {
 	var seeds []Seed
 	if last {
 		for _, seed := range b.task.Seeds {
-			seeds = append(seeds, Seed{b.to[seed.Node], b.to[seed.Gradient]})
+			seeds = append(seeds, Seed{b.to[seed.Node], b.node(seed.Gradient)}) // may be a leaf that no node reads
 		}
 	}
 	for _, c := range b.stored() {
