@@ -77,18 +77,17 @@ type objective struct {
 }
 
 func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, groups int) (*objective, error) {
-	cells, batch := 0, 0
+	cells, batch, longest := 0, 0, 0
 	for _, r := range rows {
-		cells += len(r.Tokens)
+		longest = max(longest, len(r.Tokens)-r.At) // rows are decoded at one length
+	}
+	for _, r := range rows {
+		cells += r.At + longest
 	}
 	o := &objective{width: m.info.Width}
 	for g := range groups {
 		part := rows[g*len(rows)/groups : (g+1)*len(rows)/groups]
-		n := 0
-		for _, r := range part {
-			n += len(r.Tokens) - r.At
-		}
-		batch = max(batch, n)
+		batch = max(batch, len(part)*longest)
 		o.rows = append(o.rows, part)
 	}
 	var err error

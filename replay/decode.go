@@ -140,7 +140,7 @@ func (d *Decode) Value(id graph.ID) []byte { return d.rec.Bytes(id) }
 // Known reads row indices of the decode for the reverse rules of a slice.
 func (d *Decode) Known(s *graph.Slice) graph.Values {
 	return func(id graph.ID) []int64 {
-		if int(id) >= len(s.From) {
+		if int(id) >= len(s.From) || s.From[id] < 0 {
 			return nil
 		}
 		return d.rec.Ints(s.From[id])

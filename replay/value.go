@@ -33,6 +33,9 @@ type Target struct {
 type ValueSpec struct {
 	Layer int
 	Rows  []ValueRow
+	// Unified keeps attention as the decode has it: every row against every
+	// cell of the cache, most of them masked.
+	Unified bool
 }
 
 // Value is the loss of ROME's value optimisation over some rows (equation 4 of
@@ -46,8 +49,9 @@ type Value struct {
 	rows   []int // row of the site for each row of the spec
 	clean  [][]float32
 	loss   *loss
-	terms  [][]int // terms of the loss of each row
-	klOf   []int   // KL term of each row, -1: none
+	consts []graph.Const // inputs of attention in its local form
+	terms  [][]int       // terms of the loss of each row
+	klOf   []int         // KL term of each row, -1: none
 	chain  *Chain
 
 	grad []float32
@@ -78,7 +82,41 @@ func NewValue(ctx context.Context, c *llama.Context, spec ValueSpec) (*Value, er
 	if err := v.locate(outputs); err != nil {
 		return nil, err
 	}
+	if !spec.Unified {
+		if err := v.localise(); err != nil {
+			return nil, err
+		}
+	}
 	return v, v.appendLoss(outputs)
+}
+
+// localise lets rows attend to their own sequence only, where the model's
+// attention has a form that allows it.
+func (v *Value) localise() error {
+	rows := graph.Rows{Sequences: len(v.spec.Rows), Length: v.spec.length()}
+	s, consts, err := v.decode.localise(v.slice, rows)
+	if errors.Is(err, graph.ErrGraph) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.slice, v.consts = s, consts
+	v.site = s.To[v.decode.Sites.Layers[v.spec.Layer].FFN]
+	return nil
+}
+
+// Local reports whether rows attend to their own sequence only.
+func (v *Value) Local() bool { return v.consts != nil }
+
+// length is the number of tokens of the longest row. Shorter ones are decoded
+// with their last token repeated behind them, which changes nothing before it.
+func (s ValueSpec) length() int {
+	n := 0
+	for _, r := range s.Rows {
+		n = max(n, len(r.Tokens))
+	}
+	return n
 }
 
 // record decodes the suffixes with logits where the loss reads them, and gives
@@ -87,7 +125,7 @@ func (v *Value) record(ctx context.Context, c *llama.Context) (*Decode, [][]int,
 	var b llama.Batch
 	outputs := make([][]int, len(v.spec.Rows))
 	last := v.spec.Layer == c.Model().Info().Layers-1
-	n := 0
+	n, length := 0, v.spec.length()
 	for i, r := range v.spec.Rows {
 		want := make([]bool, len(r.Tokens))
 		for _, t := range r.Targets {
@@ -107,6 +145,9 @@ func (v *Value) record(ctx context.Context, c *llama.Context) (*Decode, [][]int,
 				n++
 			}
 		}
+		for j := len(r.Tokens); j < length; j++ {
+			b.Add(r.Tokens[len(r.Tokens)-1], r.Position+j, r.Sequence, false)
+		}
 	}
 	if n == 0 {
 		return nil, nil, fmt.Errorf("%w: the loss reads no prediction", llama.ErrInvalid)
@@ -122,12 +163,12 @@ func (v *Value) locate(outputs [][]int) error {
 	width := int(n.Ne[0])
 	values := floats(v.decode.Value(v.slice.From[v.site]))
 	at := 0
-	for i, r := range v.spec.Rows {
+	for i := range v.spec.Rows {
 		row := at
 		if !all {
 			row = outputs[i][0]
 		}
-		at += len(r.Tokens)
+		at += v.spec.length()
 		if row < 0 || int64(row) >= n.Ne[1] {
 			return fmt.Errorf("%w: the FFN output of layer %d has %d rows", llama.ErrUnsupported, v.spec.Layer, n.Ne[1])
 		}
@@ -158,7 +199,7 @@ func (v *Value) appendLoss(outputs [][]int) error {
 			}
 			kls = append(kls, KLTerm{Row: outputs[i][r.KeepAt], Weight: r.KLWeight, Original: original})
 		}
-		first += len(r.Tokens)
+		first += v.spec.length()
 	}
 	if len(terms) == 0 {
 		// rows of one group may have no target: give the loss a term of no weight
@@ -178,7 +219,7 @@ func (v *Value) Build(ctx context.Context, t *Transposed, memory int64) error {
 	var err error
 	v.chain, err = NewChain(ctx, v.decode, ChainSpec{
 		Slice: v.slice, Seeds: []graph.Seed{{Node: v.slice.To[v.decode.Sites.Logits], Gradient: v.loss.seed}},
-		WRT: []graph.ID{v.site}, Outputs: v.loss.outputs(), Consts: v.loss.consts,
+		WRT: []graph.ID{v.site}, Outputs: v.loss.outputs(), Consts: append(v.loss.consts, v.consts...),
 		Transposes: t.Use, Memory: memory,
 	})
 	return err

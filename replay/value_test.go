@@ -72,12 +72,23 @@ type stepResult struct {
 	grad     []float32
 	segments int
 	bytes    int64
+	local    bool
+}
+
+func unified(t testing.TB, c *llama.Context, rows []ValueRow) stepResult {
+	t.Helper()
+	return stepOf(t, c, ValueSpec{Layer: 0, Rows: rows, Unified: true}, 0, 0, false)
 }
 
 func step(t testing.TB, c *llama.Context, layer int, rows []ValueRow, memory int64, typ graph.Type, keep bool) stepResult {
 	t.Helper()
+	return stepOf(t, c, ValueSpec{Layer: layer, Rows: rows}, memory, typ, keep)
+}
+
+func stepOf(t testing.TB, c *llama.Context, spec ValueSpec, memory int64, typ graph.Type, keep bool) stepResult {
+	t.Helper()
 	ctx := context.Background()
-	v, err := NewValue(ctx, c, ValueSpec{Layer: layer, Rows: rows})
+	v, err := NewValue(ctx, c, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +108,7 @@ func step(t testing.TB, c *llama.Context, layer int, rows []ValueRow, memory int
 	for i := range delta {
 		delta[i] = float32(math.Sin(float64(3*i))) * 0.05
 	}
-	r := stepResult{grad: make([]float32, width), segments: v.chain.Segments(), bytes: v.chain.Bytes()}
+	r := stepResult{grad: make([]float32, width), segments: v.chain.Segments(), bytes: v.chain.Bytes(), local: v.Local()}
 	if r.nll, r.kl, err = v.Step(ctx, delta, r.grad); err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +184,32 @@ func groupsEqualWhole(t *testing.T, c *llama.Context, rows []ValueRow, whole ste
 	sameLosses(t, "two groups", append(a.kl, b.kl...), whole.kl, loss)
 	if d := relative(a.grad, whole.grad); d > grad {
 		t.Errorf("two groups: the gradient is off by %g", d)
+	}
+}
+
+// Attention over a row's own sequence gives the values and gradients of
+// attention over the whole cache.
+func TestLocalEqualsUnified(t *testing.T) {
+	for _, path := range splitModels(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
+			m, c := openModel(t, path)
+			rows := testRows(t, c, m.Info().Vocab)
+			got, want := step(t, c, 0, rows, 0, 0, false), unified(t, c, rows)
+			if !got.local || want.local {
+				t.Errorf("attention is local: %v, unified: %v", got.local, want.local)
+			}
+			loss, grad := 1e-4, 1e-4
+			if strings.Contains(path, "Q4_1") {
+				loss, grad = 0.2, 0.05 // rounding of activations, see groupsEqualWhole
+			}
+			sameLosses(t, "local", got.nll, want.nll, loss)
+			sameLosses(t, "local", got.kl, want.kl, loss)
+			if d := relative(got.grad, want.grad); d > grad {
+				t.Errorf("the gradient is off by %g", d)
+			} else {
+				t.Logf("the gradient is off by %g", d)
+			}
+		})
 	}
 }
 
