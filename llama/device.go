@@ -2,11 +2,8 @@ package llama
 
 /*
 #include "bridge.h"
-#include <stdlib.h>
 */
 import "C"
-
-import "unsafe"
 
 // Version is the version of llama.cpp.
 func Version() string { return C.GoString(C.rc_version()) }
@@ -54,16 +51,6 @@ func Devices() []Device {
 		}
 	}
 	return devices
-}
-
-// AddRPC makes the devices of llama.cpp's RPC server at endpoint ("host:port")
-// devices of this process. Models loaded afterwards are offloaded to them.
-func AddRPC(endpoint string) error {
-	setup()
-	c := C.CString(endpoint)
-	defer C.free(unsafe.Pointer(c))
-	var e errorBuffer
-	return e.check(nil, C.rc_rpc_add(c, e.ptr()), "RPC server "+endpoint)
 }
 
 // LiveObjects counts the native objects that are not closed yet, for leak tests.

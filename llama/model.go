@@ -30,6 +30,8 @@ type Model struct {
 	c    *C.rc_model
 	path string
 	info ModelInfo
+	// vocabOnly is set for a model without weights, noVocab for one without text.
+	vocabOnly, noVocab bool
 
 	mu       sync.Mutex
 	contexts int // contexts and adapters that use it
@@ -74,7 +76,7 @@ func LoadModel(ctx context.Context, path string, params ModelParams) (*Model, er
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	logTail.take()
-	m := &Model{path: path}
+	m := &Model{path: path, vocabOnly: params.VocabOnly}
 	var e errorBuffer
 	code := C.rc_model_load(&m.c, name, C.rc_model_params{
 		gpu_layers:    C.int32_t(params.GPULayers),
@@ -87,10 +89,15 @@ func LoadModel(ctx context.Context, path string, params ModelParams) (*Model, er
 	case code == C.RC_CANCELLED:
 		return nil, e.check(ctx, code, path)
 	case code != C.RC_OK:
-		why := logTail.take()
-		return nil, fmt.Errorf("%w %s: %s", ErrLoad, path, firstReason(e.text(), why))
+		why := firstReason(e.text(), logTail.take())
+		if strings.Contains(why, "unknown model architecture") {
+			return nil, fmt.Errorf("%w %s: %w: %s", ErrLoad, path, ErrUnsupported, why)
+		}
+		return nil, fmt.Errorf("%w %s: %s", ErrLoad, path, why)
 	}
 	m.readInfo()
+	tokenizer := m.Meta("tokenizer.ggml.model")
+	m.noVocab = tokenizer == "none" || tokenizer == "no_vocab"
 	m.cleanup = runtime.AddCleanup(m, leaked, "model "+path)
 	return m, nil
 }
@@ -132,6 +139,9 @@ func (m *Model) Info() ModelInfo { return m.info }
 
 // Meta is the value of a scalar metadata key as text, "" where it is absent.
 func (m *Model) Meta(key string) string {
+	if m.c == nil {
+		return ""
+	}
 	k := C.CString(key)
 	defer C.free(unsafe.Pointer(k))
 	var probe [1]C.char

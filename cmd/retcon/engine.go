@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -48,20 +46,10 @@ func (f *engineFlags) options(ctx context.Context) (engine.Options, error) {
 	}, nil
 }
 
-// dialTime is how long an RPC server may take to answer.
-const dialTime = 10 * time.Second
-
-// connectRPC adds the devices of an RPC server. ggml aborts the process where
-// it cannot connect, so that is tried first.
+// connectRPC adds the devices of an RPC server.
 func connectRPC(ctx context.Context, server string) error {
 	if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" {
 		return usagef("--rpc %q: give HOST:PORT of a llama.cpp RPC server", server)
 	}
-	dialer := net.Dialer{Timeout: dialTime}
-	conn, err := dialer.DialContext(ctx, "tcp", server)
-	if err != nil {
-		return fmt.Errorf("RPC server %s: %w; is llama.cpp's rpc-server running there?", server, err)
-	}
-	conn.Close()
-	return llama.AddRPC(server)
+	return llama.AddRPC(ctx, server)
 }

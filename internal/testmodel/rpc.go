@@ -40,7 +40,7 @@ func StartRPC(t testing.TB, server string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if err := llama.AddRPC(addr); err != nil {
+	if err := llama.AddRPC(t.Context(), addr); err != nil {
 		t.Fatal(err)
 	}
 }
