@@ -18,8 +18,7 @@ func (m *Model) contextFor(cells int) (*llama.Context, error) {
 		m.scratch.Clear()
 		return m.scratch, nil
 	}
-	m.scratch.Close()
-	m.scratch = nil
+	m.closeScratch()
 	c, err := m.newContext(llama.ContextParams{
 		Cells: max(cells, batchTokens), Batch: batchTokens, Outputs: outputRows, Sequences: batchRows,
 	})
@@ -28,6 +27,11 @@ func (m *Model) contextFor(cells int) (*llama.Context, error) {
 	}
 	m.scratch = c
 	return c, nil
+}
+
+func (m *Model) closeScratch() {
+	m.scratch.Close()
+	m.scratch = nil
 }
 
 // newContext makes a context with the model's adapters at work.

@@ -108,8 +108,7 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 		return nil, fmt.Errorf("%w: no text to take keys from", llama.ErrInvalid)
 	}
 	rows := max(1, min(batchTokens/longest, batchRows))
-	m.scratch.Close()
-	m.scratch = nil
+	m.closeScratch()
 	c, err := m.newContext(llama.ContextParams{Cells: rows * longest, Batch: rows * longest, Outputs: 1, Sequences: rows})
 	if err != nil {
 		return nil, err

@@ -94,8 +94,7 @@ func (m *Model) Close() error {
 	if m == nil {
 		return nil
 	}
-	m.scratch.Close()
-	m.scratch = nil
+	m.closeScratch()
 	m.applied.Close()
 	m.applied = nil
 	for _, a := range m.loaded {

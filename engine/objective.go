@@ -34,6 +34,8 @@ func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 	if err := checkRows(m.info, rows); err != nil {
 		return nil, err
 	}
+	// the scratch context's cache and buffers are made again when next needed
+	m.closeScratch()
 	for groups := 1; ; groups *= 2 {
 		groups = min(groups, len(rows))
 		o, err := m.objective(ctx, layer, rows, groups)
