@@ -53,7 +53,7 @@ func (c *Context) checkBatch(b *Batch) error {
 		case b.Tokens[i] < 0 || int(b.Tokens[i]) >= c.model.info.Vocab:
 			return invalid("token %d is not in the vocabulary of %d", b.Tokens[i], c.model.info.Vocab)
 		case b.Sequences[i] < 0 || int(b.Sequences[i]) >= c.params.Sequences:
-			return invalid("sequence %d in a context for %d", b.Sequences[i], c.params.Sequences)
+			return c.checkSequence(int(b.Sequences[i]))
 		case b.Positions[i] < 0:
 			return invalid("position %d", b.Positions[i])
 		}

@@ -92,7 +92,7 @@ func (c *Context) readCapture(n int, want []graph.ID) (*Recording, error) {
 		}
 	}
 	for _, id := range want {
-		if int(id) >= n {
+		if id < 0 || int(id) >= n {
 			return nil, invalid("node %d of a capture of %d", id, n)
 		}
 		if r.data[id] == nil {

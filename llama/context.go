@@ -7,8 +7,10 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"sync"
 )
@@ -25,6 +27,9 @@ type ContextParams struct {
 
 // MaxSequences is the most sequences that a context can hold.
 const MaxSequences = 256
+
+// maxThreads is GGML_MAX_N_THREADS.
+const maxThreads = 512
 
 // Context is a KV cache and what computes over it: decodes and programs.
 type Context struct {
@@ -44,8 +49,12 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 		params.Threads = runtime.NumCPU()
 	}
 	switch {
-	case params.Cells <= 0 || params.Batch <= 0:
+	case m == nil:
+		return nil, fmt.Errorf("model: %w", ErrClosed)
+	case params.Cells <= 0 || params.Batch <= 0 || params.Cells > math.MaxInt32 || params.Batch > math.MaxInt32:
 		return nil, invalid("a context of %d cells for batches of %d", params.Cells, params.Batch)
+	case params.Threads > maxThreads:
+		return nil, invalid("%d threads: at most %d", params.Threads, maxThreads)
 	case params.Sequences < 1 || params.Sequences > MaxSequences:
 		return nil, invalid("a context for %d sequences: at most %d", params.Sequences, MaxSequences)
 	}
@@ -122,16 +131,23 @@ func (c *Context) enter(ctx context.Context) (leave func(), err error) {
 
 // Clear forgets all cells of the cache.
 func (c *Context) Clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	C.rc_memory_clear(c.c)
+	if leave, err := c.enter(nil); err == nil {
+		defer leave()
+		C.rc_memory_clear(c.c)
+	}
 }
 
 // Remove forgets the cells of a sequence at positions [begin, end); a negative
 // end means all from begin on.
 func (c *Context) Remove(seq, begin, end int) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.checkSequence(seq); err != nil {
+		return err
+	}
+	leave, err := c.enter(nil)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if !bool(C.rc_memory_remove(c.c, C.int32_t(seq), C.int32_t(begin), C.int32_t(end))) {
 		return invalid("positions %d to %d of sequence %d cannot be removed", begin, end, seq)
 	}
@@ -139,9 +155,27 @@ func (c *Context) Remove(seq, begin, end int) error {
 }
 
 // Copy lets sequence to share the cells of sequence from at positions
-// [begin, end).
-func (c *Context) Copy(from, to, begin, end int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// [begin, end); a negative end means all from begin on. Where each sequence has
+// a cache of its own, only a whole one can be copied.
+func (c *Context) Copy(from, to, begin, end int) error {
+	if err := errors.Join(c.checkSequence(from), c.checkSequence(to)); err != nil {
+		return err
+	}
+	if c.params.Separate && from != to && (begin > 0 || end >= 0) {
+		return invalid("positions %d to %d of sequence %d cannot be copied to a cache of its own", begin, end, from)
+	}
+	leave, err := c.enter(nil)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	C.rc_memory_copy(c.c, C.int32_t(from), C.int32_t(to), C.int32_t(begin), C.int32_t(end))
+	return nil
+}
+
+func (c *Context) checkSequence(seq int) error {
+	if seq < 0 || seq >= c.params.Sequences {
+		return invalid("sequence %d in a context for %d", seq, c.params.Sequences)
+	}
+	return nil
 }

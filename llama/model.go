@@ -22,7 +22,6 @@ type ModelParams struct {
 	CPUOnly      bool // ignore every other device
 	NoMmap       bool // read the weights instead of mapping the file
 	CheckTensors bool // validate every weight while loading
-	VocabOnly    bool // no weights
 }
 
 // Model is a loaded model. Its weights stay in the file's own layout.
@@ -30,8 +29,8 @@ type Model struct {
 	c    *C.rc_model
 	path string
 	info ModelInfo
-	// vocabOnly is set for a model without weights, noVocab for one without text.
-	vocabOnly, noVocab bool
+	// noVocab is set for a model of tokens without text.
+	noVocab bool
 
 	mu       sync.Mutex
 	contexts int // contexts and adapters that use it
@@ -76,13 +75,12 @@ func LoadModel(ctx context.Context, path string, params ModelParams) (*Model, er
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	logTail.take()
-	m := &Model{path: path, vocabOnly: params.VocabOnly}
+	m := &Model{path: path}
 	var e errorBuffer
 	code := C.rc_model_load(&m.c, name, C.rc_model_params{
 		gpu_layers:    C.int32_t(params.GPULayers),
 		mmap:          C.bool(!params.NoMmap),
 		check_tensors: C.bool(params.CheckTensors),
-		vocab_only:    C.bool(params.VocabOnly),
 		cpu_only:      C.bool(params.CPUOnly),
 	}, stop, e.ptr())
 	switch {

@@ -172,9 +172,15 @@ func (p *Program) build(outputs []graph.ID) error {
 			return err
 		}
 	}
-	outs := make([]int32, len(outputs))
-	for i, id := range outputs {
-		outs[i] = int32(id)
+	var outs []int32
+	for _, id := range outputs {
+		outs = append(outs, int32(id))
+		// an output that looks at another's memory keeps that, too
+		if id >= 0 && int(id) < len(p.g.Nodes) {
+			if root := p.g.Root(id); root != id && p.g.Node(root).Kind == graph.Computed {
+				outs = append(outs, int32(root))
+			}
+		}
 	}
 	leave, err := p.ctx.enter(nil)
 	if err != nil {

@@ -5,7 +5,10 @@ package llama
 */
 import "C"
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // Dequantize writes the values of src, whole blocks of ggml type t, to dst.
 func Dequantize(dst []float32, t int, src []byte) error {
@@ -39,6 +42,11 @@ func Quantize(dst []byte, t int, src []float32, rowLen int, importance []float32
 		return invalid("an importance of %d values for rows of %d", len(importance), rowLen)
 	case len(src) == 0:
 		return nil
+	}
+	for i, v := range importance {
+		if !(v >= 0 && v <= math.MaxFloat32) {
+			return invalid("the importance of column %d is %g", i, v)
+		}
 	}
 	var imp *C.float
 	if importance != nil {

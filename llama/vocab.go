@@ -25,6 +25,12 @@ type Token struct {
 // stands in front if the file asks for it; an EOS that it would put behind is
 // left out. special lets control tokens be written in the text.
 func (m *Model) Tokenize(text string, special bool) ([]Token, error) {
+	switch {
+	case m.c == nil:
+		return nil, fmt.Errorf("model: %w", ErrClosed)
+	case m.noVocab:
+		return nil, fmt.Errorf("%w: the model has no vocabulary", ErrUnsupported)
+	}
 	ids, err := m.tokenize(text, true, special)
 	if err != nil {
 		return nil, err
@@ -57,7 +63,7 @@ func (m *Model) tokenize(text string, addSpecial, special bool) ([]int32, error)
 // Piece is the text of a token; a control token's only with special.
 func (m *Model) Piece(token int32, special bool) string {
 	var small [64]C.char
-	if token < 0 || int(token) >= m.info.Vocab {
+	if !m.hasText(token) {
 		return ""
 	}
 	n := C.rc_token_piece(m.c, C.int32_t(token), &small[0], C.int32_t(len(small)), C.bool(special))
@@ -80,7 +86,13 @@ func (m *Model) Text(tokens []int32) string {
 
 // EndsText reports whether a token ends a generation.
 func (m *Model) EndsText(token int32) bool {
-	return token >= 0 && int(token) < m.info.Vocab && bool(C.rc_token_is_eog(m.c, C.int32_t(token)))
+	return m.hasText(token) && bool(C.rc_token_is_eog(m.c, C.int32_t(token)))
+}
+
+// hasText reports whether token is one of the vocabulary; llama.cpp asserts on
+// others, and on any of a model that has no vocabulary.
+func (m *Model) hasText(token int32) bool {
+	return m.c != nil && !m.noVocab && token >= 0 && int(token) < m.info.Vocab
 }
 
 // locate finds the bytes of text that each token stands for. The pieces of the
