@@ -273,12 +273,12 @@ func TestCancelDecode(t *testing.T) {
 		t.Skip("slow")
 	}
 	m := loadDemo(t)
-	c := newContext(t, m, llama.ContextParams{Cells: 4096, Batch: 4096, Outputs: 1, Sequences: 1})
+	c := newContext(t, m, llama.ContextParams{Cells: 1024, Batch: 1024, Outputs: 1, Sequences: 1})
 	want := decodeFresh(t, c, prompt(8, 0))
 	c.Clear()
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	err := c.Decode(ctx, prompt(4000, 0))
+	err := c.Decode(ctx, prompt(1000, 0))
 	if late := time.Since(deadline(ctx)); !errors.Is(err, context.DeadlineExceeded) || late > time.Second {
 		t.Errorf("%v, %v after the deadline", err, late)
 	}
