@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -289,9 +291,10 @@ func directional(ctx context.Context, b *replay.Below, x, seed, grad, logits []f
 func archTable(rows []archRow) string {
 	var b strings.Builder
 	b.WriteString("| architecture | " + strings.Join(siteKinds, " | ") + " |\n|---|---|---|---|---|---|\n")
+	slices.SortStableFunc(rows, func(a, b archRow) int { return cmp.Compare(min(len(a.refused), 1), min(len(b.refused), 1)) })
 	for _, r := range rows {
 		if r.refused != "" {
-			fmt.Fprintf(&b, "| %s | refused: %s | | | | |\n", r.name, r.refused)
+			fmt.Fprintf(&b, "| %s | refused: %s | | | | |\n", r.name, strings.TrimPrefix(r.refused, "unsupported: "))
 			continue
 		}
 		fmt.Fprintf(&b, "| %s |", r.name)
