@@ -27,35 +27,46 @@ type toy struct {
 	// what FindSites should find
 	want Sites
 
-	tokens []int64
-	slots  []int64
-	outs   []int64
-	pos    ID
-	mask   ID
+	sequences int
+	tokens    []int64       // as many of each sequence, one sequence after the other
+	slots     []int64       // the cells that the tokens get
+	past      map[int64]int // cells of earlier tokens and their sequences
+	outs      []int64
+	pos, mask ID
 }
 
 const (
 	toyWidth, toyFF, toyVocab       = 6, 5, 7
 	toyHeads, toyKV, toyHead        = 4, 2, 2
-	toyCells, toyPast         int64 = 7, 2 // cells of the cache and those of earlier tokens
+	toyCells                  int64 = 8
 )
 
 func newToy(f *fixture, b block, layers, adapters int) *toy {
-	d := &toy{fixture: f, block: b, layers: layers, adapters: adapters}
+	d := &toy{fixture: f, block: b, layers: layers, adapters: adapters, sequences: 1}
 	d.tokens, d.slots, d.outs = []int64{3, 0, 6}, []int64{2, 5, 4}, []int64{0, 2}
+	d.past = map[int64]int{0: 0, 1: 0}
+	return d.build()
+}
+
+// newToyOf has two sequences, of which the first has more earlier tokens.
+func newToyOf(f *fixture, b block, layers int) *toy {
+	d := &toy{fixture: f, block: b, layers: layers, sequences: 2}
+	d.tokens, d.slots, d.outs = []int64{3, 0, 6, 1}, []int64{2, 5, 4, 7}, []int64{1, 2, 3}
+	d.past = map[int64]int{0: 0, 1: 0, 3: 1}
 	return d.build()
 }
 
 func (d *toy) build() *toy {
-	d.pos = d.indices(I32, 2, 3, 4)
+	d.pos = d.indices(I32, []int64{2, 3, 4, 5}[:len(d.tokens)]...)
+	length := len(d.tokens) / d.sequences
 	mask := make([]float64, toyCells*int64(len(d.tokens)))
 	for i := range mask {
 		cell, token := int64(i)%toyCells, i/int(toyCells)
 		mask[i] = math.Inf(-1)
-		if cell < toyPast {
+		if s, ok := d.past[cell]; ok && s == token/length {
 			mask[i] = 0
 		}
-		for earlier := range token + 1 {
+		for earlier := token / length * length; earlier <= token; earlier++ {
 			if d.slots[earlier] == cell {
 				mask[i] = 0
 			}
@@ -162,7 +173,7 @@ func (d *toy) attention(l int, x ID) ID {
 	k = d.rotate(d.Reshape(k, shape(toyHead, toyKV, t)))
 
 	keys := d.cache(toyHead*toyKV, toyCells)
-	values := d.cache(toyCells, toyHead*toyKV)
+	values := d.cache(toyHead*toyKV, toyCells) // the shape of rows, filled by channels
 	d.SetRows(keys, d.Reshape(k, Shape2(toyHead*toyKV, t)), d.indices(I64, d.slots...))
 	var at []int64 // the cell of each element of a transposed value
 	for _, slot := range d.slots {
