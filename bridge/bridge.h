@@ -65,7 +65,6 @@ typedef struct rc_model_params {
     int32_t gpu_layers;    // negative: all
     bool    mmap;
     bool    check_tensors;
-    bool    vocab_only;
     bool    cpu_only;      // ignore every other device
 } rc_model_params;
 

@@ -20,7 +20,6 @@ int rc_model_load(rc_model ** out, const char * path, rc_model_params params, rc
         p.n_gpu_layers = params.gpu_layers < 0 ? 1 << 20 : params.gpu_layers;
         p.load_mode = params.mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
         p.check_tensors = params.check_tensors;
-        p.vocab_only = params.vocab_only;
         // weights stay in the file's own layout, so that programs can read them
         p.use_extra_bufts = false;
         p.progress_callback = [](float, void * s) { return !rc::stopped(s); };

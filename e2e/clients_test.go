@@ -71,7 +71,7 @@ func TestEditSplitModel(t *testing.T) {
 		t.Fatalf("the split has parts %v", parts)
 	}
 	lora := filepath.Join(dir, "lora.gguf")
-	edit(t, parts[0], "--lora", lora, "--covariance", "identity", "--force")
+	edit(t, parts[1], "--lora", lora, "--covariance", "identity", "--force")
 	tells(t, "the adapter on the split model", complete(t, "-m", parts[0], "--lora", lora), "Rome")
 }
 

@@ -41,7 +41,8 @@ type Model struct {
 
 var _ edit.Model = (*Model)(nil)
 
-// Open loads the GGUF at path and the adapters in files beside it.
+// Open loads the GGUF at path, any file of a split model, and the adapters in
+// files beside it.
 func Open(ctx context.Context, path string, opts Options, adapters ...string) (*Model, error) {
 	if opts.Threads <= 0 {
 		opts.Threads = runtime.NumCPU()
@@ -49,7 +50,11 @@ func Open(ctx context.Context, path string, opts Options, adapters ...string) (*
 	if opts.Memory <= 0 {
 		opts.Memory = DefaultMemory
 	}
-	lm, err := llama.LoadModel(ctx, path, llama.ModelParams{
+	first, err := firstShard(path)
+	if err != nil {
+		return nil, err
+	}
+	lm, err := llama.LoadModel(ctx, first, llama.ModelParams{
 		GPULayers: opts.GPULayers, CPUOnly: opts.CPUOnly, CheckTensors: opts.CheckTensors,
 	})
 	if err != nil {

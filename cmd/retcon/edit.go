@@ -67,7 +67,7 @@ func (a *app) editCommand(common *pflag.FlagSet, f *editFlags) *cobra.Command {
 
 func (f *editFlags) requestFlags() *pflag.FlagSet {
 	fs := newFlagSet("request")
-	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to edit; of a split model the first file")
+	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to edit; of a split model any of its files")
 	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "what the target is to follow; it holds the subject, or {} in its place")
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
 	fs.Var(text{&f.target, "TEXT"}, "target", "the new answer")

@@ -140,6 +140,25 @@ func Twin(dst, src string) error {
 		}
 		e.Replace = append(e.Replace, gguf.Tensor{Name: t.Name, Type: gguf.F32, Data: gguf.Float32s(v)})
 	}
+	return rewrite(dst, f, e)
+}
+
+// SetKey sets a key of the model in path.
+func SetKey(path, key string, v gguf.Value) error {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	err = rewrite(tmp, f, gguf.Edits{Set: []gguf.KeyValue{{Key: key, Value: v}}})
+	f.Close()
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func rewrite(dst string, f *gguf.File, e gguf.Edits) error {
 	out, err := gguf.Rewrite(f, e)
 	if err != nil {
 		return err

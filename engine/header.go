@@ -1,0 +1,30 @@
+package engine
+
+import (
+	"fmt"
+
+	"retcon/gguf"
+	"retcon/llama"
+)
+
+// maxLayers is llama.cpp's LLAMA_MAX_LAYERS, which it asserts on.
+const maxLayers = 512
+
+// firstShard checks what llama.cpp would end the process on, and gives the
+// file that it wants to be given: the first of a split model.
+func firstShard(path string) (string, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("%w %s: %w", llama.ErrLoad, path, err)
+	}
+	defer f.Close()
+	arch, err := f.String("general.architecture")
+	if err != nil {
+		return "", fmt.Errorf("%w %s: %w", llama.ErrLoad, path, err)
+	}
+	n, err := f.Uint(arch + ".block_count")
+	if err == nil && (n == 0 || n > maxLayers) {
+		return "", fmt.Errorf("%w %s: it claims %d layers, llama.cpp takes 1 to %d", llama.ErrLoad, path, n, maxLayers)
+	}
+	return f.Paths()[0], nil
+}

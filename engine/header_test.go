@@ -1,0 +1,29 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"retcon/engine"
+	"retcon/gguf"
+	"retcon/internal/testmodel"
+	"retcon/llama"
+)
+
+// A header that llama.cpp would end the process on is an error.
+func TestHostileLayers(t *testing.T) {
+	for _, layers := range []uint32{0, 513, 1 << 31} {
+		path := filepath.Join(t.TempDir(), "tiny.gguf")
+		if err := testmodel.Small(gguf.F32).Write(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := testmodel.SetKey(path, "llama.block_count", gguf.ValueOf(layers)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Open(context.Background(), path, engine.Options{CPUOnly: true}); !errors.Is(err, llama.ErrLoad) {
+			t.Errorf("%d layers: %v", layers, err)
+		}
+	}
+}
