@@ -22,7 +22,6 @@ VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unkno
 GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="$$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
-GOFLAGS_TEST ?=
 
 .PHONY: all help fetch lib tools model archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench demo clean
 
@@ -67,7 +66,7 @@ test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
 # Native tests use all cores and spin: one package at a time.
 test-go: retcon tools archs model
-	$(GOENV) go test -p 1 -timeout 40m -ldflags "$(GOLDFLAGS)" $(GOFLAGS_TEST) ./...
+	$(GOENV) go test -p 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.
 NOCGO = ./gguf/... ./graph/... ./edit/... ./internal/atomicfile/... ./internal/progress/...
