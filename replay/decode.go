@@ -87,15 +87,18 @@ func (d *Decode) Rewind() error {
 	return nil
 }
 
-// Keep decodes the batch again and keeps the values that the slices need.
-func (d *Decode) Keep(ctx context.Context, slices_ ...*graph.Slice) error {
+// Keep decodes the batch again and keeps the values that a slice needs.
+func (d *Decode) Keep(ctx context.Context, s *graph.Slice) error {
+	return d.keepAll(ctx, s, graph.None)
+}
+
+// keepAll is Keep without the value of one node.
+func (d *Decode) keepAll(ctx context.Context, s *graph.Slice, but graph.ID) error {
 	var want []graph.ID
-	for _, s := range slices_ {
-		for _, v := range s.Values {
-			from := s.From[v]
-			if d.Graph.Node(from).Kind == graph.Computed && d.rec.Bytes(from) == nil {
-				want = append(want, from)
-			}
+	for _, v := range s.Values {
+		from := s.From[v]
+		if from != but && d.Graph.Node(from).Kind == graph.Computed && d.rec.Bytes(from) == nil {
+			want = append(want, from)
 		}
 	}
 	if len(want) == 0 {

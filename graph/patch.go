@@ -1,0 +1,63 @@
+package graph
+
+// Patch is a site whose rows can be overwritten: its value becomes
+// site · Keep + Value.
+type Patch struct {
+	Keep  ID // input [1, rows]: 1 keeps a row, 0 replaces it
+	Value ID // input [width, rows]: what is added
+}
+
+// Overwrite inserts a patch behind each of the sites of a slice; whatever read
+// a site reads the patched value. to gives the new id of each node of s, the
+// patched value's for a site.
+func Overwrite(s *Slice, sites []ID) (out *Slice, patches []Patch, to []ID) {
+	out = &Slice{To: make([]ID, len(s.To))}
+	for i := range out.To {
+		out.To[i] = None
+	}
+	at := map[ID]int{}
+	for i, site := range sites {
+		at[site] = i
+	}
+	patches = make([]Patch, len(sites))
+	to = make([]ID, len(s.Nodes))
+	b := Builder{&out.Graph}
+	for i := range s.Nodes {
+		n := s.Nodes[i]
+		for k, src := range n.Src {
+			if src >= 0 {
+				n.Src[k] = to[src]
+			}
+		}
+		if n.ViewSrc >= 0 {
+			n.ViewSrc, n.ViewOffs = viewOf(s, out, ID(i), n, to)
+		}
+		to[i] = b.push(n)
+		out.From = append(out.From, s.From[i])
+		if s.From[i] >= 0 {
+			out.To[s.From[i]] = to[i]
+		}
+		if k, ok := at[ID(i)]; ok {
+			patches[k].Keep = b.Input(F32, Shape2(1, n.Ne[1]), "keep")
+			patches[k].Value = b.Input(F32, n.Ne, "value")
+			to[i] = b.Add(b.Mul(to[i], patches[k].Keep), patches[k].Value)
+		}
+		for len(out.From) < len(out.Nodes) {
+			out.From = append(out.From, None)
+		}
+	}
+	for _, v := range s.Values {
+		out.Values = append(out.Values, to[v])
+	}
+	return out, patches, to
+}
+
+// viewOf is where a view lies once its source may be a patched value.
+func viewOf(s, out *Slice, id ID, n Node, to []ID) (ID, uint64) {
+	if !n.Op.moves() {
+		return to[n.ViewSrc], n.ViewOffs
+	}
+	from := Builder{&s.Graph}.offset(s.Nodes[id].Src[0])
+	b := Builder{&out.Graph}
+	return b.Root(n.Src[0]), n.ViewOffs - from + b.offset(n.Src[0])
+}
