@@ -20,14 +20,16 @@ func (t *tracer) corrupted(values []float32, repeats int) []float32 {
 }
 
 // hiddenLayer restores the state behind a layer, one token a run.
-func (t *tracer) hiddenLayer(ctx context.Context, layer int) ([][]float64, error) {
-	out := make([][]float64, len(t.tokens))
+func (t *tracer) hiddenLayer(ctx context.Context, layer int) ([]float64, error) {
 	if layer == t.layers-1 {
 		// nothing but the last token is read behind the last layer
-		for i := range out {
-			out[i] = []float64{t.base.pCorrupted}
+		out := make([]float64, len(t.tokens))
+		for i, token := range t.tokens {
+			out[i] = t.base.pCorrupted
+			if token == t.base.tokens-1 {
+				out[i] = t.base.pClean
+			}
 		}
-		out[len(out)-1][0] = t.base.pClean
 		return out, nil
 	}
 	r, err := replay.NewRestore(ctx, t.decode, t.rows(len(t.tokens)*len(t.cfg.Noise)), t.decode.Sites.Layers[layer].Residual, nil)
@@ -47,7 +49,7 @@ func (t *tracer) hiddenLayer(ctx context.Context, layer int) ([][]float64, error
 
 // windowAt restores a module's outputs in the window around a layer,
 // [layer - w/2, layer + w - w/2) clipped to the model.
-func (t *tracer) windowAt(ctx context.Context, layer int, attention bool) ([][]float64, error) {
+func (t *tracer) windowAt(ctx context.Context, layer int, attention bool) ([]float64, error) {
 	begin, end := max(0, layer-t.cfg.Window/2), min(t.layers, layer+t.cfg.Window-t.cfg.Window/2)
 	site, start := t.decode.Sites.Embedding, t.base.embedding
 	if begin > 0 {
@@ -104,7 +106,7 @@ func (t *tracer) rowOf(r *replay.Restore, patch, run, token int) (int, bool) {
 
 // read runs and gives the answer's probability for each restored token, the
 // mean over the samples.
-func (t *tracer) read(ctx context.Context, r *replay.Restore, site []float32) ([][]float64, error) {
+func (t *tracer) read(ctx context.Context, r *replay.Restore, site []float32) ([]float64, error) {
 	samples := len(t.cfg.Noise)
 	vocab := t.model.Info().Vocab
 	runs := len(t.decode.Batch.Tokens) / t.base.tokens
@@ -112,14 +114,14 @@ func (t *tracer) read(ctx context.Context, r *replay.Restore, site []float32) ([
 	if err := r.Run(ctx, site, logits); err != nil {
 		return nil, err
 	}
-	out := make([][]float64, runs/samples)
+	out := make([]float64, runs/samples)
 	for i := range out {
 		sum := 0.0
 		for s := range samples {
 			run := i*samples + s
 			sum += probability(logits[run*vocab:(run+1)*vocab], t.base.clean)
 		}
-		out[i] = []float64{sum / float64(samples)}
+		out[i] = sum / float64(samples)
 	}
 	return out, nil
 }

@@ -17,8 +17,9 @@ func (t *tracer) sever(ctx context.Context, threads int) (*Severed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	t.close()
 	if t.decode, err = replay.Record(ctx, c, wholeRuns(t.prompt, samples, false)); err != nil {
+		c.Close()
 		return nil, err
 	}
 	s := &Severed{}
@@ -76,7 +77,7 @@ func (t *tracer) severed(ctx context.Context, modules []graph.ID, values [][]flo
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, p[0][0])
+		out = append(out, p[0])
 		if err := patch(l, nil); err != nil {
 			return nil, err
 		}

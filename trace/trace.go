@@ -33,12 +33,11 @@ type tracer struct {
 	base   *states
 	pinned *states        // the run that severed modules are held to
 	decode *replay.Decode // runs of the grids: every restored token x sample
-	tokens []int          // the tokens restored: the subject's first and later
+	tokens []int          // the tokens restored in a run of decode
 	layers int
 	done   int
 	total  int
 	model  *llama.Model
-	opts   llama.ContextParams
 }
 
 // Run traces a prompt.
@@ -59,12 +58,13 @@ func Run(ctx context.Context, m *llama.Model, p Prompt, threads int, cfg Config)
 		}
 	}
 	t := &tracer{cfg: cfg, prompt: p, layers: m.Info().Layers, model: m}
-	for i := p.Begin; i < len(p.Tokens); i++ {
-		t.tokens = append(t.tokens, i)
+	if most := m.Info().ContextTrain; len(p.Tokens) > most {
+		return nil, fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), most)
 	}
-	if len(t.tokens)*len(cfg.Noise) > llama.MaxSequences {
-		return nil, fmt.Errorf("%w: %d tokens x %d samples are more than %d runs", llama.ErrUnsupported, len(t.tokens), len(cfg.Noise), llama.MaxSequences)
+	if len(cfg.Noise) >= llama.MaxSequences {
+		return nil, fmt.Errorf("%w: %d samples; at most %d", ErrPrompt, len(cfg.Noise), llama.MaxSequences-1)
 	}
+	defer t.close()
 	if err := t.baseline(ctx, threads); err != nil {
 		return nil, err
 	}
@@ -126,48 +126,92 @@ func (t *tracer) grids(ctx context.Context, threads int, r *Result) error {
 	kinds := []struct {
 		on   bool
 		into *[][]float64
-		run  func(context.Context, int) ([][]float64, error)
+		run  func(context.Context, int) ([]float64, error)
 	}{
 		{t.cfg.Hidden, &r.Hidden, t.hiddenLayer},
-		{t.cfg.MLP, &r.MLP, func(ctx context.Context, l int) ([][]float64, error) { return t.windowAt(ctx, l, false) }},
-		{t.cfg.Attn, &r.Attn, func(ctx context.Context, l int) ([][]float64, error) { return t.windowAt(ctx, l, true) }},
+		{t.cfg.MLP, &r.MLP, func(ctx context.Context, l int) ([]float64, error) { return t.windowAt(ctx, l, false) }},
+		{t.cfg.Attn, &r.Attn, func(ctx context.Context, l int) ([]float64, error) { return t.windowAt(ctx, l, true) }},
 	}
+	groups := t.groups()
 	for _, k := range kinds {
 		if k.on {
-			t.total += t.layers
+			t.total += t.layers * len(groups)
+			*k.into = t.grid()
 		}
 	}
 	if t.total == 0 {
 		return nil
 	}
+	for _, t.tokens = range groups {
+		if err := t.record(ctx, threads); err != nil {
+			return err
+		}
+		for _, k := range kinds {
+			if !k.on {
+				continue
+			}
+			if err := t.columns(ctx, *k.into, k.run); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mostRows bounds the rows of a run, and with them its memory.
+const mostRows = 1024
+
+// groups splits the tokens that can matter, the subject's first and later, so
+// that their runs with all samples fit a batch.
+func (t *tracer) groups() [][]int {
+	samples := len(t.cfg.Noise)
+	runs := max(1, min(llama.MaxSequences, mostRows/len(t.prompt.Tokens))/samples)
+	var out [][]int
+	for i := t.prompt.Begin; i < len(t.prompt.Tokens); i++ {
+		if n := len(out); n == 0 || len(out[n-1]) == runs {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], i)
+	}
+	return out
+}
+
+// record decodes the runs of a group beside each other.
+func (t *tracer) record(ctx context.Context, threads int) error {
+	t.close()
 	runs := len(t.tokens) * len(t.cfg.Noise)
 	c, err := t.context(threads, runs, false)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
 	if t.decode, err = replay.Record(ctx, c, wholeRuns(t.prompt, runs, false)); err != nil {
-		return err
+		c.Close()
 	}
-	for _, k := range kinds {
-		if !k.on {
-			continue
+	return err
+}
+
+// close frees the context of the last group.
+func (t *tracer) close() {
+	if t.decode != nil {
+		t.decode.Context.Close()
+		t.decode = nil
+	}
+}
+
+// columns fills a grid for the tokens of the group, layer by layer.
+func (t *tracer) columns(ctx context.Context, grid [][]float64, run func(context.Context, int) ([]float64, error)) error {
+	for l := range t.layers {
+		column, err := run(ctx, l)
+		if err != nil {
+			return err
 		}
-		grid := t.grid()
-		for l := range t.layers {
-			column, err := k.run(ctx, l)
-			if err != nil {
-				return err
-			}
-			for i, p := range column {
-				grid[t.tokens[i]][l] = p[0]
-			}
-			t.done++
-			if t.cfg.Progress != nil {
-				t.cfg.Progress(t.done, t.total)
-			}
+		for i, p := range column {
+			grid[t.tokens[i]][l] = p
 		}
-		*k.into = grid
+		t.done++
+		if t.cfg.Progress != nil {
+			t.cfg.Progress(t.done, t.total)
+		}
 	}
 	return nil
 }
