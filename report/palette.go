@@ -1,0 +1,69 @@
+package report
+
+import (
+	"fmt"
+	"math"
+)
+
+type rgb struct{ r, g, b uint8 }
+
+func (c rgb) hex() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
+
+// ramp is a scale of colours whose lightness only falls, or only rises: it
+// reads the same without its hue.
+type ramp [5]rgb
+
+// light are ColorBrewer's Purples, Greens and Reds.
+var light = [...]ramp{
+	Hidden: {{0xfc, 0xfb, 0xfd}, {0xda, 0xda, 0xeb}, {0x9e, 0x9a, 0xc8}, {0x6a, 0x51, 0xa3}, {0x3f, 0x00, 0x7d}},
+	MLP:    {{0xf7, 0xfc, 0xf5}, {0xc7, 0xe9, 0xc0}, {0x74, 0xc4, 0x76}, {0x23, 0x8b, 0x45}, {0x00, 0x44, 0x1b}},
+	Attn:   {{0xff, 0xf5, 0xf0}, {0xfc, 0xbb, 0xa1}, {0xfb, 0x6a, 0x4a}, {0xcb, 0x18, 0x1d}, {0x67, 0x00, 0x0d}},
+}
+
+// dark are their counterparts on a dark page: from its ground to bright.
+var dark = [...]ramp{
+	Hidden: {{0x21, 0x1f, 0x29}, {0x41, 0x34, 0x6b}, {0x6f, 0x58, 0xb0}, {0xa8, 0x9a, 0xe0}, {0xf0, 0xec, 0xff}},
+	MLP:    {{0x1b, 0x24, 0x1e}, {0x1d, 0x4f, 0x31}, {0x2f, 0x8a, 0x4e}, {0x7c, 0xc9, 0x8a}, {0xe8, 0xfb, 0xe6}},
+	Attn:   {{0x2a, 0x1d, 0x1d}, {0x66, 0x24, 0x22}, {0xb5, 0x38, 0x30}, {0xf5, 0x87, 0x6c}, {0xff, 0xeb, 0xe2}},
+}
+
+// at is the colour of a shade from 0 to 1.
+func (p ramp) at(shade float64) rgb {
+	x := shade * float64(len(p)-1)
+	i := min(int(x), len(p)-2)
+	f := x - float64(i)
+	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + f*(float64(b)-float64(a)))) }
+	return rgb{mix(p[i].r, p[i+1].r), mix(p[i].g, p[i+1].g), mix(p[i].b, p[i+1].b)}
+}
+
+// luma is how light a colour looks, from 0 to 255.
+func (c rgb) luma() float64 {
+	return 0.2126*float64(c.r) + 0.7152*float64(c.g) + 0.0722*float64(c.b)
+}
+
+// xterm is the nearest colour of the 256 that the terminal does not let its
+// user change: the cube of 6x6x6 and the greys.
+func (c rgb) xterm() int {
+	best, least := 0, math.Inf(1)
+	for i := 16; i < 256; i++ {
+		if d := c.distance(xtermRGB(i)); d < least {
+			best, least = i, d
+		}
+	}
+	return best
+}
+
+func (c rgb) distance(o rgb) float64 {
+	r, g, b := float64(c.r)-float64(o.r), float64(c.g)-float64(o.g), float64(c.b)-float64(o.b)
+	return 2*r*r + 4*g*g + 3*b*b
+}
+
+func xtermRGB(i int) rgb {
+	if i >= 232 {
+		v := uint8(8 + 10*(i-232))
+		return rgb{v, v, v}
+	}
+	steps := [...]uint8{0, 95, 135, 175, 215, 255}
+	i -= 16
+	return rgb{steps[i/36], steps[i/6%6], steps[i%6]}
+}

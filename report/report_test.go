@@ -1,0 +1,235 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares a picture with a file under testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		t.Errorf("%s differs (go test -update rewrites it); got\n%s", name, got)
+	}
+}
+
+// sample is a trace with early effects at the subject and late ones at the end.
+func sample() Trace {
+	t := Trace{
+		Prompt: "The Space Needle is in", Tokens: []string{"The", " Space", " Needle", " is", " in"}, Begin: 0, End: 3,
+		Answer: " Seattle", Clean: 0.8, Corrupted: 0.1, Noise: 0.3516, Samples: 10, Window: 4,
+		Severed: &Severed{
+			Single:      []float64{0.15, 0.4, 0.6, 0.5, 0.3, 0.1},
+			MLPSevered:  []float64{0.08, 0.1, 0.12, 0.2, 0.3, 0.1},
+			AttnSevered: []float64{0.15, 0.38, 0.55, 0.45, 0.3, 0.1},
+		},
+	}
+	for _, k := range []Kind{Hidden, MLP, Attn} {
+		t.Grids = append(t.Grids, Grid{Kind: k, Values: values(5, 6)})
+	}
+	t.Grids[2].Values[1][1] = math.NaN()
+	return t
+}
+
+func values(tokens, layers int) [][]float64 {
+	v := make([][]float64, tokens)
+	for i := range v {
+		v[i] = make([]float64, layers)
+		for j := range v[i] {
+			v[i][j] = 0.1 + 0.65*math.Exp(-math.Pow(float64(i-2), 2)-math.Pow(float64(j-2), 2)/3)
+		}
+	}
+	v[tokens-1][layers-1] = 0.79
+	return v
+}
+
+func terminal(t *testing.T, tr Trace, o TerminalOptions) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteTerminal(&b, tr, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func svg(t *testing.T, tr Trace) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteSVG(&b, tr); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestGolden(t *testing.T) {
+	for name, o := range map[string]TerminalOptions{
+		"plain.txt":  {Width: 60},
+		"narrow.txt": {Width: 20},
+		"256.txt":    {Width: 60, Colour: Colour256},
+		"true.txt":   {Width: 60, Colour: TrueColour},
+	} {
+		golden(t, name, []byte(terminal(t, sample(), o)))
+	}
+	golden(t, "trace.svg", svg(t, sample()))
+}
+
+// hostile are tokens that would break a line, a tag or a terminal.
+func hostile() Trace {
+	t := sample()
+	t.Prompt = "<script>\x1b]0;x\a\n&\"'"
+	t.Tokens = []string{"", "</text><script>&\x1b[2J\r\n", " \u202e👩‍🚀 日本語日本語日本語日本語", "\xf0\x9f", strings.Repeat("e\u0301 ", 40)}
+	t.Answer = "\x00]]>\ufffe"
+	t.Grids[0].Title, t.Grids[1].Axis = "<b>\t\x7f", "a&b\x9b"
+	return t
+}
+
+// degenerate are traces whose numbers are of little use.
+func degenerate() map[string]Trace {
+	out := map[string]Trace{"hostile": hostile()}
+	add := func(name string, change func(*Trace)) {
+		t := sample()
+		change(&t)
+		out[name] = t
+	}
+	nan := math.NaN()
+	add("equal", func(t *Trace) { t.Clean, t.Corrupted = 0.5, 0.5 })
+	add("reversed", func(t *Trace) { t.Clean, t.Corrupted = 0.1, 0.95 })
+	add("not finite", func(t *Trace) { t.Clean, t.Corrupted, t.Noise = nan, math.Inf(1), math.Inf(-1) })
+	add("no value", func(t *Trace) {
+		t.Corrupted, t.Severed = nan, &Severed{MLPSevered: []float64{nan}}
+		t.Grids = []Grid{{Values: [][]float64{{nan}, {nan}, {nan}, {math.Inf(1)}, {nan}}}}
+	})
+	add("one layer", func(t *Trace) { t.Grids = []Grid{{Kind: MLP, Values: values(5, 1)}} })
+	add("200 layers", func(t *Trace) {
+		t.Grids = []Grid{{Values: values(5, 200)}}
+		t.Severed = &Severed{Single: values(1, 200)[0], AttnSevered: values(1, 200)[0]}
+	})
+	add("no subject", func(t *Trace) { t.Begin, t.End = 5, 5 })
+	add("severed only", func(t *Trace) { t.Grids, t.Tokens, t.Begin, t.End = nil, nil, 0, 0 })
+	add("tiny", func(t *Trace) { t.Clean, t.Corrupted = 1e-30, 1e-300 })
+	return out
+}
+
+var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// No line exceeds the width, and no control character gets through but the
+// newline and our own colours.
+func TestTerminalFits(t *testing.T) {
+	for name, tr := range degenerate() {
+		for _, width := range []int{20, 23, 40, 80, 213} {
+			for c := NoColour; c <= TrueColour; c++ {
+				text := terminal(t, tr, TerminalOptions{Width: width, Colour: c})
+				if c == NoColour && strings.Contains(text, "\x1b") {
+					t.Errorf("%s: escape sequences without colour", name)
+				}
+				checkLines(t, name, sgr.ReplaceAllString(text, ""), width)
+			}
+		}
+	}
+}
+
+func checkLines(t *testing.T, name, text string, width int) {
+	t.Helper()
+	for _, line := range strings.Split(text, "\n") {
+		if columns(line) > width {
+			t.Errorf("%s: %d columns, want at most %d: %q", name, columns(line), width, line)
+		}
+		if i := strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%s: unprintable character in %q", name, line)
+		}
+	}
+}
+
+func TestSVGParses(t *testing.T) {
+	for name, tr := range degenerate() {
+		b := svg(t, tr)
+		for _, bad := range []string{"NaN", "Inf", "<script", "\"-"} {
+			if bytes.Contains(b, []byte(bad)) {
+				t.Errorf("%s: holds %s", name, bad)
+			}
+		}
+		if !bytes.Equal(b, svg(t, tr)) {
+			t.Errorf("%s: two pictures of one trace differ", name)
+		}
+		checkXML(t, name, b)
+	}
+}
+
+// checkXML counts the elements as it reads them to the end.
+func checkXML(t *testing.T, name string, b []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(b))
+	count := map[string]int{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, ok := token.(xml.StartElement); ok {
+			count[s.Name.Local]++
+		}
+	}
+	if count["svg"] != 1 || count["desc"] != 1 || count["title"] < 2 {
+		t.Errorf("%s: elements %v", name, count)
+	}
+}
+
+// Every class that a shape uses is defined by the style, light and dark.
+func TestSVGStyle(t *testing.T) {
+	b := svg(t, sample())
+	for _, m := range regexp.MustCompile(`rt-[hma](\d+|bar)"`).FindAll(b, -1) {
+		rule := "." + strings.TrimSuffix(string(m), `"`) + "{"
+		if n := bytes.Count(b, []byte(rule)); n != 2 {
+			t.Errorf("%d rules %s, want 2", n, rule)
+		}
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	for name, change := range map[string]func(*Trace){
+		"subject":  func(t *Trace) { t.End = 9 },
+		"backward": func(t *Trace) { t.Begin, t.End = 3, 1 },
+		"nothing":  func(t *Trace) { t.Grids, t.Severed = nil, nil },
+		"rows":     func(t *Trace) { t.Grids[0].Values = t.Grids[0].Values[:2] },
+		"ragged":   func(t *Trace) { t.Grids[0].Values[1] = nil },
+		"cells":    func(t *Trace) { t.Grids[0].Values = make([][]float64, 5) },
+		"tokens":   func(t *Trace) { t.Tokens, t.Begin, t.End, t.Grids[0].Values = nil, 0, 0, nil },
+		"kind":     func(t *Trace) { t.Grids[0].Kind = 3 },
+		"series":   func(t *Trace) { t.Severed.Single = t.Severed.Single[1:] },
+		"empty":    func(t *Trace) { t.Severed = &Severed{} },
+	} {
+		tr := sample()
+		change(&tr)
+		if WriteTerminal(io.Discard, tr, TerminalOptions{}) == nil || WriteSVG(io.Discard, tr) == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

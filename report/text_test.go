@@ -1,0 +1,103 @@
+package report
+
+import (
+	"math"
+	"testing"
+)
+
+func TestLabel(t *testing.T) {
+	for token, want := range map[string]string{
+		"":                 `""`,
+		" ":                "·",
+		" of":              "·of",
+		"a  b  ":           "a  b··",
+		"\n":               `\n`,
+		"\x1b[31m":         `\x1b[31m`,
+		"\xe6\x97":         `\xe6\x97`,
+		"\u202e\u00a0":     `\u202e\u00a0`,
+		"é日👍":              "é日👍",
+		"\U000e0001\ue000": `\U000e0001\ue000`,
+	} {
+		if got := label(token); got != want {
+			t.Errorf("label(%q) = %q, want %q", token, got, want)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		s    string
+		n    int
+		want string
+	}{
+		{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"日本語", 4, "日…"}, {"日本語", 5, "日本…"}, {"e\u0301e\u0301e", 2, "e\u0301…"}, {"ab", 1, "…"},
+	} {
+		if got := cut(c.s, c.n); got != c.want || columns(got) > c.n {
+			t.Errorf("cut(%q, %d) = %q, want %q", c.s, c.n, got, c.want)
+		}
+	}
+}
+
+func TestLayout(t *testing.T) {
+	for _, c := range []struct{ layers, width int }{{1, 1}, {1, 80}, {30, 60}, {30, 29}, {200, 40}, {7, 3}, {5, -1}} {
+		l := layoutOf(c.layers, c.width)
+		if l.count*l.cell > max(1, c.width) || l.count*l.merge < c.layers || (l.count-1)*l.merge >= c.layers {
+			t.Errorf("layoutOf(%d, %d) = %+v", c.layers, c.width, l)
+		}
+	}
+}
+
+// A strong layer shows however narrow the line.
+func TestMergedKeepsPeak(t *testing.T) {
+	row := make([]float64, 200)
+	row[137] = 1
+	row[0], row[1], row[2], row[3], row[4] = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	l := layoutOf(200, 40)
+	got := l.merged(row)
+	if len(got) != 40 || got[137/l.merge] != 1 || !math.IsNaN(got[0]) {
+		t.Errorf("%+v: %v", l, got)
+	}
+}
+
+func TestScale(t *testing.T) {
+	s := scaleOf(Trace{Clean: 0.8, Corrupted: 0.2})
+	for v, want := range map[float64]float64{0.2: 0, 0.1: 0, 0.5: 0.5, 0.8: 1, 0.9: 1} {
+		if got := s.shade(v); math.Abs(got-want) > 1e-12 {
+			t.Errorf("shade(%g) = %g, want %g", v, got, want)
+		}
+	}
+	if s := scaleOf(Trace{Clean: 0.3, Corrupted: 0.2, Grids: []Grid{{Values: [][]float64{{0.6}}}}}); s != (scale{0.2, 0.6}) {
+		t.Errorf("a value above the clean run: %+v", s)
+	}
+	if got := (scale{0.5, 0.5}).shade(0.7); got != 0 {
+		t.Errorf("shade on an empty scale: %g", got)
+	}
+}
+
+// Ramps read the same without their hue, in 256 colours too.
+func TestRampsAreMonotone(t *testing.T) {
+	for k := range light {
+		for i := range shades - 1 {
+			a, b := float64(i)/(shades-1), float64(i+1)/(shades-1)
+			if light[k].at(a).luma() < light[k].at(b).luma() || dark[k].at(a).luma() > dark[k].at(b).luma() {
+				t.Errorf("kind %v: lightness turns at shade %d", Kind(k), i)
+			}
+		}
+	}
+}
+
+func TestColourOf(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want Colour
+	}{
+		{map[string]string{"TERM": "xterm-256color"}, Colour256},
+		{map[string]string{"TERM": "xterm", "COLORTERM": "truecolor"}, TrueColour},
+		{map[string]string{"COLORTERM": "24bit", "NO_COLOR": "1"}, NoColour},
+		{map[string]string{"COLORTERM": "24bit", "TERM": "dumb"}, NoColour},
+	} {
+		if got := colourOf(func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%v: %v, want %v", c.env, got, c.want)
+		}
+	}
+}
