@@ -35,7 +35,7 @@ func (c *canvas) bars(k Kind, values []float64, width int) {
 		c.row(k, values, width)
 		return
 	}
-	c.WriteString(c.sgr(38, bar(k)))
+	c.WriteString(c.ink(k))
 	for _, v := range values {
 		one := "?"
 		if shade := c.s.shade(v); !math.IsNaN(shade) {
@@ -48,8 +48,15 @@ func (c *canvas) bars(k Kind, values []float64, width int) {
 	c.WriteString("\n")
 }
 
-// bar is the colour of a series: of middling lightness, to show on any ground.
-func bar(k Kind) rgb { return light[k].at(barShade) }
+// ink is the escape sequence for a series: of middling lightness, to show on any
+// ground.
+func (c *canvas) ink(k Kind) string {
+	if c.colour == Colour256 {
+		return fmt.Sprintf("\x1b[38;5;%dm", xterm[k][4])
+	}
+	v := light[k].at(barShade)
+	return fmt.Sprintf("\x1b[38;2;%d;%d;%dm", v.r, v.g, v.b)
+}
 
 // peakLine names the strongest layer of a series.
 func (t Trace) peakLine(r run) string {

@@ -41,29 +41,16 @@ func (c rgb) luma() float64 {
 	return 0.2126*float64(c.r) + 0.7152*float64(c.g) + 0.0722*float64(c.b)
 }
 
-// xterm is the nearest colour of the 256 that the terminal does not let its
-// user change: the cube of 6x6x6 and the greys.
-func (c rgb) xterm() int {
-	best, least := 0, math.Inf(1)
-	for i := 16; i < 256; i++ {
-		if d := c.distance(xtermRGB(i)); d < least {
-			best, least = i, d
-		}
-	}
-	return best
+// xterm are the ramps in the palette of 256, chosen by eye: the nearest colour
+// of each shade would stray into other hues.
+var xterm = [...][8]int{
+	Hidden: {231, 189, 147, 140, 98, 61, 55, 54},
+	MLP:    {231, 194, 157, 114, 71, 34, 28, 22},
+	Attn:   {231, 224, 217, 210, 203, 160, 124, 88},
 }
 
-func (c rgb) distance(o rgb) float64 {
-	r, g, b := float64(c.r)-float64(o.r), float64(c.g)-float64(o.g), float64(c.b)-float64(o.b)
-	return 2*r*r + 4*g*g + 3*b*b
-}
-
-func xtermRGB(i int) rgb {
-	if i >= 232 {
-		v := uint8(8 + 10*(i-232))
-		return rgb{v, v, v}
-	}
-	steps := [...]uint8{0, 95, 135, 175, 215, 255}
-	i -= 16
-	return rgb{steps[i/36], steps[i/6%6], steps[i%6]}
-}
+// black and white of the palette of 256.
+const (
+	xtermBlack = 16
+	xtermWhite = 231
+)

@@ -125,7 +125,7 @@ func (t Trace) strongestLines(g Grid) []string {
 
 // cell says all about one cell.
 func (t Trace) cell(g Grid, i, j int) string {
-	return fmt.Sprintf("token %d %s%s, layer %d, %s", i, quoted(t.Tokens[i]), star(t.subject(i)), j, t.effect(g.Values[i][j]))
+	return fmt.Sprintf("token %d %s%s, layer %d, %s", i, name(t.Tokens[i]), star(t.subject(i)), j, t.effect(g.Values[i][j]))
 }
 
 // effect is a probability beside what it exceeds the corrupted run by.

@@ -13,10 +13,11 @@ import (
 const (
 	margin    = 16
 	rowHeight = 18
-	charWidth = 7  // of labels, at their size of 12
+	charWidth = 7 // of text, at its size of 12
+	boldWidth = 8
 	barRoom   = 96 // colour bar, its numbers and the gap to the next panel
-	maxLine   = 1400
-	plotRoom  = 300 // what a panel's cells fill, if layers are few or many
+	maxLine   = 1440
+	plotRoom  = 300 // the least width of a panel, and about what its cells fill
 	headRoom  = 62  // prompt and facts
 	titleRoom = 36
 	axisRoom  = 76 // layer numbers, axis title and strongest cells
@@ -77,7 +78,7 @@ func (p *picture) describe() string {
 // body draws everything and returns the size of the whole.
 func (p *picture) body() (width, height int) {
 	lines := p.lines()
-	width = 640
+	width = max(640, 2*margin+min(columns(p.t.facts()), 120)*charWidth)
 	y := headRoom + margin
 	for _, line := range lines {
 		right := p.line(line, y)
@@ -121,7 +122,7 @@ func (p *picture) labels() int {
 	for _, token := range p.t.Tokens {
 		n = max(n, columns(label(token))+1)
 	}
-	return min(n, maxLabel)*charWidth + 6
+	return min(n, maxLabel)*boldWidth + 6
 }
 
 // line draws panels from the left; the first has the tokens beside it.
@@ -166,11 +167,13 @@ func (p *picture) fill(k Kind, v float64) string {
 const lightStyle = `.rt{font:12px "DejaVu Sans",system-ui,sans-serif}
 .rt text{fill:#1f2328;white-space:pre}.rt .rt-h{font-size:14px;font-weight:600}.rt .rt-m{fill:#57606a}.rt .rt-n{font-size:10px;fill:#57606a}
 .rt .rt-p{font-size:13px;font-weight:600}.rt .rt-s{font-weight:700}.rt-page{fill:#fff}.rt-frame{fill:none;stroke:#8c959f}.rt-grid{stroke:#d0d7de}
-.rt-none{fill:#d0d7de}.rt-best{fill:none;stroke:#000;stroke-width:2}.rt-cell:hover{stroke:#000;stroke-width:1.5}
+.rt-none{fill:#d0d7de}.rt-halo{fill:none;stroke:#fff;stroke-width:4}.rt-best{fill:none;stroke:#000;stroke-width:2}
+.rt-cell:hover{stroke:#000;stroke-width:1.5}
 `
 
 const darkStyle = `.rt text{fill:#e6edf3}.rt .rt-m,.rt .rt-n{fill:#9da7b3}.rt-page{fill:#15171c}.rt-frame{stroke:#6e7681}.rt-grid{stroke:#363c45}
-.rt-none{fill:#484f58}.rt-best,.rt-cell:hover{stroke:#fff}
+.rt-none{fill:#484f58}.rt-halo{stroke:#15171c}.rt-best{stroke:#fff}
+.rt-cell:hover{stroke:#fff}
 `
 
 func (p *picture) style() {

@@ -23,14 +23,18 @@ func panelOf(g Grid) panel {
 func (p *picture) panel(n panel, x, y int) {
 	g, rows := n.grid, len(p.t.Tokens)
 	p.printf("<g>\n")
-	p.text(x, y+14, "rt-p", "start", cut(p.t.title(g), (n.width-8)/8))
+	p.text(x, y+14, "rt-p", "start", cut(p.t.title(g), (n.width-8)/boldWidth))
 	top, w, h := y+titleRoom, n.cell*g.layers(), rows*rowHeight
 	p.cells(n, x, top)
 	p.printf("<rect class=\"rt-frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", x, top, w, h)
 	p.best(n, x, top)
 	p.ticks(x, top+h, n.cell, g.layers())
 	p.text(x, top+h+32, "rt-t", "start", cut(p.t.axis(g), (n.width-8)/charWidth))
-	for k, c := range p.t.strongest(g) {
+	cells := p.t.strongest(g)
+	if cells == nil {
+		p.text(x, top+h+50, "rt-m", "start", p.t.strongestLines(g)[0])
+	}
+	for k, c := range cells {
 		p.text(x, top+h+50+18*k, "rt-m", "start", p.short(g, c, (n.width-16)/charWidth))
 	}
 	p.colourBar(g.Kind, x+w+14, top, max(h, 64))
@@ -52,10 +56,13 @@ func (p *picture) cells(n panel, x, top int) {
 	}
 }
 
-// best frames the strongest cells, so that colour is not alone.
+// best frames the strongest cells, so that colour is not alone: a line within a
+// wider one shows on any shade.
 func (p *picture) best(n panel, x, top int) {
 	for _, c := range p.t.strongest(n.grid) {
-		p.printf("<rect class=\"rt-best\" pointer-events=\"none\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", x+c.layer*n.cell, top+c.token*rowHeight, n.cell, rowHeight)
+		for _, class := range []string{"rt-halo", "rt-best"} {
+			p.printf("<rect class=\"%s\" pointer-events=\"none\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", class, x+c.layer*n.cell-1, top+c.token*rowHeight-1, n.cell+2, rowHeight+2)
+		}
 	}
 }
 

@@ -163,6 +163,7 @@ func (c *canvas) cells(k Kind, row []float64, width int, marked ...int) {
 		text := strings.Repeat(" ", width)
 		switch {
 		case math.IsNaN(shade):
+			c.reset()
 			c.WriteString(strings.Repeat("?", width))
 			continue
 		case c.colour == NoColour:
@@ -171,25 +172,25 @@ func (c *canvas) cells(k Kind, row []float64, width int, marked ...int) {
 		case slices.Contains(marked, j):
 			text = strings.Repeat(" ", (width-1)/2) + "×" + strings.Repeat(" ", width/2)
 		}
-		c.WriteString(c.on(light[k].at(shade)) + text)
+		c.WriteString(c.ground(k, shade) + text)
 	}
 	c.reset()
 }
 
-// on is the escape sequence for a ground and a legible text on it.
-func (c *canvas) on(ground rgb) string {
-	ink := rgb{0xff, 0xff, 0xff}
-	if ground.luma() > 128 {
-		ink = rgb{}
-	}
-	return c.sgr(48, ground) + c.sgr(38, ink)
-}
-
-func (c *canvas) sgr(what int, v rgb) string {
+// ground is the escape sequence for a shade with legible text on it.
+func (c *canvas) ground(k Kind, shade float64) string {
 	if c.colour == Colour256 {
-		return fmt.Sprintf("\x1b[%d;5;%dm", what, v.xterm())
+		i, ink := level(shade, len(xterm[k])), xtermBlack
+		if i > len(xterm[k])/2 {
+			ink = xtermWhite
+		}
+		return fmt.Sprintf("\x1b[48;5;%d;38;5;%dm", xterm[k][i], ink)
 	}
-	return fmt.Sprintf("\x1b[%d;2;%d;%d;%dm", what, v.r, v.g, v.b)
+	g, ink := light[k].at(shade), 0
+	if g.luma() < 128 {
+		ink = 255
+	}
+	return fmt.Sprintf("\x1b[48;2;%d;%d;%d;38;2;%d;%d;%dm", g.r, g.g, g.b, ink, ink, ink)
 }
 
 func (c *canvas) reset() {

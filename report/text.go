@@ -45,6 +45,14 @@ func label(token string) string {
 	return strings.Repeat("·", left) + inner + strings.Repeat("·", right)
 }
 
+// name is a token inside a sentence, shortened where it is very long.
+func name(token string) string {
+	if token == "" {
+		return label(token)
+	}
+	return `"` + cut(label(token), 40) + `"`
+}
+
 // columns is how many columns of a terminal s takes.
 func columns(s string) int {
 	n := 0
@@ -100,22 +108,37 @@ func pad(s string, n int) string {
 	return strings.Repeat(" ", max(0, n-columns(s))) + s
 }
 
-// wrap breaks a line at spaces so that no part exceeds n columns; a word that
-// is longer is cut.
+// wrap breaks a line so that no part exceeds n columns: at the last space that
+// fits, which is dropped, else anywhere.
 func wrap(s string, n int) []string {
 	var lines []string
-	line := ""
-	for _, word := range strings.Fields(s) {
-		word = cut(word, n)
-		switch {
-		case line == "":
-			line = word
-		case columns(line)+1+columns(word) <= n:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
+	for columns(s) > n {
+		at, next := breakAt(s, n)
+		lines = append(lines, s[:at])
+		if s = s[next:]; s == "" {
+			return lines
 		}
 	}
-	return append(lines, line)
+	return append(lines, s)
+}
+
+// breakAt is where the first line of s ends and where the next one begins.
+func breakAt(s string, n int) (end, next int) {
+	used, space := 0, -1
+	for i, r := range s {
+		if r == ' ' && i > 0 {
+			space = i
+		}
+		used += runeColumns(r)
+		switch {
+		case used <= n:
+			continue
+		case space > 0:
+			return space, space + 1
+		case i == 0: // one character wider than the line
+			i = len(string(r))
+		}
+		return i, i
+	}
+	return len(s), len(s)
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -34,6 +35,21 @@ func TestCut(t *testing.T) {
 	} {
 		if got := cut(c.s, c.n); got != c.want || columns(got) > c.n {
 			t.Errorf("cut(%q, %d) = %q, want %q", c.s, c.n, got, c.want)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		s    string
+		n    int
+		want []string
+	}{
+		{"a b c", 5, []string{"a b c"}}, {"ab cd ef", 5, []string{"ab cd", "ef"}}, {"a  b", 4, []string{"a  b"}},
+		{"abcdef", 4, []string{"abcd", "ef"}}, {"日本語", 3, []string{"日", "本", "語"}}, {"日本", 1, []string{"日", "本"}}, {"", 9, []string{""}},
+	} {
+		if got := wrap(c.s, c.n); !slices.Equal(got, c.want) {
+			t.Errorf("wrap(%q, %d) = %q, want %q", c.s, c.n, got, c.want)
 		}
 	}
 }
@@ -74,7 +90,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// Ramps read the same without their hue, in 256 colours too.
+// Ramps read the same without their hue.
 func TestRampsAreMonotone(t *testing.T) {
 	for k := range light {
 		for i := range shades - 1 {
@@ -84,6 +100,23 @@ func TestRampsAreMonotone(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestPaletteIsMonotone(t *testing.T) {
+	for k, p := range xterm {
+		for i := range len(p) - 1 {
+			if a, b := xtermRGB(p[i]), xtermRGB(p[i+1]); a.luma() <= b.luma() {
+				t.Errorf("kind %v: %d is no lighter than %d", Kind(k), p[i], p[i+1])
+			}
+		}
+	}
+}
+
+// xtermRGB is a colour of the cube of 6x6x6.
+func xtermRGB(i int) rgb {
+	steps := [...]uint8{0, 95, 135, 175, 215, 255}
+	i -= 16
+	return rgb{steps[i/36], steps[i/6%6], steps[i%6]}
 }
 
 func TestColourOf(t *testing.T) {
