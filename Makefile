@@ -1,6 +1,6 @@
 # make            bin/retcon
 # make test       everything: fetch, build, unit, parity and end-to-end tests
-# make demo       build, fetch the demo model, rewrite a fact in it, run it in llama.cpp
+# make demo       build, fetch the demo model, trace and rewrite a fact in it, run it in llama.cpp
 # make help       the rest
 
 SHELL := bash
@@ -69,7 +69,7 @@ test-go: retcon tools archs model
 	$(GOENV) go test -p 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.
-NOCGO = ./gguf/... ./graph/... ./edit/... ./internal/atomicfile/... ./internal/progress/...
+NOCGO = ./gguf/... ./graph/... ./edit/... ./report/... ./internal/atomicfile/... ./internal/progress/...
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
@@ -92,8 +92,8 @@ fuzz: ## fuzz the readers of untrusted input for a minute each
 bench: lib model ## run the Go benchmarks, in benchstat's format
 	@$(GOENV) go test -p 1 -run xxx -bench . -count 5 -ldflags "$(GOLDFLAGS)" ./...
 
-demo: retcon tools model ## fetch the demo model, rewrite a fact in it, and let llama.cpp tell it
-	@scripts/demo.sh bin/retcon $(BUILD)/bin/llama-completion $(MODEL)
+demo: retcon tools model ## fetch the demo model, trace and rewrite a fact in it, and let llama.cpp tell it
+	@scripts/demo.sh bin/retcon $(BUILD)/bin/llama-completion $(MODEL) $(BUILD)/demo
 
 clean: ## remove what was built (fetched sources and models stay)
 	rm -rf bin build build-asan

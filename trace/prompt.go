@@ -18,16 +18,14 @@ type Prompt struct {
 	Begin, End int // tokens [Begin, End) overlap the subject
 }
 
-// NewPrompt tokenises text jointly and finds the subject's tokens by the bytes
-// that they stand for.
-func NewPrompt(m *llama.Model, text, subject string) (Prompt, error) {
+// NewPrompt tokenises a prompt jointly and finds the subject's tokens by the
+// bytes that they stand for. The prompt holds the subject once, or {} in its
+// place.
+func NewPrompt(m *llama.Model, prompt, subject string) (Prompt, error) {
+	text, at, err := place(prompt, subject)
 	p := Prompt{Text: text, Begin: -1}
-	at := strings.Index(text, subject)
-	switch {
-	case subject == "":
-		return p, fmt.Errorf("%w: the subject is empty", ErrPrompt)
-	case at < 0:
-		return p, fmt.Errorf("%w: the subject %q is not in the prompt %q", ErrPrompt, subject, text)
+	if err != nil {
+		return p, err
 	}
 	tokens, err := m.Tokenize(text, false)
 	if err != nil {
@@ -46,4 +44,22 @@ func NewPrompt(m *llama.Model, text, subject string) (Prompt, error) {
 		return p, fmt.Errorf("%w: no token holds the subject %q", ErrPrompt, subject)
 	}
 	return p, nil
+}
+
+// place puts the subject into the prompt and gives the byte where it begins.
+func place(prompt, subject string) (text string, at int, err error) {
+	const slot = "{}"
+	if subject == "" {
+		return prompt, 0, fmt.Errorf("%w: the subject is empty", ErrPrompt)
+	}
+	if before, after, ok := strings.Cut(prompt, slot); ok {
+		return before + subject + after, len(before), nil
+	}
+	switch at = strings.Index(prompt, subject); {
+	case at < 0:
+		err = fmt.Errorf("%w: the subject %q is not in the prompt %q: write it as it stands there, or put {} in its place", ErrPrompt, subject, prompt)
+	case strings.Contains(prompt[at+1:], subject):
+		err = fmt.Errorf("%w: the subject %q is in the prompt more than once: put {} in the place that is meant", ErrPrompt, subject)
+	}
+	return prompt, at, err
 }

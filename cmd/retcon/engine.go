@@ -19,18 +19,26 @@ type engineFlags struct {
 	memory           size
 }
 
+// set has the flags of a command that edits.
 func (f *engineFlags) set() *pflag.FlagSet {
+	fs := f.machine()
+	f.memory = engine.DefaultMemory
+	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
+	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
+	fromEnvironment(fs, "memory", "RETCON_MEMORY")
+	return fs
+}
+
+// machine has the flags that say what to compute on.
+func (f *engineFlags) machine() *pflag.FlagSet {
 	fs := newFlagSet("engine")
-	f.gpu, f.memory = gpuLayers{"auto", -1}, engine.DefaultMemory
+	f.gpu = gpuLayers{"auto", -1}
 	fs.IntVarP(&f.threads, "threads", "t", 0, "threads; 0 or less is all processors")
 	fs.Var(&f.gpu, "n-gpu-layers", "layers to offload to GPUs, also -ngl; 0 computes on the CPU alone")
 	fs.StringSliceVar(&f.rpc, "rpc", nil, "llama.cpp RPC servers to run on, `HOST:PORT,..`")
-	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
-	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
 	fromEnvironment(fs, "threads", "LLAMA_ARG_THREADS")
 	fromEnvironment(fs, "n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS")
 	fromEnvironment(fs, "rpc", "LLAMA_ARG_RPC")
-	fromEnvironment(fs, "memory", "RETCON_MEMORY")
 	return fs
 }
 

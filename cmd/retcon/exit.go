@@ -11,6 +11,7 @@ import (
 	"retcon/edit"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
+	"retcon/trace"
 )
 
 // The exit codes.
@@ -49,7 +50,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
-	case isUsage(err), is(edit.ErrRequest, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
+	case isUsage(err), is(edit.ErrRequest, trace.ErrPrompt, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused

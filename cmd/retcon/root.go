@@ -55,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	common := a.commonFlags()
 	root.PersistentFlags().AddFlagSet(common)
 	setHelp(root, group{"Output", common})
-	root.AddCommand(a.editCommand(common, &editFlags{}), a.versionCommand())
+	root.AddCommand(a.editCommand(common, &editFlags{}), a.traceCommand(common, &traceFlags{}), a.versionCommand())
 	return root
 }
 
