@@ -44,7 +44,7 @@ func (c rgb) luma() float64 {
 // xterm are the ramps in the palette of 256, chosen by eye: the nearest colour
 // of each shade would stray into other hues.
 var xterm = [...][8]int{
-	Hidden: {231, 189, 147, 140, 98, 61, 55, 54},
+	Hidden: {231, 189, 183, 141, 98, 92, 55, 54},
 	MLP:    {231, 194, 157, 114, 71, 34, 28, 22},
 	Attn:   {231, 224, 217, 210, 203, 160, 124, 88},
 }
