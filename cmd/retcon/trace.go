@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 
 	"retcon/engine"
 	"retcon/internal/atomicfile"
-	"retcon/internal/progress"
 	pictures "retcon/report"
 	"retcon/trace"
 )
@@ -239,15 +237,12 @@ func (a *app) printTrace(r *traceResult, shown pictures.Trace) error {
 
 // terminal is how wide and how colourful stdout may be.
 func (a *app) terminal() pictures.TerminalOptions {
-	o := pictures.TerminalOptions{Width: 100, Colour: pictures.NoColour}
-	if columns := progress.Terminal(a.stdout.w); columns != nil {
-		o.Width = columns()
-	}
-	if a.styled() {
-		o.Colour = pictures.Colour256
-		if c := os.Getenv("COLORTERM"); c == "truecolor" || c == "24bit" {
-			o.Colour = pictures.TrueColour
-		}
+	o := pictures.Detect(a.stdout.w)
+	switch {
+	case !a.styled():
+		o.Colour = pictures.NoColour
+	case o.Colour == pictures.NoColour:
+		o.Colour = pictures.Colour256 // asked for, --color on
 	}
 	return o
 }
