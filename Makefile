@@ -64,9 +64,9 @@ $(BUILD)/archs/.done: | tools
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
 test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
-# Native tests use all cores and spin: one package at a time.
+# Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
-	$(GOENV) go test -p 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
+	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.
 NOCGO = ./gguf/... ./graph/... ./edit/... ./report/... ./internal/atomicfile/... ./internal/progress/...
@@ -78,7 +78,7 @@ lint: lib
 	@$(GOENV) go vet ./...
 
 test-race: lib archs model ## run the Go tests under the race detector
-	$(GOENV) go test -race -p 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
+	$(GOENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
 
 # The native library and the Go side under AddressSanitizer.
 test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
