@@ -28,7 +28,6 @@ func (m *Model) Apply(updates []edit.Update) error {
 	}
 	old := m.applied
 	m.applied = next
-	m.updates = updates
 	if m.scratch != nil {
 		if err := m.setAdapters(m.scratch); err != nil {
 			return err

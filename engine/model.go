@@ -32,7 +32,6 @@ type Model struct {
 	model   *llama.Model
 	opts    Options
 	info    edit.Info
-	updates []edit.Update
 	loaded  []*llama.Adapter // adapters loaded from files, always at work
 	applied *llama.Adapter   // the adapter of updates
 	scratch *llama.Context

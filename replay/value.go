@@ -277,5 +277,5 @@ func (v *Value) Close() error {
 	if v.chain == nil {
 		return nil
 	}
-	return errors.Join(v.chain.Close())
+	return v.chain.Close()
 }
