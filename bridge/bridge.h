@@ -176,6 +176,9 @@ typedef struct rc_node {
 // From now on the next decode is recorded. want holds the indices in the table
 // (of an earlier, equal decode) of nodes whose values are to be kept.
 int rc_capture_begin(rc_context *, const int32_t * want, size_t n_want, char * err);
+// The same for the graph alone: with the CPU as the only device it is recorded
+// without being computed, and the decode's output is undefined.
+int rc_capture_sketch(rc_context *, char * err);
 // Ends the recording; *n nodes may then be read until the next begin.
 int rc_capture_end(rc_context *, size_t * n, char * err);
 int rc_capture_nodes(rc_context *, rc_node * dst, size_t n, char * err);

@@ -128,9 +128,21 @@ int rc_capture_begin(rc_context * c, const int32_t * want, size_t n_want, char *
     });
 }
 
+int rc_capture_sketch(rc_context * c, char * err) {
+    return rc::guard(err, [&] {
+        *c->capture = rc::capture();
+        c->capture->on = true;
+        c->init_backends();
+        // other devices do not ask whether to go on, and a decode that stops in
+        // one part never shows the next
+        c->stop.sketch = c->backends.size() == 1;
+    });
+}
+
 int rc_capture_end(rc_context * c, size_t * n, char * err) {
     return rc::guard(err, [&] {
         c->capture->on = false;
+        c->stop.sketch = false;
         *n = 0;
         if (!c->capture->error.empty()) {
             rc::fail(RC_INVALID, "%s", c->capture->error.c_str());

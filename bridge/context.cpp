@@ -117,6 +117,9 @@ int rc_decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t *
 
         c->hooks->begin();
         int rc = llama_decode(c->ctx, batch);
+        if (rc == 2 && c->stop.sketch && !c->stop.on) {
+            return; // its graph was all that was wanted
+        }
         if (c->stop.on || rc == 2) {
             rc::fail(RC_CANCELLED, "decoding was cancelled");
         }

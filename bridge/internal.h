@@ -24,6 +24,7 @@
 
 struct rc_stop {
     std::atomic<int> on{0};
+    std::atomic<bool> sketch{false}; // stop at the first node: only the graph is wanted
 };
 
 namespace rc {

@@ -18,7 +18,8 @@ static void log_callback(ggml_log_level level, const char * text, void *) {
 }
 
 bool stopped(void * stop) {
-    return static_cast<rc_stop *>(stop)->on.load(std::memory_order_relaxed) != 0;
+    auto s = static_cast<rc_stop *>(stop);
+    return s->on.load(std::memory_order_relaxed) != 0 || s->sketch;
 }
 
 bool is_copy_name(const char * name) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"retcon/edit"
 	"retcon/graph"
@@ -149,8 +148,8 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
 	types := []graph.Type{graph.F32}
 	if m.opts.Transpose == TransposeAuto {
-		if fastBF16() {
-			types = []graph.Type{graph.BF16}
+		if t, ok := replay.FastType(); ok {
+			types = []graph.Type{t}
 		} else {
 			types = []graph.Type{graph.F32, graph.BF16}
 		}
@@ -164,12 +163,6 @@ func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Valu
 		}
 	}
 	return nil, nil
-}
-
-// fastBF16 reports whether this machine multiplies BF16 faster than F32.
-func fastBF16() bool {
-	info := llama.SystemInfo()
-	return strings.Contains(info, "AVX512_BF16") || strings.Contains(info, "AMX_INT8") || strings.Contains(info, "AMX_BF16")
 }
 
 // valueRows gives a group's suffixes their sequences.

@@ -26,8 +26,9 @@ type Prefix struct {
 
 // Local is what Localise adds to a slice.
 type Local struct {
-	Consts   []Const // masks
+	Consts   []Const // masks and row indices
 	Prefixes []Prefix
+	Shared   []Shared // of a ragged batch
 }
 
 // notLocal reports a graph whose attention is not of the form that
@@ -45,8 +46,12 @@ func notLocal(n *Node, why string) error {
 //
 // It fails, and s is unchanged, where attention has another form.
 func Localise(s *Slice, rows Rows, values Values, mask func(id ID) []float32) (*Slice, *Local, error) {
+	return localise(s, rows, nil, values, mask)
+}
+
+func localise(s *Slice, rows Rows, ragged *Ragged, values Values, mask func(id ID) []float32) (*Slice, *Local, error) {
 	l := &localiser{
-		old: s, rows: rows, values: values, mask: mask, flow: newFlow(&s.Graph),
+		old: s, rows: rows, ragged: ragged, values: values, mask: mask, flow: newFlow(&s.Graph),
 		out: &Slice{To: make([]ID, len(s.To))}, to: make([]ID, len(s.Nodes)), role: make([]role, len(s.Nodes)),
 		masks: map[string]ID{}, cells: map[ID][][]int{}, local: &Local{},
 	}
@@ -75,6 +80,7 @@ const (
 type localiser struct {
 	old    *Slice
 	rows   Rows
+	ragged *Ragged
 	values Values
 	mask   func(id ID) []float32
 	flow   *flow

@@ -22,7 +22,7 @@ func (l *localiser) score(id ID) error {
 		return err
 	}
 	k, q := l.old.Nodes[n.Src[0]], l.old.Nodes[n.Src[1]]
-	total := int64(l.rows.Sequences * l.rows.Length)
+	total := l.batchRows()
 	if k.Ne[3] != 1 || q.Ne[3] != 1 || q.Ne[1] != total || q.Op != OpPermute || q.Params[1] != 2 || q.Params[2] != 1 {
 		return notLocal(n, "is laid out in another way")
 	}
@@ -40,13 +40,29 @@ func (l *localiser) score(id ID) error {
 		return err
 	}
 	b := l.b()
-	qn := *b.Node(qs)
-	t := int64(l.rows.Length)
-	split := b.View(qs, [4]int64{qn.Ne[0], qn.Ne[1], t, total / t}, [4]uint64{qn.Nb[0], qn.Nb[1], qn.Nb[2], qn.Nb[2] * uint64(t)}, 0)
-	kq := b.MulMat(b.Permute(keys, [4]int{0, 2, 1, 3}), b.Permute(split, [4]int{0, 2, 1, 3}))
+	kq := b.MulMat(b.Permute(keys, [4]int{0, 2, 1, 3}), b.Permute(l.queries(qs), [4]int{0, 2, 1, 3}))
 	b.Nodes[kq].Params, b.Nodes[kq].Name = n.Params, n.Name
 	l.became(id, kq, scores)
 	return nil
+}
+
+// queries is this batch's queries [d, heads, rows] by sequence:
+// [d, heads, rows of a sequence, sequences].
+func (l *localiser) queries(qs ID) ID {
+	if l.ragged != nil {
+		return l.ragged.queries(l, qs)
+	}
+	b := l.b()
+	n, t := *b.Node(qs), int64(l.rows.Length)
+	return b.View(qs, [4]int64{n.Ne[0], n.Ne[1], t, n.Ne[2] / t}, [4]uint64{n.Nb[0], n.Nb[1], n.Nb[2], n.Nb[2] * uint64(t)}, 0)
+}
+
+// batchRows is the number of rows of the batch.
+func (l *localiser) batchRows() int64 {
+	if l.ragged != nil {
+		return int64(len(l.ragged.Out))
+	}
+	return int64(l.rows.Sequences * l.rows.Length)
 }
 
 // sequences is this batch's keys or values, behind those of earlier tokens:
@@ -58,8 +74,11 @@ func (l *localiser) sequences(read ID, w *Node, d, heads int64, cells [][]int, t
 	}
 	b := l.b()
 	t, n := int64(l.rows.Length), int64(l.rows.Sequences)
-	if b.Node(src).Elements() != d*heads*t*n {
+	if b.Node(src).Elements() != d*heads*l.batchRows() {
 		return None, notLocal(&l.old.Nodes[read], "pads the cache's rows")
+	}
+	if l.ragged != nil {
+		return l.ragged.sequences(l, src, d, heads), nil
 	}
 	own := b.Reshape(src, [4]int64{d, heads, t, n})
 	p := int64(len(cells[0]))
@@ -81,8 +100,11 @@ func (l *localiser) cellsOf(score, idx ID) ([][]int, error) {
 		return c, nil
 	}
 	m, own := l.maskOf(score), l.values(idx)
-	if m == None || len(own) != l.rows.Sequences*l.rows.Length {
+	if m == None || int64(len(own)) != l.batchRows() {
 		return nil, notLocal(&l.old.Nodes[score], "has no mask")
+	}
+	if l.ragged != nil {
+		return nil, nil // the caller knows them
 	}
 	values, cells := l.mask(m), l.old.Nodes[m].Ne[0]
 	isOwn := map[int]bool{}
@@ -168,11 +190,15 @@ func (l *localiser) localMask(id, m ID) (ID, error) {
 	if m < 0 || l.old.Nodes[m].Kind != Input {
 		return None, notLocal(n, "has no mask")
 	}
-	cells, own := l.cells[l.keys], l.values(l.keys)
 	key := fmt.Sprint(m, l.keys)
 	if id, ok := l.masks[key]; ok {
 		return id, nil
 	}
+	if l.ragged != nil {
+		l.masks[key] = l.ragged.localMask(l, l.mask(m))
+		return l.masks[key], nil
+	}
+	cells, own := l.cells[l.keys], l.values(l.keys)
 	values, width := l.mask(m), l.old.Nodes[m].Ne[0]
 	t, p := l.rows.Length, len(cells[0])
 	out := make([]float32, 0, (p+t)*t*l.rows.Sequences)
@@ -215,9 +241,17 @@ func (l *localiser) mix(id ID) error {
 		return err
 	}
 	b := l.b()
-	kqv := b.MulMat(b.Cont(b.Permute(values, [4]int{1, 2, 0, 3})), l.to[n.Src[1]])
+	vt := b.Cont(b.Permute(values, [4]int{1, 2, 0, 3}))
+	p := l.to[n.Src[1]]
+	pn := *b.Node(p)
+	// heads that share values are rows of one larger product
+	share := pn.Ne[2] / b.Node(vt).Ne[2]
+	if pn.Contiguous() && share > 1 {
+		p = b.Reshape(p, [4]int64{pn.Ne[0], pn.Ne[1] * share, pn.Ne[2] / share, pn.Ne[3]})
+	}
+	kqv := b.MulMat(vt, p)
 	b.Nodes[kqv].Params, b.Nodes[kqv].Name = n.Params, n.Name
-	l.became(id, kqv, mixed)
+	l.became(id, b.Reshape(kqv, [4]int64{b.Node(vt).Ne[1], pn.Ne[1], pn.Ne[2], pn.Ne[3]}), mixed)
 	return nil
 }
 
@@ -238,9 +272,13 @@ func (l *localiser) flatten(id ID) error {
 	if n.Op != OpCont {
 		return notLocal(&n, "uses its output in another way")
 	}
-	out := shaped(OpCont, F32, n.Ne, l.to[n.Src[0]])
-	out.Name = n.Name
-	l.became(id, l.b().push(out), ordinary)
+	if l.ragged != nil {
+		l.became(id, l.ragged.flatten(l, l.to[n.Src[0]], n.Ne), ordinary)
+	} else {
+		out := shaped(OpCont, F32, n.Ne, l.to[n.Src[0]])
+		out.Name = n.Name
+		l.became(id, l.b().push(out), ordinary)
+	}
 	l.out.From[l.to[id]] = l.old.From[id]
 	l.out.To[l.old.From[id]] = l.to[id]
 	return nil

@@ -11,15 +11,51 @@ type Patch struct {
 // a site reads the patched value. to gives the new id of each node of s, the
 // patched value's for a site.
 func Overwrite(s *Slice, sites []ID) (out *Slice, patches []Patch, to []ID) {
-	out = &Slice{To: make([]ID, len(s.To))}
-	for i := range out.To {
-		out.To[i] = None
-	}
 	at := map[ID]int{}
 	for i, site := range sites {
 		at[site] = i
 	}
 	patches = make([]Patch, len(sites))
+	out, to = insert(s, func(b Builder, old, id ID) ID {
+		k, ok := at[old]
+		if !ok {
+			return id
+		}
+		ne := b.Node(id).Ne
+		patches[k].Keep = b.Input(F32, Shape2(1, ne[1]), "keep")
+		patches[k].Value = b.Input(F32, ne, "value")
+		return b.Add(b.Mul(id, patches[k].Keep), patches[k].Value)
+	})
+	return out, patches, to
+}
+
+// RowPatch is a site of which some rows are given instead of computed.
+type RowPatch struct {
+	Rows  ID // input, I64 [n]: which
+	Value ID // input [width, n]
+}
+
+// OverwriteRows gives n rows of a site instead of computing them, in the site's
+// own memory: nothing may read what it was. to is as in [Overwrite].
+func OverwriteRows(s *Slice, site ID, n int) (out *Slice, patch RowPatch, to []ID) {
+	out, to = insert(s, func(b Builder, old, id ID) ID {
+		if old != site {
+			return id
+		}
+		patch.Rows = b.Input(I64, Shape2(int64(n), 1), "overwritten rows")
+		patch.Value = b.Input(F32, Shape2(b.Node(id).Ne[0], int64(n)), "value")
+		return b.SetRows(id, patch.Value, patch.Rows)
+	})
+	return out, patch, to
+}
+
+// insert copies a slice and lets behind append nodes behind each: what it
+// returns is read in place of node old, whose copy is id.
+func insert(s *Slice, behind func(b Builder, old, id ID) ID) (out *Slice, to []ID) {
+	out = &Slice{To: make([]ID, len(s.To))}
+	for i := range out.To {
+		out.To[i] = None
+	}
 	to = make([]ID, len(s.Nodes))
 	b := Builder{&out.Graph}
 	for i := range s.Nodes {
@@ -37,11 +73,7 @@ func Overwrite(s *Slice, sites []ID) (out *Slice, patches []Patch, to []ID) {
 		if s.From[i] >= 0 {
 			out.To[s.From[i]] = to[i]
 		}
-		if k, ok := at[ID(i)]; ok {
-			patches[k].Keep = b.Input(F32, Shape2(1, n.Ne[1]), "keep")
-			patches[k].Value = b.Input(F32, n.Ne, "value")
-			to[i] = b.Add(b.Mul(to[i], patches[k].Keep), patches[k].Value)
-		}
+		to[i] = behind(b, ID(i), to[i])
 		for len(out.From) < len(out.Nodes) {
 			out.From = append(out.From, None)
 		}
@@ -49,7 +81,7 @@ func Overwrite(s *Slice, sites []ID) (out *Slice, patches []Patch, to []ID) {
 	for _, v := range s.Values {
 		out.Values = append(out.Values, to[v])
 	}
-	return out, patches, to
+	return out, to
 }
 
 // viewOf is where a view lies once its source may be a patched value.

@@ -65,6 +65,9 @@ func (f *flow) dependents(sites []ID) []bool {
 	return dep
 }
 
+// Dependents marks what the value of a site goes into, the site included.
+func Dependents(g *Graph, site ID) []bool { return newFlow(g).dependents([]ID{site}) }
+
 // needed marks what the values of outs depend on.
 func (f *flow) needed(outs []ID) []bool {
 	need := make([]bool, len(f.g.Nodes))

@@ -45,6 +45,17 @@ func (r *Recording) Ints(id graph.ID) []int64 {
 // inputs' values, and the values of the wanted nodes, which are ids of an
 // equal decode's recording.
 func (c *Context) Record(ctx context.Context, b *Batch, want []graph.ID) (*Recording, error) {
+	return c.record(ctx, b, want, false)
+}
+
+// Sketch records the graph and the inputs of a decode without computing it,
+// where the CPU is the only device; elsewhere it is computed. The batch's cells
+// are undefined behind it: forget them with [Context.Clear].
+func (c *Context) Sketch(ctx context.Context, b *Batch) (*Recording, error) {
+	return c.record(ctx, b, nil, true)
+}
+
+func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch bool) (*Recording, error) {
 	if err := c.checkBatch(b); err != nil {
 		return nil, err
 	}
@@ -58,12 +69,18 @@ func (c *Context) Record(ctx context.Context, b *Batch, want []graph.ID) (*Recor
 		wanted[i] = int32(id)
 	}
 	var e errorBuffer
-	if err := e.check(ctx, C.rc_capture_begin(c.c, ints(wanted), C.size_t(len(wanted)), e.ptr()), "capture"); err != nil {
+	var code C.int
+	if sketch {
+		code = C.rc_capture_sketch(c.c, e.ptr())
+	} else {
+		code = C.rc_capture_begin(c.c, ints(wanted), C.size_t(len(wanted)), e.ptr())
+	}
+	if err := e.check(ctx, code, "capture"); err != nil {
 		return nil, err
 	}
 	decodeErr := c.decode(ctx, b)
 	var n C.size_t
-	code := C.rc_capture_end(c.c, &n, e.ptr())
+	code = C.rc_capture_end(c.c, &n, e.ptr())
 	if decodeErr != nil {
 		return nil, decodeErr
 	}

@@ -101,11 +101,15 @@ func (d *Decode) keepAll(ctx context.Context, s *graph.Slice, but graph.ID) erro
 			want = append(want, from)
 		}
 	}
+	slices.Sort(want)
+	return d.keepNodes(ctx, slices.Compact(want))
+}
+
+// keepNodes decodes the batch again and keeps the values of nodes.
+func (d *Decode) keepNodes(ctx context.Context, want []graph.ID) error {
 	if len(want) == 0 {
 		return nil
 	}
-	slices.Sort(want)
-	want = slices.Compact(want)
 	if err := d.Rewind(); err != nil {
 		return err
 	}

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"retcon/gguf"
 	"retcon/graph"
 	"retcon/internal/testmodel"
@@ -35,7 +38,11 @@ func tiny(t *testing.T) (*llama.Model, Prompt) {
 func TestSurgeryEqualsHooks(t *testing.T) {
 	m, p := tiny(t)
 	noise := GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)
-	r, err := Run(context.Background(), m, p, 2, Config{Noise: noise, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true})
+	tr := New(m, Options{Threads: 2})
+	defer tr.Close()
+	r, err := tr.Run(context.Background(), p, Config{
+		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +75,45 @@ func TestSurgeryEqualsHooks(t *testing.T) {
 		for l := range layers {
 			same("a token before the subject", r.Hidden[token][l], r.PCorrupted)
 		}
+	}
+}
+
+// A trace that does not fit the memory is split by samples, tokens and layers,
+// which changes nothing.
+func TestPartsEqualWhole(t *testing.T) {
+	m, p := tiny(t)
+	cfg := Config{
+		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)},
+		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: 4,
+	}
+	var want *Result
+	parts := map[int]bool{}
+	for _, memory := range []int64{0, 200 << 10, 60 << 10, 1} {
+		tr := New(m, Options{Threads: 2, Memory: memory})
+		defer tr.Close()
+		j := &job{Tracer: tr, cfg: cfg, prompt: p, layers: m.Info().Layers, result: newResult(m, p, &cfg)}
+		n := 0
+		plan := j.newPlan()
+		for _, chunk := range plan.samples {
+			for _, g := range plan.groups(chunk) {
+				n += len(plan.experiments(j, g))
+			}
+		}
+		parts[n] = true
+		got, err := tr.Run(context.Background(), p, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		}
+		got.Seconds = want.Seconds
+		if d := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-6)); d != "" {
+			t.Errorf("in %d parts: %s", n, d)
+		}
+	}
+	if len(parts) != 4 {
+		t.Errorf("parts: %v", parts)
 	}
 }
 

@@ -41,23 +41,3 @@ func TestParseLevel(t *testing.T) {
 		}
 	}
 }
-
-// Longer prompts are traced in several batches, which change nothing.
-func TestGroups(t *testing.T) {
-	tr := &tracer{prompt: Prompt{Tokens: make([]int32, 40), Begin: 2, End: 4}, cfg: Config{Noise: make([][]float32, 10)}}
-	next := 2
-	for _, g := range tr.groups() {
-		if n := len(g) * 10; n > 256 || n*40 > mostRows && len(g) > 1 {
-			t.Errorf("a group of %d tokens", len(g))
-		}
-		for _, token := range g {
-			if token != next {
-				t.Errorf("token %d where %d is due", token, next)
-			}
-			next++
-		}
-	}
-	if next != 40 {
-		t.Errorf("the groups end before token %d", next)
-	}
-}

@@ -67,8 +67,10 @@ func TestReference(t *testing.T) {
 				t.Fatalf("subject [%d,%d), not %v", p.Begin, p.End, rec.SubjectRange)
 			}
 			noise := readNoise(t, rec.NoiseFile, rec.NoiseShape)
-			r, err := Run(context.Background(), m, p, 2, Config{
-				Noise: noise, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
+			tr := New(m, Options{Threads: 2})
+			defer tr.Close()
+			r, err := tr.Run(context.Background(), p, Config{
+				Corruption: Corruption{Noise: noise}, Foil: NoFoil, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -95,7 +97,7 @@ func TestReference(t *testing.T) {
 					}
 				}
 			}
-			r, err = Run(context.Background(), m, p, 2, Config{Noise: second, Pin: first, Window: ref.Window, Sever: true})
+			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Foil: NoFoil, Pin: first, Window: ref.Window, Sever: true})
 			if err != nil {
 				t.Fatal(err)
 			}

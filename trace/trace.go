@@ -5,152 +5,162 @@ import (
 	"fmt"
 	"time"
 
-	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
 
 // Config says what to trace.
 type Config struct {
-	Noise  [][]float32 // [sample][subject token x width]: added to the embeddings
-	Level  float64     // its standard deviation, for the record
-	Window int         // layers of a module window
-	Hidden bool
-	MLP    bool
-	Attn   bool
-	Sever  bool
+	Corruption Corruption
+	Level      float64 // standard deviation of the noise, for the record
+	Window     int     // layers of a module window
+	Hidden     bool
+	MLP        bool
+	Attn       bool
+	Sever      bool
+	// Foil, if not negative, is the token that the answer's logit is compared
+	// with; a swapped prompt's own answer if it is FoilOfSwap.
+	Foil int32
 	// Pin is the noise of the run whose module outputs severed runs are held
-	// to; nil means Noise itself. The original draws anew for its second pass.
+	// to; nil means the corruption's own. The original draws anew for its
+	// second pass.
 	Pin [][]float32
-	// Progress, if not nil, is told how many of the runs are done.
+	// Progress, if not nil, is told how much of the work is done.
 	Progress func(done, total int)
 }
 
-// tracer holds one trace.
-type tracer struct {
+// What Config.Foil can be besides a token.
+const (
+	NoFoil     int32 = -1
+	FoilOfSwap int32 = -2
+)
+
+// Options say how a tracer uses the machine.
+type Options struct {
+	Threads int
+	// Memory bounds what is held beyond the model and the KV cache, in bytes.
+	Memory int64
+	// Exact uses the weights as they are in the file. Else quantised weights
+	// are copied, within the memory, in a type that the machine multiplies
+	// faster.
+	Exact bool
+}
+
+// Tracer traces prompts on a model. It keeps what one prompt's trace can use of
+// another's.
+type Tracer struct {
+	model   *llama.Model
+	opts    Options
+	context *llama.Context
+	copies  *replay.Copies
+}
+
+// New makes a tracer.
+func New(m *llama.Model, o Options) *Tracer {
+	if o.Memory <= 0 {
+		o.Memory = 512 << 20
+	}
+	return &Tracer{model: m, opts: o}
+}
+
+// Close frees what the tracer keeps.
+func (t *Tracer) Close() error {
+	t.copies = nil
+	return t.context.Close()
+}
+
+// job is one prompt being traced.
+type job struct {
+	*Tracer
 	cfg    Config
 	prompt Prompt
-	base   *states
-	pinned *states        // the run that severed modules are held to
-	decode *replay.Decode // runs of the grids: every restored token x sample
-	tokens []int          // the tokens restored in a run of decode
 	layers int
+	result *Result
+	plan   *plan
 	done   int
-	total  int
-	model  *llama.Model
+
+	known      bool // answer and probabilities are
+	answer     int32
+	foil       int32
+	pCorrupted []float64 // by sample
+	dCorrupted []float64
 }
 
 // Run traces a prompt.
-func Run(ctx context.Context, m *llama.Model, p Prompt, threads int, cfg Config) (*Result, error) {
+func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error) {
 	start := time.Now()
-	if len(cfg.Noise) == 0 || cfg.Window < 1 {
-		return nil, fmt.Errorf("%w: a trace needs samples of noise and a window", llama.ErrInvalid)
-	}
-	if cfg.Pin == nil {
-		cfg.Pin = cfg.Noise
-	}
-	if len(cfg.Pin) != len(cfg.Noise) {
-		return nil, fmt.Errorf("%w: %d samples of noise, %d to pin", llama.ErrInvalid, len(cfg.Noise), len(cfg.Pin))
-	}
-	for _, n := range append(cfg.Noise[:len(cfg.Noise):len(cfg.Noise)], cfg.Pin...) {
-		if len(n) != (p.End-p.Begin)*m.Info().Width {
-			return nil, fmt.Errorf("%w: noise of %d values for %d tokens", llama.ErrInvalid, len(n), p.End-p.Begin)
-		}
-	}
-	t := &tracer{cfg: cfg, prompt: p, layers: m.Info().Layers, model: m}
-	if most := m.Info().ContextTrain; len(p.Tokens) > most {
-		return nil, fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), most)
-	}
-	if len(cfg.Noise) >= llama.MaxSequences {
-		return nil, fmt.Errorf("%w: %d samples; at most %d", ErrPrompt, len(cfg.Noise), llama.MaxSequences-1)
-	}
-	defer t.close()
-	if err := t.baseline(ctx, threads); err != nil {
+	j := &job{Tracer: t, cfg: cfg, prompt: p, layers: t.model.Info().Layers, foil: cfg.Foil}
+	if err := j.check(); err != nil {
 		return nil, err
 	}
-	r := &Result{
-		Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, Answer: m.Text([]int32{t.base.clean}),
-		PClean: t.base.pClean, PCorrupted: t.base.pCorrupted, Noise: cfg.Level, Samples: len(cfg.Noise), Window: cfg.Window,
-	}
-	for _, id := range p.Tokens {
-		r.Tokens = append(r.Tokens, m.Piece(id, true))
-	}
-	if err := t.grids(ctx, threads, r); err != nil {
+	j.result = newResult(t.model, p, &j.cfg)
+	j.plan = j.newPlan()
+	if err := j.prepare(); err != nil {
 		return nil, err
 	}
-	if cfg.Sever {
-		var err error
-		if r.Severed, err = t.sever(ctx, threads); err != nil {
+	for _, chunk := range j.plan.samples {
+		if err := j.sampleChunk(ctx, chunk); err != nil {
 			return nil, err
 		}
 	}
-	r.Seconds = time.Since(start).Seconds()
-	return r, nil
+	j.finish()
+	j.result.Seconds = time.Since(start).Seconds()
+	return j.result, nil
 }
 
-// context is a context for so many runs of the prompt.
-func (t *tracer) context(threads, runs int, everywhere bool) (*llama.Context, error) {
-	n := runs * len(t.prompt.Tokens)
-	outputs := runs
-	if everywhere {
-		outputs = n
+func (j *job) check() error {
+	cfg, p, info := &j.cfg, j.prompt, j.model.Info()
+	switch {
+	case cfg.Window < 1:
+		return fmt.Errorf("%w: a window of %d layers", llama.ErrInvalid, cfg.Window)
+	case p.Begin < 0 || p.Begin >= p.End || p.End > len(p.Tokens):
+		return fmt.Errorf("%w: a subject of tokens [%d, %d) of %d", llama.ErrInvalid, p.Begin, p.End, len(p.Tokens))
+	case len(p.Tokens) > info.ContextTrain:
+		return fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), info.ContextTrain)
+	case cfg.Pin != nil && len(cfg.Pin) != len(cfg.Corruption.Noise):
+		return fmt.Errorf("%w: %d samples of noise, %d to pin", llama.ErrInvalid, len(cfg.Corruption.Noise), len(cfg.Pin))
+	case cfg.Foil == FoilOfSwap && cfg.Corruption.Tokens == nil:
+		return fmt.Errorf("%w: no swapped prompt to take the foil from", llama.ErrInvalid)
+	case int(cfg.Foil) >= info.Vocab:
+		return fmt.Errorf("%w: token %d is not in the vocabulary", llama.ErrInvalid, cfg.Foil)
 	}
-	return t.model.NewContext(llama.ContextParams{Cells: (n + 255) / 256 * 256, Batch: n, Outputs: outputs, Sequences: runs, Threads: threads})
-}
-
-// baseline runs clean and corrupted.
-func (t *tracer) baseline(ctx context.Context, threads int) error {
-	c, err := t.context(threads, len(t.cfg.Noise)+1, true)
-	if err != nil {
+	if err := cfg.Corruption.check(p, info.Width); err != nil {
 		return err
 	}
-	defer c.Close()
-	d, err := replay.Record(ctx, c, wholeRuns(t.prompt, 1, true))
-	if err != nil {
-		return err
-	}
-	c.Clear()
-	if t.base, err = baseline(ctx, c, d.Graph, d.Sites, t.prompt, t.cfg.Noise); err != nil {
-		return err
-	}
-	t.pinned = t.base
-	if t.cfg.Sever && &t.cfg.Pin[0] != &t.cfg.Noise[0] {
-		c.Clear()
-		t.pinned, err = baseline(ctx, c, d.Graph, d.Sites, t.prompt, t.cfg.Pin)
-	}
-	return err
-}
-
-// grids runs the kinds that were asked for.
-func (t *tracer) grids(ctx context.Context, threads int, r *Result) error {
-	kinds := []struct {
-		on   bool
-		into *[][]float64
-		run  func(context.Context, int) ([]float64, error)
-	}{
-		{t.cfg.Hidden, &r.Hidden, t.hiddenLayer},
-		{t.cfg.MLP, &r.MLP, func(ctx context.Context, l int) ([]float64, error) { return t.windowAt(ctx, l, false) }},
-		{t.cfg.Attn, &r.Attn, func(ctx context.Context, l int) ([]float64, error) { return t.windowAt(ctx, l, true) }},
-	}
-	groups := t.groups()
-	for _, k := range kinds {
-		if k.on {
-			t.total += t.layers * len(groups)
-			*k.into = t.grid()
-		}
-	}
-	if t.total == 0 {
+	if cfg.Pin == nil {
 		return nil
 	}
-	for _, t.tokens = range groups {
-		if err := t.record(ctx, threads); err != nil {
-			return err
-		}
-		for _, k := range kinds {
-			if !k.on {
-				continue
-			}
-			if err := t.columns(ctx, *k.into, k.run); err != nil {
+	pin := Corruption{Noise: cfg.Pin}
+	return pin.check(p, info.Width)
+}
+
+// prepare makes a context large enough, and room for copies of the weights.
+func (j *job) prepare() error {
+	rows, runs := j.plan.rows, j.plan.runs
+	if c := j.context; c != nil && c.Params().Batch >= rows && c.Params().Sequences >= runs {
+		return nil
+	}
+	j.Close()
+	rows = max(rows, 256)
+	runs = min(max(runs, 64), llama.MaxSequences)
+	c, err := j.model.NewContext(llama.ContextParams{
+		Cells: (rows + 255) / 256 * 256, Batch: rows, Outputs: runs, Sequences: runs, Threads: j.opts.Threads,
+	})
+	if err != nil {
+		return err
+	}
+	j.context = c
+	if t, ok := replay.FastType(); ok && !j.opts.Exact {
+		j.copies = replay.NewCopies(c, t, j.opts.Memory*shareCopies/8)
+	}
+	return nil
+}
+
+// sampleChunk runs all groups of some samples.
+func (j *job) sampleChunk(ctx context.Context, samples []int) error {
+	for _, g := range j.plan.groups(samples) {
+		for _, exps := range j.plan.experiments(j, g) {
+			if err := j.wave(ctx, samples, g, exps); err != nil {
 				return err
 			}
 		}
@@ -158,76 +168,56 @@ func (t *tracer) grids(ctx context.Context, threads int, r *Result) error {
 	return nil
 }
 
-// mostRows bounds the rows of a run, and with them its memory.
-const mostRows = 1024
-
-// groups splits the tokens that can matter, the subject's first and later, so
-// that their runs with all samples fit a batch.
-func (t *tracer) groups() [][]int {
-	samples := len(t.cfg.Noise)
-	runs := max(1, min(llama.MaxSequences, mostRows/len(t.prompt.Tokens))/samples)
-	var out [][]int
-	for i := t.prompt.Begin; i < len(t.prompt.Tokens); i++ {
-		if n := len(out); n == 0 || len(out[n-1]) == runs {
-			out = append(out, nil)
-		}
-		out[len(out)-1] = append(out[len(out)-1], i)
-	}
-	return out
-}
-
-// record decodes the runs of a group beside each other.
-func (t *tracer) record(ctx context.Context, threads int) error {
-	t.close()
-	runs := len(t.tokens) * len(t.cfg.Noise)
-	c, err := t.context(threads, runs, false)
+// wave runs some experiments of a group.
+func (j *job) wave(ctx context.Context, samples []int, g group, exps []*experiment) error {
+	b, err := newBase(ctx, j.context, j.prompt, &j.cfg.Corruption, samples)
 	if err != nil {
 		return err
 	}
-	if t.decode, err = replay.Record(ctx, c, wholeRuns(t.prompt, runs, false)); err != nil {
-		c.Close()
+	w, err := newWave(ctx, j.context, b, g.cells)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// close frees the context of the last group.
-func (t *tracer) close() {
-	if t.decode != nil {
-		t.decode.Context.Close()
-		t.decode = nil
-	}
-}
-
-// columns fills a grid for the tokens of the group, layer by layer.
-func (t *tracer) columns(ctx context.Context, grid [][]float64, run func(context.Context, int) ([]float64, error)) error {
-	for l := range t.layers {
-		column, err := run(ctx, l)
-		if err != nil {
+	if g.sever && j.cfg.Pin != nil {
+		if w.pin, err = newBase(ctx, j.context, j.prompt, &Corruption{Noise: j.cfg.Pin}, samples); err != nil {
 			return err
 		}
-		for i, p := range column {
-			grid[t.tokens[i]][l] = p
-		}
-		t.done++
-		if t.cfg.Progress != nil {
-			t.cfg.Progress(t.done, t.total)
+	}
+	w.exps, w.copies, w.resident = exps, j.copies, j.plan.resident
+	w.step = func(n int) {
+		j.done += n
+		if j.cfg.Progress != nil {
+			j.cfg.Progress(j.done, j.plan.total)
 		}
 	}
-	return nil
+	return w.run(ctx, j.choose)
 }
 
-// grid is a grid in which nothing is restored.
-func (t *tracer) grid() [][]float64 {
-	g := make([][]float64, len(t.prompt.Tokens))
-	for i := range g {
-		g[i] = make([]float64, t.layers)
-		for j := range g[i] {
-			g[i][j] = t.base.pCorrupted
+// choose reads the base: the clean run's answer and what each run gives it.
+func (j *job) choose(b *base) []int32 {
+	clean := b.logits(0)
+	if !j.known {
+		j.known = true
+		j.answer = llama.Greedy(clean)
+		j.result.PClean = probability(clean, j.answer)
+		j.pCorrupted = make([]float64, j.cfg.Corruption.Samples())
+		j.dCorrupted = make([]float64, len(j.pCorrupted))
+		if j.foil == FoilOfSwap {
+			j.foil = llama.Greedy(b.logits(1))
+		}
+		if j.foil >= 0 {
+			j.result.LogitDifference.Clean = float64(clean[j.answer] - clean[j.foil])
 		}
 	}
-	return g
-}
-
-func (t *tracer) rows(runs int) graph.Rows {
-	return graph.Rows{Sequences: runs, Length: len(t.prompt.Tokens)}
+	for i, s := range b.samples {
+		logits := b.logits(i + 1)
+		j.pCorrupted[s] = probability(logits, j.answer)
+		if j.foil >= 0 {
+			j.dCorrupted[s] = float64(logits[j.answer] - logits[j.foil])
+		}
+	}
+	if j.foil < 0 {
+		return []int32{j.answer}
+	}
+	return []int32{j.answer, j.foil}
 }

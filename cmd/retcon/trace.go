@@ -180,14 +180,17 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags, level trace.Level) (*
 		out.NoiseFrom = fmt.Sprintf("%g times the deviation of the embedding table, %.4g", level.Value, d)
 	}
 	cfg := trace.Config{
-		Noise: trace.GaussianNoise(f.seed, f.samples, p.End-p.Begin, m.Info().Width, noise), Level: noise, Window: f.window,
+		Corruption: trace.Corruption{Noise: trace.GaussianNoise(f.seed, f.samples, p.End-p.Begin, m.Info().Width, noise)},
+		Level:      noise, Window: f.window, Foil: trace.NoFoil,
 		Hidden: slices.Contains(f.kinds, "hidden"), MLP: slices.Contains(f.kinds, "mlp"), Attn: slices.Contains(f.kinds, "attn"),
 		Sever: f.sever,
 	}
 	if !a.quiet {
 		cfg.Progress = func(done, total int) { a.bar.Update("tracing", int64(done), int64(total)) }
 	}
-	if out.Result, err = trace.Run(ctx, m.Llama(), p, m.Info().Threads, cfg); err != nil {
+	tracer := trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
+	defer tracer.Close()
+	if out.Result, err = tracer.Run(ctx, p, cfg); err != nil {
 		return nil, err
 	}
 	if out.PClean < unsure {

@@ -3,7 +3,6 @@ package trace
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"retcon/graph"
 	"retcon/llama"
@@ -114,17 +113,4 @@ func (s *states) answer(c *llama.Context) error {
 		s.pCorrupted += probability(logits, s.clean) / float64(s.runs-1)
 	}
 	return nil
-}
-
-// probability is the softmax of logits at a token.
-func probability(logits []float32, token int32) float64 {
-	top := logits[0]
-	for _, l := range logits {
-		top = max(top, l)
-	}
-	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp(float64(l - top))
-	}
-	return math.Exp(float64(logits[token]-top)) / sum
 }

@@ -1,0 +1,236 @@
+package trace
+
+import (
+	"slices"
+
+	"retcon/llama"
+	"retcon/replay"
+)
+
+// plan splits a trace into parts whose values fit the memory.
+type plan struct {
+	job      *job
+	samples  [][]int
+	rows     int // most rows of a batch
+	runs     int // most runs of a batch
+	most     int // rows that fit
+	states   int64
+	resident bool
+	total    int // layers of experiments
+}
+
+// group is runs that are computed beside each other: a token restored in a
+// sample each.
+type group struct {
+	cells []cell
+	sever bool
+}
+
+// The memory's shares, in eighths: copies of weights, streams of the
+// experiments, values of the layer in hand.
+const (
+	shareCopies  = 5
+	shareStreams = 2
+	shareValues  = 1
+)
+
+// newPlan chooses the sizes.
+func (j *job) newPlan() *plan {
+	info := j.model.Info()
+	p := &plan{job: j, states: j.opts.Memory * shareStreams / 8}
+	row := int64(4 * (4*j.widest() + 8*info.Width)) // bytes of a row in a layer
+	p.most = int(min(2048, max(16, j.opts.Memory*shareValues/8/row)))
+	p.resident = j.weightBytes() <= j.opts.Memory*shareCopies/8
+
+	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
+	per := max(1, min((p.most-n)/span, llama.MaxSequences-1))
+	for s := range j.cfg.Corruption.Samples() {
+		if s%per == 0 {
+			p.samples = append(p.samples, nil)
+		}
+		last := len(p.samples) - 1
+		p.samples[last] = append(p.samples[last], s)
+	}
+	for _, chunk := range p.samples {
+		p.rows, p.runs = max(p.rows, n+len(chunk)*span), max(p.runs, len(chunk)+1)
+		for _, g := range p.groups(chunk) {
+			p.rows, p.runs = max(p.rows, p.rowsOf(g)), max(p.runs, len(g.cells))
+			for _, exps := range p.experiments(j, g) {
+				for _, e := range exps {
+					p.total += j.layers - e.start
+				}
+			}
+		}
+	}
+	return p
+}
+
+func (p *plan) rowsOf(g group) int {
+	rows := 0
+	for _, c := range g.cells {
+		rows += len(p.job.prompt.Tokens) - c.token
+	}
+	return rows
+}
+
+// groups lists the runs of a chunk of samples: for the grids every token from
+// the subject on, for severed runs the subject's last.
+func (p *plan) groups(samples []int) []group {
+	j := p.job
+	var out []group
+	var g group
+	rows := 0
+	flush := func() {
+		if len(g.cells) > 0 {
+			out = append(out, g)
+		}
+		g, rows = group{}, 0
+	}
+	count := int64(max(1, j.gridExperiments()))
+	if j.gridExperiments() > 0 {
+		for token := j.prompt.Begin; token < len(j.prompt.Tokens); token++ {
+			span := len(j.prompt.Tokens) - token
+			for s := range samples {
+				full := int64(rows+span)*count*int64(j.model.Info().Width)*4 > p.states
+				if rows+span > p.most || len(g.cells) == llama.MaxSequences || full {
+					flush()
+				}
+				g.cells = append(g.cells, cell{token, s})
+				rows += span
+			}
+		}
+		flush()
+	}
+	if j.cfg.Sever {
+		for s := range samples {
+			g.cells = append(g.cells, cell{j.prompt.End - 1, s})
+		}
+		g.sever = true
+		flush()
+	}
+	return out
+}
+
+// gridExperiments is the number of columns of the grids.
+func (j *job) gridExperiments() int {
+	n := 0
+	if j.cfg.Hidden {
+		n += j.layers - 1
+	}
+	if j.cfg.MLP {
+		n += j.layers
+	}
+	if j.cfg.Attn {
+		n += j.layers
+	}
+	return n
+}
+
+// experiments lists those of a group, in parts whose streams fit the memory.
+func (p *plan) experiments(j *job, g group) [][]*experiment {
+	var all []*experiment
+	if g.sever {
+		all = j.severExperiments()
+	} else {
+		all = j.gridColumns()
+	}
+	per := int(max(1, p.states/(int64(p.rowsOf(g)*j.model.Info().Width)*4)))
+	if g.sever && j.cfg.Pin != nil {
+		per = len(all) // they branch from each other
+	}
+	var out [][]*experiment
+	for len(all) > 0 {
+		n := min(per, len(all))
+		part := all[:n]
+		for _, e := range part {
+			if e.trunk != nil && !slices.Contains(part, e.trunk) {
+				e.alone()
+			}
+		}
+		out = append(out, part)
+		all = all[n:]
+	}
+	return out
+}
+
+// gridColumns are the columns of the grids that need a run.
+func (j *job) gridColumns() []*experiment {
+	var out []*experiment
+	r := j.result
+	if j.cfg.Hidden {
+		for l := range j.layers - 1 {
+			out = append(out, hidden(l, r.target(r.Hidden, func(d *LogitDifference) [][]float64 { return d.Hidden }, l)))
+		}
+	}
+	if j.cfg.MLP {
+		out = append(out, j.windows(replay.FFN, func(l int) target {
+			return r.target(r.MLP, func(d *LogitDifference) [][]float64 { return d.MLP }, l)
+		})...)
+	}
+	if j.cfg.Attn {
+		out = append(out, j.windows(replay.Attention, func(l int) target {
+			return r.target(r.Attn, func(d *LogitDifference) [][]float64 { return d.Attn }, l)
+		})...)
+	}
+	return out
+}
+
+// windows are the runs of a module's windows, the longest of those that begin
+// at layer 0 first: the others are the same run up to their ends.
+func (j *job) windows(m replay.Module, into func(layer int) target) []*experiment {
+	var out []*experiment
+	var trunk *experiment
+	for l := j.layers - 1; l >= 0; l-- {
+		begin, end := windowAt(l, j.cfg.Window, j.layers)
+		e := window(m, begin, end, into(l))
+		switch {
+		case begin > 0 || end == j.layers:
+		case trunk == nil:
+			trunk = e
+		default:
+			e.branch(trunk, end)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// severExperiments are the runs of the severed series.
+func (j *job) severExperiments() []*experiment {
+	s := j.result.Severed
+	series := func(v []float64, l int) target {
+		return func(int) (*float64, *float64) { return &v[l], nil }
+	}
+	var out []*experiment
+	for l := range j.layers - 1 {
+		out = append(out, hidden(l, series(s.Single, l)))
+	}
+	for _, m := range []struct {
+		module replay.Module
+		into   []float64
+	}{{replay.FFN, s.MLPSevered}, {replay.Attention, s.AttnSevered}} {
+		var trunk *experiment
+		if j.cfg.Pin != nil {
+			trunk = held(m.module, series(m.into, j.layers-1))
+			out = append(out, trunk)
+		}
+		for l := range j.layers - 1 {
+			e := severed(m.module, l, series(m.into, l))
+			if trunk != nil {
+				e.branch(trunk, e.start)
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// widest guesses the length of a layer's keys, high rather than low, from the
+// number of weights.
+func (j *job) widest() int {
+	i := j.model.Info()
+	return max(4*i.Width, (int(i.Params)-i.Vocab*i.Width)/(3*i.Layers*i.Width))
+}
+
+// weightBytes is what copies of all weights take.
+func (j *job) weightBytes() int64 { return 2 * int64(j.model.Info().Params) }
