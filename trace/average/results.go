@@ -21,14 +21,14 @@ type Results struct {
 	// is left out, and its fact counts as not traced.
 	Torn []string
 
-	file *os.File // nil where there is none
-	seen map[int]bool
+	file *os.File    // nil where there is none
+	at   map[int]int // where the record of a fact is in Records
 }
 
 // Memory are results without a file.
 func Memory(h Header) *Results {
 	h.Schema, h.Kind = Schema, fileKind
-	return &Results{Header: h, seen: map[int]bool{}}
+	return &Results{Header: h, at: map[int]int{}}
 }
 
 // Create starts a results file. Its errors are those of atomicfile.Create.
@@ -139,7 +139,7 @@ func (r *Results) parse(line []byte) error {
 	switch {
 	case rec.Record < 1 || rec.Record > r.Header.Facts || !r.Header.Shard.Has(rec.Record):
 		return fmt.Errorf("record %d is not one of shard %v of %d facts", rec.Record, r.Header.Shard, r.Header.Facts)
-	case r.seen[rec.Record]:
+	case r.Has(rec.Record):
 		return fmt.Errorf("record %d is there twice", rec.Record)
 	}
 	if err := rec.check(r.Header.Settings); err != nil {
@@ -149,13 +149,22 @@ func (r *Results) parse(line []byte) error {
 	return nil
 }
 
+// add adds a record, or puts it in the place of one of the same fact that
+// failed.
 func (r *Results) add(rec Record) {
-	r.seen[rec.Record] = true
+	if i, ok := r.at[rec.Record]; ok {
+		r.Records[i] = rec
+		return
+	}
+	r.at[rec.Record] = len(r.Records)
 	r.Records = append(r.Records, rec)
 }
 
-// Has reports whether there is a record of a fact.
-func (r *Results) Has(record int) bool { return r.seen[record] }
+// Has reports whether there is a record of a fact that did not fail.
+func (r *Results) Has(record int) bool {
+	i, ok := r.at[record]
+	return ok && r.Records[i].Status != Failed
+}
 
 // Append adds a record, and to the file, on the disk, where there is one.
 func (r *Results) Append(rec Record) error {

@@ -240,6 +240,33 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
+// What failed is tried again, and the newer record counts, in the older's place.
+func TestFailedAgain(t *testing.T) {
+	facts, h, path := whole(t, 9)
+	r, err := Resume(path, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tried []int
+	err = Run(context.Background(), facts, r, func(ctx context.Context, f Fact) (Record, error) {
+		tried = append(tried, f.Record)
+		return Record{Status: Wrong, Said: "better", Seconds: 1}, nil
+	}, nil)
+	if err != nil || r.Close() != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]int{7}, tried); d != "" {
+		t.Errorf("facts that were tried again: %s", d)
+	}
+	again, err := Read(path)
+	if err != nil || len(again.Records) != 9 || again.Records[6].Said != "better" || again.Records[8].Record != 9 {
+		t.Errorf("%v, %+v", err, again)
+	}
+	if d := cmp.Diff(r.Records, again.Records); d != "" {
+		t.Errorf("(-memory +file)\n%s", d)
+	}
+}
+
 func TestStop(t *testing.T) {
 	facts, h := testFacts(3)
 	m := Memory(h)

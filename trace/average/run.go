@@ -12,8 +12,8 @@ import (
 // ErrStop or the context is done.
 type Tracer func(ctx context.Context, f Fact) (Record, error)
 
-// Run traces the facts that out has no record of, and adds each record to it as
-// soon as it is made. It stops with the context's error when that is done, with
+// Run traces the facts that out has no record of, or one that failed, and adds
+// each record to it as soon as it is made. It stops with the context's error when that is done, with
 // errors of writing, and with errors of trace that wrap ErrStop; any other
 // error of a fact is kept in its record, and the next fact follows. progress,
 // if not nil, is told how many of the facts have a record, and the newest.
