@@ -12,6 +12,7 @@ import (
 	"retcon/internal/atomicfile"
 	"retcon/llama"
 	"retcon/trace"
+	"retcon/trace/average"
 )
 
 // The exit codes.
@@ -50,7 +51,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
-	case isUsage(err), is(edit.ErrRequest, trace.ErrPrompt, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
+	case isUsage(err), is(edit.ErrRequest, trace.ErrPrompt, average.ErrFacts, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused
@@ -65,6 +66,9 @@ func exitCode(ctx context.Context, err error) int {
 // message is the one line that an error gets.
 func message(code int, err error) string {
 	if code == exitInterrupted {
+		if e, ok := errors.AsType[interruptedAverage](err); ok {
+			return oneLine(e.Error())
+		}
 		return "interrupted; nothing was written"
 	}
 	text := oneLine(err.Error())

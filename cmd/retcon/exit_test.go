@@ -11,6 +11,7 @@ import (
 	"retcon/edit"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
+	"retcon/trace/average"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -33,6 +34,9 @@ func TestExitCodes(t *testing.T) {
 		{live, &edit.RecordError{Record: 3, Err: wrap(edit.ErrRequest)}, 2},
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrExists), 2},
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrSameFile), 2},
+		{live, wrap(average.ErrFacts), 2},
+		{live, wrap(average.ErrSettings), 2},
+		{live, wrap(average.ErrResults), 1},
 		{live, wrap(edit.ErrRefused), 3},
 		{live, errors.Join(wrap(edit.ErrRefused), nil), 3},
 		{live, wrap(edit.ErrVerify), 4},
@@ -53,6 +57,10 @@ func TestOneLine(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := message(2, fmt.Errorf("out.gguf: %w", atomicfile.ErrExists)); !strings.Contains(got, "--force") {
+		t.Error(got)
+	}
+	kept := interruptedAverage{error: context.Canceled, path: "r.jsonl", done: 3, total: 9}
+	if got := message(exitInterrupted, kept); !strings.Contains(got, "r.jsonl has 3 of 9 facts") || !errors.Is(kept, context.Canceled) {
 		t.Error(got)
 	}
 }

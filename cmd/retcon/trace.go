@@ -27,6 +27,7 @@ type traceFlags struct {
 	seed                   uint64
 	svg                    string
 	force                  bool
+	averages               averageFlags
 }
 
 // unsure is the probability of the answer below which a trace says little.
@@ -49,11 +50,14 @@ const traceExamples = `  retcon trace -m model.gguf -p "The Space Needle is in t
       shows at which tokens and layers the answer comes back when the subject is hidden by noise
 
   retcon trace -m model.gguf -p "The Space Needle is in the city of" --subject "Space Needle" --sever --svg needle.svg
-      also with FFN and attention outputs held to their corrupted values, and as a picture`
+      also with FFN and attention outputs held to their corrupted values, and as a picture
+
+  retcon trace -m model.gguf --requests known.json --average -o results.jsonl
+      averages over the facts that the model gets right; --resume goes on after an interruption`
 
 func (a *app) traceCommand(common *pflag.FlagSet, f *traceFlags) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "trace -m MODEL -p PROMPT --subject SUBJECT [--svg OUT.svg]",
+		Use:   "trace -m MODEL -p PROMPT --subject SUBJECT [--svg OUT.svg] | --requests FILE --average [-o OUT.jsonl]",
 		Short: "Show where a model recalls a fact",
 		Long: "Show where a model recalls a fact, by causal tracing: noise hides the subject, then one value at a time\n" +
 			"is put back to what it was without noise, and the answer's probability says how much that value carries.",
@@ -65,6 +69,7 @@ func (a *app) traceCommand(common *pflag.FlagSet, f *traceFlags) *cobra.Command 
 	groups := []group{
 		{"What to trace", f.promptFlags()},
 		{"The experiment", f.experimentFlags()},
+		{"Averages over facts", f.averages.set()},
 		{"Running the model", f.engine.machine()},
 	}
 	for _, g := range groups {
@@ -81,7 +86,7 @@ func (f *traceFlags) promptFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "a prompt that the model answers with the fact; it holds the subject")
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
 	fs.Var(text{&f.svg, "FILE"}, "svg", "write the picture there")
-	fs.BoolVar(&f.force, "force", false, "replace a picture that exists")
+	fs.BoolVar(&f.force, "force", false, "replace a file that exists")
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }
@@ -91,7 +96,7 @@ func (f *traceFlags) experimentFlags() *pflag.FlagSet {
 	fs := newFlagSet("experiment")
 	fs.StringSliceVar(&f.kinds, "kind", []string{"hidden", "mlp", "attn"}, "what is put back, `hidden,mlp,attn`: the state behind a layer, FFN or attention outputs in a window of layers")
 	fs.BoolVar(&f.sever, "sever", false, "also the subject's last state with FFN or attention held to corrupted values")
-	fs.Var(text{&f.noise, "LEVEL"}, "noise", "standard deviation of the noise; 3s is three times that of the model's embeddings")
+	fs.Var(text{&f.noise, "LEVEL"}, "noise", "standard deviation of the noise; 3s is three times that of the embeddings: of all, or of the subjects in --requests")
 	fs.IntVar(&f.samples, "samples", 10, "draws of noise, the same for every cell")
 	fs.IntVar(&f.window, "window", 10, "layers of a window of FFN or attention outputs")
 	fs.Uint64VarP(&f.seed, "seed", "s", 1, "seed of the noise")
@@ -101,12 +106,19 @@ func (f *traceFlags) experimentFlags() *pflag.FlagSet {
 
 // check finds what is wrong with the flags before a model is loaded.
 func (f *traceFlags) check() (trace.Level, error) {
+	if err := f.checkAverage(); err != nil {
+		return trace.Level{}, err
+	}
 	switch {
+	case f.averages.merge != nil:
+		return trace.Level{}, nil
 	case f.model == "":
 		return trace.Level{}, usagef("which model? give -m MODEL.gguf")
+	case f.averages.on:
 	case f.prompt == "" || f.subject == "":
 		return trace.Level{}, usagef("what is to be traced? give -p PROMPT and --subject SUBJECT")
-	case f.samples < 1 || f.window < 1:
+	}
+	if f.samples < 1 || f.window < 1 {
 		return trace.Level{}, usagef("--samples %d, --window %d: at least 1", f.samples, f.window)
 	}
 	for _, k := range f.kinds {
@@ -120,8 +132,13 @@ func (f *traceFlags) check() (trace.Level, error) {
 // trace runs the command.
 func (a *app) trace(ctx context.Context, f *traceFlags) error {
 	level, err := f.check()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case f.averages.merge != nil:
+		return a.mergeResults(f)
+	case f.averages.on:
+		return a.average(ctx, f, level)
 	}
 	var picture *atomicfile.File
 	if f.svg != "" {
@@ -156,6 +173,10 @@ func writePicture(f *atomicfile.File, t pictures.Trace) error {
 
 // runTrace loads the model and traces.
 func (a *app) runTrace(ctx context.Context, f *traceFlags, level trace.Level) (*traceResult, error) {
+	facts, err := a.facts(f.averages.requests)
+	if err != nil {
+		return nil, err
+	}
 	options, err := f.engine.options(ctx)
 	if err != nil {
 		return nil, err
@@ -169,34 +190,39 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags, level trace.Level) (*
 	if err != nil {
 		return nil, err
 	}
-	out := &traceResult{Schema: traceSchema, Model: f.model, NoiseFrom: "given", SVG: f.svg, Warnings: []string{}}
-	noise := level.Value
-	if level.Relative {
-		d, err := trace.EmbeddingDeviation(ctx, f.model)
-		if err != nil {
-			return nil, err
-		}
-		noise *= d
-		out.NoiseFrom = fmt.Sprintf("%g times the deviation of the embedding table, %.4g", level.Value, d)
+	noise, err := f.noiseLevel(ctx, m.Llama(), level, facts)
+	if err != nil {
+		return nil, err
 	}
-	cfg := trace.Config{
-		Corruption: trace.Corruption{Noise: trace.GaussianNoise(f.seed, f.samples, p.End-p.Begin, m.Info().Width, noise)},
-		Level:      noise, Window: f.window, Foil: trace.NoFoil,
-		Hidden: slices.Contains(f.kinds, "hidden"), MLP: slices.Contains(f.kinds, "mlp"), Attn: slices.Contains(f.kinds, "attn"),
-		Sever: f.sever,
-	}
+	var progress func(done, total int)
 	if !a.quiet {
-		cfg.Progress = func(done, total int) { a.bar.Update("tracing", int64(done), int64(total)) }
+		progress = func(done, total int) { a.bar.Update("tracing", int64(done), int64(total)) }
 	}
-	tracer := trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
+	tracer := f.tracer(m)
 	defer tracer.Close()
-	if out.Result, err = tracer.Run(ctx, p, cfg); err != nil {
+	out := &traceResult{Schema: traceSchema, Model: f.model, NoiseFrom: noise.from, SVG: f.svg, Warnings: []string{}}
+	if out.Result, err = f.tracePrompt(ctx, tracer, m, p, noise.figure, progress); err != nil {
 		return nil, err
 	}
 	if out.PClean < unsure {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the model answers %q with %s only: the trace says little about a fact that it hardly knows", strings.TrimSpace(out.Answer), percent(out.PClean)))
 	}
 	return out, nil
+}
+
+// tracer makes a tracer for the model.
+func (f *traceFlags) tracer(m *engine.Model) *trace.Tracer {
+	return trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
+}
+
+// tracePrompt does the experiment on a prompt.
+func (f *traceFlags) tracePrompt(ctx context.Context, t *trace.Tracer, m *engine.Model, p trace.Prompt, noise float64, progress func(done, total int)) (*trace.Result, error) {
+	return t.Run(ctx, p, trace.Config{
+		Corruption: trace.Corruption{Noise: trace.GaussianNoise(f.seed, f.samples, p.End-p.Begin, m.Info().Width, noise)},
+		Level:      noise, Window: f.window, Foil: trace.NoFoil,
+		Hidden: slices.Contains(f.kinds, "hidden"), MLP: slices.Contains(f.kinds, "mlp"), Attn: slices.Contains(f.kinds, "attn"),
+		Sever: f.sever, Progress: progress,
+	})
 }
 
 // shownTrace is a result as the pictures take it.

@@ -1,0 +1,98 @@
+package average
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Fact is a prompt and what should follow it.
+type Fact struct {
+	// Record is the number of the fact in its file, from 1.
+	Record int `json:"record"`
+	// ID is the file's own name for it, empty if it has none.
+	ID string `json:"id,omitempty"`
+	// Prompt holds the subject once, or {} in its place.
+	Prompt  string `json:"prompt"`
+	Subject string `json:"subject"`
+	// Answer is what should follow; where it is empty any answer will do.
+	Answer string `json:"answer,omitempty"`
+}
+
+// slot marks the subject's place in a prompt.
+const slot = "{}"
+
+// longest is the most bytes of a text in a fact: more than the context of any
+// model that is traced.
+const longest = 1 << 16
+
+// check reports what is wrong with a fact, and in which field.
+func (f Fact) check() error {
+	for _, t := range []struct{ name, text string }{{"prompt", f.Prompt}, {"subject", f.Subject}, {"answer", f.Answer}} {
+		switch {
+		case len(t.text) > longest:
+			return fmt.Errorf("its %s has %d bytes; at most %d", t.name, len(t.text), longest)
+		case !utf8.ValidString(t.text):
+			return fmt.Errorf("its %s is not valid UTF-8", t.name)
+		case strings.ContainsRune(t.text, 0):
+			return fmt.Errorf("its %s holds a zero byte", t.name)
+		}
+	}
+	switch {
+	case f.Prompt == "":
+		return fmt.Errorf("it has no prompt (nor template)")
+	case f.Subject == "":
+		return fmt.Errorf("it has no subject")
+	}
+	switch n := strings.Count(f.Prompt, slot); {
+	case n > 1:
+		return fmt.Errorf("its prompt %q has more than one {}: mark the subject's place once", f.Prompt)
+	case n == 1:
+		return nil
+	}
+	at := strings.Index(f.Prompt, f.Subject)
+	switch {
+	case at < 0:
+		return fmt.Errorf("its subject %q is not in its prompt %q: write it as it stands there, or put {} in its place", f.Subject, f.Prompt)
+	case strings.Contains(f.Prompt[at+1:], f.Subject):
+		return fmt.Errorf("its subject %q is in its prompt more than once: put {} in the place that is meant", f.Subject)
+	}
+	return nil
+}
+
+// Text is the prompt with the subject in it.
+func (f Fact) Text() string { return strings.Replace(f.Prompt, slot, f.Subject, 1) }
+
+// Digest identifies a list of facts.
+func Digest(facts []Fact) string {
+	sum := sha256.New()
+	json.NewEncoder(sum).Encode(facts) // writes to a hash and of plain texts do not fail
+	return fmt.Sprintf("%x", sum.Sum(nil))
+}
+
+// Right reports whether a model gets a fact right that answers its prompt with
+// the token first and goes on with continuation, the greedy one, first included.
+//
+// The rule is ROME's, where the token without spaces is the whole answer
+// (experiments/causal_trace.py). Of an answer of several tokens the first must
+// begin it and the continuation be it, up to the end of a word. Any answer but
+// none is right where answer is empty.
+func Right(answer, first, continuation string) bool {
+	answer, first = strings.TrimSpace(answer), strings.TrimSpace(first)
+	switch {
+	case first == "":
+		return false
+	case answer == "" || first == answer:
+		return true
+	case !strings.HasPrefix(answer, first):
+		return false
+	}
+	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), answer)
+	last, _ := utf8.DecodeLastRuneInString(answer)
+	next, _ := utf8.DecodeRuneInString(rest)
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	return ok && (rest == "" || !word(last) || !word(next))
+}

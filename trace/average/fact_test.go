@@ -1,0 +1,146 @@
+package average
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseFacts(t *testing.T) {
+	ours := `{"prompt": "{} is in ", "subject": " The Tower", "answer": "Paris "}
+{"id": "b", "prompt": "The Tower is in", "subject": "Tower", "more": [1]}`
+	known := `[{"known_id": 7, "subject": "A B", "attribute": "c", "template": "{} is", "prompt": "A B is the", "prediction": " c"},
+{"known_id": 8, "subject": "x", "attribute": "c", "template": "x and {} are", "prompt": "x and x are"},
+{"known_id": "k", "subject": "y", "attribute": "c", "template": "{} is"}]`
+	for _, c := range []struct {
+		text string
+		want []Fact
+	}{
+		{ours, []Fact{{1, "", "{} is in", "The Tower", "Paris"}, {2, "b", "The Tower is in", "Tower", ""}}},
+		{"\ufeff [" + strings.Replace(ours, "\n", ",", 1) + "]", []Fact{{1, "", "{} is in", "The Tower", "Paris"}, {2, "b", "The Tower is in", "Tower", ""}}},
+		{known, []Fact{{1, "7", "A B is the", "A B", "c"}, {2, "8", "x and {} are", "x", "c"}, {3, "k", "{} is", "y", "c"}}},
+	} {
+		got, err := ParseFacts(strings.NewReader(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+	}
+	if got := (Fact{Prompt: "x and {} are", Subject: "x"}).Text(); got != "x and x are" {
+		t.Errorf("text %q", got)
+	}
+}
+
+func TestParseFactsErrors(t *testing.T) {
+	good := `{"prompt": "a b", "subject": "b"}` + "\n"
+	for text, want := range map[string]string{
+		"":                                     "none in it",
+		"[]":                                   "none in it",
+		good + `{"prompt": "a b"}`:             "record 2: it has no subject",
+		good + `{"subject": "b"}`:              "record 2: it has no prompt",
+		good + `{"prompt": 3, "subject": "b"}`: "record 2: its prompt is a number",
+		good + `{"prompt": "a b", "subject": "b", "answer": ["x"]}`:           "record 2: its answer is a array",
+		good + `{"prompt": "a c", "subject": "b"}`:                            `record 2: its subject "b" is not in its prompt`,
+		good + `{"prompt": "b b", "subject": "b"}`:                            "record 2: its subject \"b\" is in its prompt more than once",
+		good + `{"prompt": "{} {}", "subject": "b"}`:                          "record 2: its prompt \"{} {}\" has more than one {}",
+		good + `{"prompt": "a \u0000b", "subject": "b"}`:                      "record 2: its prompt holds a zero byte",
+		good + `{"id": {}, "prompt": "b", "subject": "b"}`:                    "record 2: its id",
+		good + `{"prompt": "a`:                                                "record 2: it is not JSON",
+		good + "3":                                                            "record 2: it is a number",
+		"[" + good:                                                            "without its ]",
+		"plain text":                                                          "record 1: it is not JSON",
+		`{"subject": "b", "prompt": "b` + strings.Repeat("x", longest) + `"}`: "record 1: its prompt has",
+	} {
+		_, err := ParseFacts(strings.NewReader(text))
+		if !errors.Is(err, ErrFacts) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.60q: %v, want %q", text, err, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "f.json")
+	os.WriteFile(path, []byte("x"), 0o666)
+	if _, err := ReadFacts(path); err == nil || !strings.HasPrefix(err.Error(), path) {
+		t.Errorf("the file is not named: %v", err)
+	}
+}
+
+// The file that the averages of the paper are over.
+func TestKnown(t *testing.T) {
+	path := "../../../shared/data/known-1000.json"
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("no data beside the project")
+	}
+	facts, err := ReadFacts(path)
+	if err != nil || len(facts) != 1209 {
+		t.Fatalf("%d facts, %v", len(facts), err)
+	}
+	if d := cmp.Diff(Fact{1, "0", "Vinson Massif is located in the continent of", "Vinson Massif", "Antarctica"}, facts[0]); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestRight(t *testing.T) {
+	for _, c := range []struct {
+		answer, first, continuation string
+		want                        bool
+	}{
+		{"Paris", " Paris", " Paris. It", true},
+		{"Paris", " Rome", " Rome", false},
+		{"Paris", " the", " the city of Paris", false},
+		{"Los Angeles", " Los", " Los Angeles,", true},
+		{"Los Angeles", " Los", " Los Alamos", false},
+		{"Antwerp", " Ant", " Antwerpen", false},
+		{"Antwerp", " Ant", " Antwerp", true},
+		{"Antwerp", " Ant", " Antwer", false},
+		{"", " anything", " anything at all", true},
+		{"", "", "", false},
+		{"Paris", "\n", "\nParis", false},
+		{"C++", " C", " C++17", true},
+	} {
+		if got := Right(c.answer, c.first, c.continuation); got != c.want {
+			t.Errorf("%q, %q, %q: %v", c.answer, c.first, c.continuation, got)
+		}
+	}
+}
+
+func TestShards(t *testing.T) {
+	for in, want := range map[string]Shard{"1/1": {}, "2/8": {2, 8}, "8/8": {8, 8}} {
+		s, err := ParseShard(in)
+		if err != nil || s != want || s.String() != in {
+			t.Errorf("%s: %+v, %v", in, s, err)
+		}
+	}
+	for _, in := range []string{"", "1", "0/2", "3/2", "-1/2", "1/0", "a/b", "1/2/3", "1/9999999999"} {
+		if s, err := ParseShard(in); err == nil {
+			t.Errorf("%q: %+v", in, s)
+		}
+	}
+	facts := make([]Fact, 10)
+	for i := range facts {
+		facts[i].Record = i + 1
+	}
+	times := map[int]int{}
+	for i := 1; i <= 3; i++ {
+		for _, f := range (Shard{i, 3}).Of(facts) {
+			times[f.Record]++
+		}
+	}
+	for _, f := range facts {
+		if times[f.Record] != 1 {
+			t.Errorf("fact %d is in %d shards", f.Record, times[f.Record])
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	a := []Fact{{1, "", "a b", "b", "c"}}
+	b := []Fact{{1, "", "a b", "b", "d"}}
+	if Digest(a) != Digest(a) || Digest(a) == Digest(b) || Digest(a) == Digest(nil) {
+		t.Error("digests")
+	}
+}

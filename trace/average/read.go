@@ -1,0 +1,170 @@
+package average
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Bounds on what is read of a file of facts.
+const (
+	mostBytes = 256 << 20
+	mostFacts = 1 << 20
+)
+
+// ReadFacts reads facts from a file; see ParseFacts.
+func ReadFacts(path string) ([]Fact, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	facts, err := ParseFacts(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return facts, nil
+}
+
+// ParseFacts reads JSON records, an array or one after the other (JSON lines):
+// {"prompt", "subject", "answer"} with or without "answer", or kmeng01/rome's
+// known_1000.json, {"known_id", "subject", "attribute", "template", "prompt"}.
+// Other keys are ignored. Spaces at the end of a prompt and around a subject are
+// dropped. Errors wrap ErrFacts and name the record and the field.
+func ParseFacts(r io.Reader) ([]Fact, error) {
+	limited := &io.LimitedReader{R: r, N: mostBytes}
+	in := bufio.NewReader(limited)
+	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\ufeff")) {
+		in.Discard(3)
+	}
+	array, err := startsArray(in)
+	if err != nil {
+		return nil, factsf("there are none in it")
+	}
+	dec := json.NewDecoder(in)
+	if array {
+		dec.Token()
+	}
+	var out []Fact
+	for !array || dec.More() {
+		var raw record
+		err := dec.Decode(&raw)
+		if !array && errors.Is(err, io.EOF) {
+			break
+		}
+		n := len(out) + 1
+		switch {
+		case err != nil && limited.N <= 0:
+			return nil, factsf("the file is larger than %d MB", mostBytes>>20)
+		case err != nil:
+			return nil, factsf("record %d: %s", n, decodeError(err))
+		case n > mostFacts:
+			return nil, factsf("there are more than %d records", mostFacts)
+		}
+		f := raw.fact(n)
+		if err := f.check(); err != nil {
+			return nil, factsf("record %d: %w", n, err)
+		}
+		out = append(out, f)
+	}
+	if array {
+		if _, err := dec.Token(); err != nil {
+			return nil, factsf("the list ends after %d records without its ]", len(out))
+		}
+	}
+	if len(out) == 0 {
+		return nil, factsf("there are none in it")
+	}
+	return out, nil
+}
+
+func factsf(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrFacts, fmt.Errorf(format, args...))
+}
+
+// decodeError says what is wrong with a record in a reader's words.
+func decodeError(err error) string {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field == "" {
+			return fmt.Sprintf("it is a %s; a fact is {\"prompt\", \"subject\", \"answer\"}", e.Value)
+		}
+		return fmt.Sprintf("its %s is a %s, not a text", e.Field, e.Value)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Sprintf("it is not JSON: %v", err)
+	}
+	return err.Error()
+}
+
+func startsArray(in *bufio.Reader) (bool, error) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil {
+			return false, err
+		}
+		if !strings.ContainsRune(" \t\r\n", rune(b)) {
+			return b == '[', in.UnreadByte()
+		}
+	}
+}
+
+// name is a text, or a number as it is written.
+type name string
+
+func (n *name) UnmarshalJSON(b []byte) error {
+	var s string
+	switch {
+	case string(b) == "null":
+	case json.Unmarshal(b, &s) == nil:
+		*n = name(s)
+	case len(b) > 0 && strings.ContainsRune("-0123456789", rune(b[0])):
+		*n = name(b)
+	default:
+		return fmt.Errorf("its id is neither a text nor a number")
+	}
+	return nil
+}
+
+// record is the union of the formats.
+type record struct {
+	ID      name   `json:"id"`
+	Prompt  string `json:"prompt"`
+	Subject string `json:"subject"`
+	Answer  string `json:"answer"`
+
+	KnownID   name   `json:"known_id"`
+	Attribute string `json:"attribute"`
+	Template  string `json:"template"`
+}
+
+func (r record) fact(n int) Fact {
+	f := Fact{
+		Record: n, ID: first(string(r.ID), string(r.KnownID)),
+		Prompt: strings.TrimRight(r.Prompt, " \t"), Subject: strings.TrimSpace(r.Subject),
+		Answer: strings.TrimSpace(first(r.Answer, r.Attribute)),
+	}
+	// The template counts where there is no prompt, and where it says which of
+	// several places is the subject's; in many records of known_1000.json it
+	// is shorter than the prompt.
+	template := strings.TrimRight(r.Template, " \t")
+	whole := strings.Count(template, slot) == 1 && strings.Replace(template, slot, f.Subject, 1) == f.Prompt
+	if f.Prompt == "" || whole {
+		f.Prompt = template
+	}
+	return f
+}
+
+// first returns the first text that is not empty.
+func first(s ...string) string {
+	for _, t := range s {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package trace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"retcon/gguf"
+	"retcon/internal/testmodel"
+	"retcon/llama"
+)
+
+// The deviation over some tokens is that of their rows, as often as they are
+// there; over all tokens once it is the table's.
+func TestSubjectDeviation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.gguf")
+	if err := testmodel.Small(gguf.F32).Write(path); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Tensor("token_embd.weight")
+	data, err := f.ReadTensor("token_embd.weight", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := make([]float32, info.Elements())
+	if err := llama.Dequantize(table, int(info.Type), data); err != nil {
+		t.Fatal(err)
+	}
+	width := int(info.RowLength())
+	direct := func(tokens []int32) float64 {
+		var values []float64
+		mean := 0.0
+		for _, token := range tokens {
+			for _, v := range table[int(token)*width:][:width] {
+				values = append(values, float64(v))
+				mean += float64(v)
+			}
+		}
+		mean /= float64(len(values))
+		sum := 0.0
+		for _, v := range values {
+			sum += (v - mean) * (v - mean)
+		}
+		return math.Sqrt(sum / float64(len(values)))
+	}
+	var all []int32
+	for i := range info.Rows() {
+		all = append(all, int32(i))
+	}
+	for _, tokens := range [][]int32{{5}, {7, 3, 7, 7, 20}, all} {
+		got, err := SubjectDeviation(context.Background(), path, tokens)
+		if want := direct(tokens); err != nil || math.Abs(got-want) > 1e-9*want {
+			t.Errorf("%d tokens: %g, not %g; %v", len(tokens), got, want, err)
+		}
+	}
+	if got, err := EmbeddingDeviation(context.Background(), path); err != nil || math.Abs(got-direct(all)) > 1e-9*got {
+		t.Errorf("the table: %g, not %g; %v", got, direct(all), err)
+	}
+	if _, err := SubjectDeviation(context.Background(), path, nil); !errors.Is(err, ErrPrompt) {
+		t.Errorf("no tokens: %v", err)
+	}
+	for _, token := range []int32{-1, int32(info.Rows())} {
+		if _, err := SubjectDeviation(context.Background(), path, []int32{token}); !errors.Is(err, llama.ErrInvalid) {
+			t.Errorf("token %d: %v", token, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := SubjectDeviation(ctx, path, all); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is done: %v", err)
+	}
+}
+
+// ROME's figure, over the subjects of the first 200 known facts.
+func TestReferenceDeviation(t *testing.T) {
+	const path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+	var ref struct {
+		Noise     float64 `json:"noise_level"`
+		Deviation float64 `json:"embedding_std"`
+	}
+	var facts []struct{ Subject string }
+	for name, into := range map[string]any{"trace-smollm2.json": &ref, "../known-1000.json": &facts} {
+		data, err := os.ReadFile(filepath.Join(referenceDir, name))
+		if err != nil {
+			t.Skip("no reference values beside the project")
+		}
+		if err := json.Unmarshal(data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the demo model is not there; make model fetches it")
+	}
+	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var subjects, spaced []string
+	for _, f := range facts[:200] {
+		subjects = append(subjects, f.Subject)
+		spaced = append(spaced, " "+f.Subject)
+	}
+	deviation := func(subjects []string) float64 {
+		tokens, err := SubjectTokens(m, subjects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := SubjectDeviation(context.Background(), path, tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d tokens: %.8g", len(tokens), d)
+		return d
+	}
+	// The original's figure is in float32.
+	if d := deviation(subjects); math.Abs(d-ref.Deviation) > 1e-5*d || math.Abs(3*d-ref.Noise) > 1e-5*ref.Noise {
+		t.Errorf("%g, not %g", d, ref.Deviation)
+	}
+	if d := deviation(spaced); math.Abs(d-ref.Deviation) < 1e-5*d {
+		t.Errorf("subjects with a space in front give %g too: the test cannot tell", d)
+	}
+}
