@@ -67,6 +67,18 @@ func percent(p float64) string {
 	return "0 %"
 }
 
+// figure writes a figure for a sentence, with three digits where that is
+// shorter.
+func figure(x float64) string {
+	switch {
+	case x >= 1e6:
+		return fmt.Sprintf("%.1e", x)
+	case x >= 1000:
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
+}
+
 // span names layers [begin, end).
 func span(begin, end int) string {
 	if end-begin == 1 {
