@@ -213,12 +213,12 @@ func (s *swapper) read(ctx context.Context, x []float32) (LayerChange, error) {
 }
 
 // perplexity is that of so many tokens whose log-probabilities sum to sum; 0
-// for none.
+// for none. JSON has no infinity.
 func perplexity(sum float64, tokens int) float64 {
 	if tokens == 0 {
 		return 0
 	}
-	return math.Exp(-sum / float64(tokens))
+	return min(math.Exp(-sum/float64(tokens)), math.MaxFloat64)
 }
 
 // logProbability is the logarithm of the softmax of logits at a token.

@@ -7,15 +7,17 @@ import (
 
 // Sentence says what was measured.
 func (r *LayersResult) Sentence() string {
-	pair := func(l int) string { return fmt.Sprintf("layers %d and %d", l, l+1) }
-	one := func(l int) string { return fmt.Sprintf("layer %d", l) }
-	s := fmt.Sprintf("Exchanging two neighbouring layers keeps the answer %q, of %s, in %s", r.Answer, percent(r.PClean), changesText(r.Exchanged, "pairs", pair))
-	s += fmt.Sprintf("; leaving one out keeps it in %s", changesText(r.Dropped, "cases", one))
+	s := fmt.Sprintf("Exchanging two neighbouring layers keeps the answer %q, of %s, in %s", r.Answer, percent(r.PClean), changesText(r.Exchanged, "pairs", pairName))
+	s += fmt.Sprintf("; leaving one out keeps it in %s", changesText(r.Dropped, "cases", layerName))
 	if r.TextTokens > 0 {
 		s += fmt.Sprintf("; unchanged, the model has perplexity %s on that text of %d tokens", figure(r.Perplexity), r.TextTokens)
 	}
 	return s + "."
 }
+
+func pairName(l int) string { return fmt.Sprintf("layers %d and %d", l, l+1) }
+
+func layerName(l int) string { return fmt.Sprintf("layer %d", l) }
 
 // changesText counts changes and gives their middle and the worst of them.
 func changesText(changes []LayerChange, what string, name func(int) string) string {
