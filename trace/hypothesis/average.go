@@ -1,0 +1,92 @@
+package hypothesis
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"retcon/llama"
+)
+
+// Mean is a mean over facts with its 95 % interval: Student's for values,
+// Wilson's for shares.
+type Mean struct {
+	Mean float64 `json:"mean"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// meanOf is the mean of two values at least.
+func meanOf(v []float64) Mean {
+	mean, deviation := stat.MeanStdDev(v, nil)
+	t := distuv.StudentsT{Sigma: 1, Nu: float64(len(v) - 1)}.Quantile(0.975)
+	half := t * deviation / math.Sqrt(float64(len(v)))
+	return Mean{mean, mean - half, mean + half}
+}
+
+// shareOf is how often something holds in n facts.
+func shareOf(hits, n int) Mean {
+	const z = 1.959964 // the normal quantile of 0.975
+	p, m := float64(hits)/float64(n), float64(n)
+	centre := (p + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	return Mean{p, min(p, max(0, centre-half)), max(p, min(1, centre+half))}
+}
+
+// byLayer averages a value of each result for each layer.
+func byLayer[R any](results []R, layers int, value func(r R, layer int) float64) []Mean {
+	out := make([]Mean, layers)
+	v := make([]float64, len(results))
+	for l := range out {
+		for i, r := range results {
+			v[i] = value(r, l)
+		}
+		out[l] = meanOf(v)
+	}
+	return out
+}
+
+// sharesByLayer counts for each layer in how many results something holds.
+func sharesByLayer[R any](results []R, layers int, holds func(r R, layer int) bool) []Mean {
+	out := make([]Mean, layers)
+	for l := range out {
+		hits := 0
+		for _, r := range results {
+			if holds(r, l) {
+				hits++
+			}
+		}
+		out[l] = shareOf(hits, len(results))
+	}
+	return out
+}
+
+// alike checks that there are results to average and that they are of one
+// model and one experiment, as far as a key of each tells.
+func alike[R any](results []R, key func(R) [2]int) error {
+	if len(results) < 2 {
+		return fmt.Errorf("%w: an average needs two results at least", llama.ErrInvalid)
+	}
+	for _, r := range results {
+		if key(r) != key(results[0]) {
+			return fmt.Errorf("%w: results of different models or experiments cannot be averaged", llama.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// means are the means alone.
+func means(v []Mean) []float64 {
+	var out []float64
+	for _, m := range v {
+		out = append(out, m.Mean)
+	}
+	return out
+}
+
+// text writes a mean of probabilities for a sentence.
+func (m Mean) text() string {
+	return fmt.Sprintf("%s (%s to %s)", percent(m.Mean), percent(max(0, m.Low)), percent(min(1, m.High)))
+}
