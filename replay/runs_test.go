@@ -75,7 +75,7 @@ func testRuns(t *testing.T, m *llama.Model) bool {
 		}
 		t.Fatal(err)
 	}
-	want := decoded(t, c, tokens)
+	want := promptLogits(t, c, tokens)
 	if d := difference(got, want); !(d < 1e-5) {
 		t.Errorf("layer by layer the logits differ by %g", d)
 	}
@@ -134,8 +134,8 @@ func chain(ctx context.Context, info llama.ModelInfo, base, later *replay.Runs) 
 	return got, shared, nil
 }
 
-// decoded gives the logits behind a prompt.
-func decoded(t *testing.T, c *llama.Context, tokens []int32) []float32 {
+// promptLogits gives the logits behind a prompt.
+func promptLogits(t *testing.T, c *llama.Context, tokens []int32) []float32 {
 	t.Helper()
 	var b llama.Batch
 	for i, x := range tokens {
