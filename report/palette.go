@@ -39,23 +39,29 @@ var (
 	darkBlue    = ramp{{0x1b, 0x21, 0x28}, {0x1f, 0x42, 0x66}, {0x2f, 0x74, 0xb0}, {0x7f, 0xb8, 0xe6}, {0xe4, 0xf2, 0xff}}
 )
 
-// theme is a page's ground: which colours show on it.
-type theme struct{ above, below [3]ramp }
+// theme is a page's ground: which colours show on it. Both sides of a symmetric
+// scale begin at the same grey.
+type theme struct {
+	above, below [3]ramp
+	grey         rgb
+}
 
 var (
-	lightTheme = theme{light, lightBelow}
-	darkTheme  = theme{dark, darkBelow}
+	lightTheme = theme{light, lightBelow, rgb{0xf7, 0xf7, 0xf7}}
+	darkTheme  = theme{dark, darkBelow, rgb{0x20, 0x21, 0x24}}
 )
 
 // at is the colour of a shade of a scale.
 func (t theme) at(k Kind, shade float64, symmetric bool) rgb {
-	switch {
-	case !symmetric:
+	if !symmetric {
 		return t.above[k].at(shade)
-	case shade < 0.5:
-		return t.below[k].at(1 - 2*shade)
 	}
-	return t.above[k].at(2*shade - 1)
+	side := t.above[k]
+	if shade < 0.5 {
+		side = t.below[k]
+	}
+	side[0] = t.grey
+	return side.at(math.Abs(2*shade - 1))
 }
 
 // at is the colour of a shade from 0 to 1.

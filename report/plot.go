@@ -51,7 +51,7 @@ func (v view) bars(title string) plot {
 
 // lines are the rows of a grid over the layers.
 func (v view) lines(g Grid) plot {
-	n := plot{title: g.Title, axis: g.Axis, value: v.measure.bar}
+	n := plot{title: g.Title + ", by row", axis: g.Axis, value: v.measure.bar}
 	for i, row := range g.Values {
 		s := series{
 			name: v.rows[i] + star(v.subject(i)), class: fmt.Sprintf("%d", i%len(lineInks)), strong: i == v.end-1,

@@ -94,6 +94,17 @@ func peak(values []float64) int {
 	return best
 }
 
+// trough is the position of the smallest finite value; -1 without one.
+func trough(values []float64) int {
+	least := -1
+	for i, v := range values {
+		if finite(v) && (least < 0 || v < values[least]) {
+			least = i
+		}
+	}
+	return least
+}
+
 // cell is a place in a grid.
 type cell struct{ row, layer int }
 

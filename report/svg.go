@@ -21,7 +21,7 @@ const (
 	titleRoom = 36
 	axisRoom  = 76 // layer numbers, axis title and strongest cells
 	keyHeight = 18
-	shades    = 64
+	shades    = 65 // odd, so that a symmetric scale has a middle
 )
 
 // picture writes SVG. Its classes begin with rt- so that it can stand inside a

@@ -230,5 +230,10 @@ func (v view) peakNote(r run) string {
 	if i < 0 {
 		return "no value is finite"
 	}
-	return fmt.Sprintf("largest at layer %d, %s", i, v.measure.say(r.values[i], r.halfAt(i)))
+	s := fmt.Sprintf("largest at layer %d, %s", i, v.measure.say(r.values[i], r.halfAt(i)))
+	if v.measure.alone {
+		low := trough(r.values)
+		s += fmt.Sprintf("; smallest at layer %d, %s", low, number(r.values[low]))
+	}
+	return s
 }
