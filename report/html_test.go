@@ -150,7 +150,7 @@ func checkElement(t *testing.T, name string, token html.Token) {
 func checkPolicy(t *testing.T, name string, b []byte) {
 	t.Helper()
 	for _, tag := range []string{"style", "script"} {
-		m := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindSubmatch(b)
+		m := regexp.MustCompile(`(?s)<` + tag + `>(.*?)</` + tag + `>`).FindSubmatch(b)
 		if m == nil {
 			t.Fatalf("%s: no %s", name, tag)
 		}
@@ -192,6 +192,25 @@ func TestHTMLData(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Text comes back from the data as it was, but for bytes that are no UTF-8; the
+// data are in ASCII.
+func TestHTMLDataText(t *testing.T) {
+	tr := hostile()
+	tr.Tokens[3] = "\U0001f469 日本 \u2028 </script>"
+	raw, d := dataOf(t, page(t, Page{Trace: &tr}))
+	if i := bytes.IndexFunc(raw, func(r rune) bool { return r < ' ' || r > '~' || r == '<' }); i >= 0 {
+		t.Errorf("the data hold %q", raw[i])
+	}
+	for i, token := range d["trace"].(map[string]any)["tokens"].([]any) {
+		if want := strings.ToValidUTF8(tr.Tokens[i], "\ufffd"); token != want {
+			t.Errorf("token %d: %q, want %q", i, token, want)
+		}
+	}
+	if got := d["trace"].(map[string]any)["prompt"]; got != tr.Prompt {
+		t.Errorf("prompt %q", got)
 	}
 }
 

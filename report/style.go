@@ -52,7 +52,7 @@ func lineRules() []rule {
 	return out
 }
 
-// shape is a rule for a shade of a kind of grid; the property is what a picture
+// shadeRule is the colour of a shade of a kind of grid; the property is what a picture
 // or a page paints with.
 func shadeRule(class, property string, k Kind, level int, symmetric bool) rule {
 	shade := float64(level) / (shades - 1)

@@ -59,7 +59,7 @@ func (p *picture) chart(n plot, x, y int) chart {
 		p.text(c.x-6, int(c.height(v))+4, "rt-n", "end", tick(v))
 	}
 	for i, s := range n.series {
-		p.open1(n, s)
+		p.openSeries(s)
 		if n.bars {
 			p.bars(c, n, s, i)
 		} else {
@@ -74,8 +74,8 @@ func (p *picture) chart(n plot, x, y int) chart {
 	return c
 }
 
-// open1 opens the group of one series.
-func (p *picture) open1(n plot, s series) {
+// openSeries opens the group of one series.
+func (p *picture) openSeries(s series) {
 	if p.page {
 		p.printf("<g role=\"row\" aria-label=\"%s\">\n", escape(s.name))
 		return
@@ -185,7 +185,7 @@ func (s series) parts() [][2]int {
 func (c chart) path(s series, part [2]int) string {
 	var b strings.Builder
 	for i := part[0]; i < part[1]; i++ {
-		fmt.Fprintf(&b, "%s%s %s", [2]string{"L", "M"}[boolInt(i == part[0])], pixel(c.middle(i)), c.at(s.values[i]))
+		fmt.Fprintf(&b, "%s%s %s", pen(i == part[0]), pixel(c.middle(i)), c.at(s.values[i]))
 	}
 	return b.String()
 }
@@ -195,7 +195,7 @@ func (c chart) band(s series, part [2]int) string {
 	var b strings.Builder
 	for i := part[0]; i < part[1]; i++ {
 		_, high := s.ends(i)
-		fmt.Fprintf(&b, "%s%s %s", [2]string{"L", "M"}[boolInt(i == part[0])], pixel(c.middle(i)), c.at(high))
+		fmt.Fprintf(&b, "%s%s %s", pen(i == part[0]), pixel(c.middle(i)), c.at(high))
 	}
 	for i := part[1] - 1; i >= part[0]; i-- {
 		low, _ := s.ends(i)
@@ -204,11 +204,12 @@ func (c chart) band(s series, part [2]int) string {
 	return b.String() + "Z"
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
+// pen moves to the first point of a path and draws to the others.
+func pen(first bool) string {
+	if first {
+		return "M"
 	}
-	return 0
+	return "L"
 }
 
 // key names a series beside a sample of it.

@@ -160,11 +160,14 @@ func plural(n int, noun string) string {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
+// missing stands for a value that is not finite.
+const missing = "n/a"
+
 // number prints a value to three digits that matter.
 func number(v float64) string {
 	switch {
 	case !finite(v):
-		return "n/a"
+		return missing
 	case v != 0 && math.Abs(v) < 0.001:
 		return fmt.Sprintf("%.1e", v)
 	}

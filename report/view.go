@@ -175,8 +175,9 @@ func (m measure) say(v, half float64) string {
 	return fmt.Sprintf("%s %s, effect %s", m.word, number(v), signed(v-m.base))
 }
 
+// withHalf adds the half width of an interval to a number that there is.
 func withHalf(s string, half float64) string {
-	if finite(half) && half > 0 {
+	if s != missing && finite(half) && half > 0 {
 		return s + " ± " + number(half)
 	}
 	return s

@@ -40,9 +40,9 @@
   };
   const inAverage = (grid, row, layer, where) => {
     const g = data.average.grids[grid.dataset.grid];
-    const half = g.half_width ? g.half_width[row][layer] : null;
+    const effect = g.effect[row][layer], half = effect === null ? null : g.half_width?.[row][layer];
     const n = data.average.counts[row];
-    const value = `mean effect ${signed(g.effect[row][layer])}` + (half ? ` ± ${number(half)}` : '');
+    const value = `mean effect ${signed(effect)}` + (half > 0 ? ` ± ${number(half)}` : '');
     return {where, value, more: `${n} ${n === 1 ? 'fact' : 'facts'}`};
   };
 
