@@ -67,6 +67,7 @@ test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 # Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
 	@python3 -c 'import gguf' 2>/dev/null || echo "NOT TESTED: reading our files with the Python package gguf, which is not installed (pip install gguf)" >&2
+	@for b in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$b >/dev/null 2>&1 && exit 0; done; echo "NOT TESTED: pages in a real browser, as no Chromium is installed (apt-get install chromium)" >&2
 	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.

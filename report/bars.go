@@ -9,36 +9,37 @@ import (
 var eighths = []rune(" ▁▂▃▄▅▆▇█")
 
 // severed writes one row of bars for each series.
-func (c *canvas) severed() {
+func (c *canvas) severed(title string) {
 	c.WriteString("\n")
-	c.line("Severed runs: restoring the state of the subject's last token")
-	runs := c.t.Severed.runs()
+	c.line(title)
+	runs := c.v.runs
 	n := 0
 	for _, r := range runs {
 		n = max(n, len(r.name))
 	}
 	c.label = min(n, c.width/2) + 2
-	lay := layoutOf(c.t.Severed.layers(), c.room())
+	lay := layoutOf(c.v.layers(), c.room())
 	for _, r := range runs {
 		c.WriteString(pad(cut(r.name, c.label-2), c.label-2) + "  ")
-		c.bars(r.kind, lay.merged(r.values), lay.cell)
+		c.bars(c.ink(r.kind), lay.merged(r.values), lay.cell)
 	}
 	c.ruler(lay)
-	c.line(fmt.Sprintf("single restored layer%s; bars from %s to %s", lay.note(), number(c.s.floor), number(c.s.top)))
+	c.line(fmt.Sprintf("single restored layer%s; bars from %s to %s", lay.note(), number(c.v.scale.floor), number(c.v.scale.top)))
 	for _, r := range runs {
-		c.line(c.t.peakLine(r))
+		c.line(c.v.peakLine(r))
 	}
 }
 
-func (c *canvas) bars(k Kind, values []float64, width int) {
+// bars writes one series: on plain text as a row of shades.
+func (c *canvas) bars(ink string, values []float64, width int) {
 	if c.colour == NoColour {
-		c.row(k, values, width)
+		c.row(Hidden, values, width)
 		return
 	}
-	c.WriteString(c.ink(k))
+	c.WriteString(ink)
 	for _, v := range values {
 		one := "?"
-		if shade := c.s.shade(v); !math.IsNaN(shade) {
+		if shade := c.v.scale.shade(v); !math.IsNaN(shade) {
 			one = string(eighths[level(shade, len(eighths))])
 		}
 		gap := min(1, width-1)
@@ -56,13 +57,4 @@ func (c *canvas) ink(k Kind) string {
 	}
 	v := light[k].at(barShade)
 	return fmt.Sprintf("\x1b[38;2;%d;%d;%dm", v.r, v.g, v.b)
-}
-
-// peakLine names the strongest layer of a series.
-func (t Trace) peakLine(r run) string {
-	i := peak(r.values)
-	if i < 0 {
-		return r.name + ": no value is finite"
-	}
-	return fmt.Sprintf("%s: largest at layer %d, %s", r.name, i, t.effect(r.values[i]))
 }

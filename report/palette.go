@@ -27,6 +27,43 @@ var dark = [...]ramp{
 	Attn:   {{0x2a, 0x1d, 0x1d}, {0x66, 0x24, 0x22}, {0xb5, 0x38, 0x30}, {0xf5, 0x87, 0x6c}, {0xff, 0xeb, 0xe2}},
 }
 
+// below are the colours under the corrupted value on a symmetric scale: orange
+// against purple, blue against green and red, which differ for any eye.
+var (
+	lightBelow = [...]ramp{Hidden: lightOrange, MLP: lightBlue, Attn: lightBlue}
+	darkBelow  = [...]ramp{Hidden: darkOrange, MLP: darkBlue, Attn: darkBlue}
+
+	lightOrange = ramp{{0xff, 0xf5, 0xeb}, {0xfd, 0xd0, 0xa2}, {0xfd, 0x8d, 0x3c}, {0xd9, 0x48, 0x01}, {0x7f, 0x27, 0x04}}
+	lightBlue   = ramp{{0xf7, 0xfb, 0xff}, {0xc6, 0xdb, 0xef}, {0x6b, 0xae, 0xd6}, {0x21, 0x71, 0xb5}, {0x08, 0x30, 0x6b}}
+	darkOrange  = ramp{{0x27, 0x20, 0x1a}, {0x5e, 0x36, 0x14}, {0xa8, 0x5a, 0x17}, {0xee, 0x9c, 0x50}, {0xff, 0xee, 0xdc}}
+	darkBlue    = ramp{{0x1b, 0x21, 0x28}, {0x1f, 0x42, 0x66}, {0x2f, 0x74, 0xb0}, {0x7f, 0xb8, 0xe6}, {0xe4, 0xf2, 0xff}}
+)
+
+// theme is a page's ground: which colours show on it. Both sides of a symmetric
+// scale begin at the same grey.
+type theme struct {
+	above, below [3]ramp
+	grey         rgb
+}
+
+var (
+	lightTheme = theme{light, lightBelow, rgb{0xf7, 0xf7, 0xf7}}
+	darkTheme  = theme{dark, darkBelow, rgb{0x20, 0x21, 0x24}}
+)
+
+// at is the colour of a shade of a scale.
+func (t theme) at(k Kind, shade float64, symmetric bool) rgb {
+	if !symmetric {
+		return t.above[k].at(shade)
+	}
+	side := t.above[k]
+	if shade < 0.5 {
+		side = t.below[k]
+	}
+	side[0] = t.grey
+	return side.at(math.Abs(2*shade - 1))
+}
+
 // at is the colour of a shade from 0 to 1.
 func (p ramp) at(shade float64) rgb {
 	x := shade * float64(len(p)-1)
@@ -47,6 +84,13 @@ var xterm = [...][8]int{
 	Hidden: {231, 189, 183, 141, 98, 92, 55, 54},
 	MLP:    {231, 194, 157, 114, 71, 34, 28, 22},
 	Attn:   {231, 224, 217, 210, 203, 160, 124, 88},
+}
+
+// xtermBelow are the colours under the corrupted value on a symmetric scale.
+var xtermBelow = [...][8]int{
+	Hidden: {231, 224, 223, 216, 209, 166, 130, 94},
+	MLP:    {231, 195, 153, 111, 75, 32, 25, 18},
+	Attn:   {231, 195, 153, 111, 75, 32, 25, 18},
 }
 
 // black and white of the palette of 256.

@@ -168,15 +168,22 @@ func checkLines(t *testing.T, name, text string, width int) {
 func TestSVGParses(t *testing.T) {
 	for name, tr := range degenerate() {
 		b := svg(t, tr)
-		for _, bad := range []string{"NaN", "Inf", "<script", "\"-"} {
-			if bytes.Contains(b, []byte(bad)) {
-				t.Errorf("%s: holds %s", name, bad)
-			}
-		}
+		checkSafe(t, name, b)
 		if !bytes.Equal(b, svg(t, tr)) {
 			t.Errorf("%s: two pictures of one trace differ", name)
 		}
 		checkXML(t, name, b)
+	}
+}
+
+// checkSafe looks for what no picture holds: text as a tag, numbers that are
+// none, sizes below zero.
+func checkSafe(t *testing.T, name string, b []byte) {
+	t.Helper()
+	for _, bad := range []string{"NaN", "Inf", "<script", "<b>", "\"-"} {
+		if bytes.Contains(b, []byte(bad)) {
+			t.Errorf("%s: holds %s", name, bad)
+		}
 	}
 }
 

@@ -1,47 +1,49 @@
 package report
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
-// scale maps a probability to a shade. All panels of a trace share it.
-type scale struct{ floor, top float64 }
+// scale maps a value to a shade. All panels of a view share it.
+type scale struct {
+	floor, top float64
+	symmetric  bool // the corrupted value is in the middle
+}
 
-// scaleOf starts at the corrupted probability and ends at the clean one, or at
-// the largest value where that is larger.
-func scaleOf(t Trace) scale {
-	least, most := t.extent()
-	s := scale{t.Corrupted, t.Clean}
+// scaleOf starts at the corrupted value and ends at the clean one, or at the
+// largest value where that is larger. A symmetric scale reaches as far down.
+func (v view) scaleOf(symmetric bool) scale {
+	least, most := v.extent()
+	s := scale{v.measure.base, v.measure.clean, symmetric}
 	if !finite(s.floor) {
 		s.floor = least
 	}
 	if !finite(s.top) || s.top < most {
 		s.top = most
 	}
+	if symmetric {
+		reach := math.Max(math.Abs(s.top-s.floor), math.Abs(least-s.floor))
+		s.floor, s.top = s.floor-reach, s.floor+reach
+	}
 	s.top = math.Max(s.top, s.floor)
 	return s
 }
 
 // extent is the range of all finite values; 0 and 0 without one.
-func (t Trace) extent() (least, most float64) {
+func (v view) extent() (least, most float64) {
 	least, most = math.Inf(1), math.Inf(-1)
 	add := func(values []float64) {
-		for _, v := range values {
-			if finite(v) {
-				least, most = math.Min(least, v), math.Max(most, v)
+		for _, x := range values {
+			if finite(x) {
+				least, most = math.Min(least, x), math.Max(most, x)
 			}
 		}
 	}
-	for _, g := range t.Grids {
+	for _, g := range v.grids {
 		for _, row := range g.Values {
 			add(row)
 		}
 	}
-	if t.Severed != nil {
-		for _, r := range t.Severed.runs() {
-			add(r.values)
-		}
+	for _, r := range v.runs {
+		add(r.values)
 	}
 	if least > most {
 		return 0, 0
@@ -49,17 +51,28 @@ func (t Trace) extent() (least, most float64) {
 	return least, most
 }
 
+// most is the largest value.
+func (v view) most() float64 {
+	_, most := v.extent()
+	return most
+}
+
 // shade is where a value lies, from 0 at the floor to 1 at the top. Where the
-// two coincide nothing stands out and all is 0. NaN stays NaN.
+// two coincide nothing stands out: all is at the corrupted value. NaN stays NaN.
 func (s scale) shade(v float64) float64 {
 	switch {
 	case !finite(v):
 		return math.NaN()
+	case s.top <= s.floor && s.symmetric:
+		return 0.5
 	case s.top <= s.floor:
 		return 0
 	}
 	return math.Min(1, math.Max(0, (v-s.floor)/(s.top-s.floor)))
 }
+
+// at is the value of a shade.
+func (s scale) at(shade float64) float64 { return s.floor + (s.top-s.floor)*shade }
 
 // level is the shade in n steps, -1 for a value that is missing.
 func level(shade float64, n int) int {
@@ -81,14 +94,25 @@ func peak(values []float64) int {
 	return best
 }
 
+// trough is the position of the smallest finite value; -1 without one.
+func trough(values []float64) int {
+	least := -1
+	for i, v := range values {
+		if finite(v) && (least < 0 || v < values[least]) {
+			least = i
+		}
+	}
+	return least
+}
+
 // cell is a place in a grid.
-type cell struct{ token, layer int }
+type cell struct{ row, layer int }
 
 // best is the place of the largest value in rows [begin, end).
 func (g Grid) best(begin, end int) (c cell, ok bool) {
 	for i := begin; i < end; i++ {
 		j := peak(g.Values[i])
-		if j >= 0 && (!ok || g.Values[i][j] > g.Values[c.token][c.layer]) {
+		if j >= 0 && (!ok || g.Values[i][j] > g.Values[c.row][c.layer]) {
 			c, ok = cell{i, j}, true
 		}
 	}
@@ -98,62 +122,14 @@ func (g Grid) best(begin, end int) (c cell, ok bool) {
 // strongest are the strongest cell of a panel and, where it is another, the
 // strongest of the subject: the last token's state in late layers is the answer
 // itself, and says nothing of where the fact was found.
-func (t Trace) strongest(g Grid) []cell {
+func (v view) strongest(g Grid) []cell {
 	all, ok := g.best(0, len(g.Values))
 	if !ok {
 		return nil
 	}
-	own, ok := g.best(t.Begin, t.End)
+	own, ok := g.best(v.begin, v.end)
 	if !ok || own == all {
 		return []cell{all}
 	}
 	return []cell{all, own}
-}
-
-// strongestLines name the strongest cells of a panel.
-func (t Trace) strongestLines(g Grid) []string {
-	var lines []string
-	for i, c := range t.strongest(g) {
-		where := [...]string{"strongest: ", "in the subject: "}[i]
-		lines = append(lines, where+t.cell(g, c.token, c.layer))
-	}
-	if lines == nil {
-		return []string{"strongest: none, no value is finite"}
-	}
-	return lines
-}
-
-// cell says all about one cell.
-func (t Trace) cell(g Grid, i, j int) string {
-	return fmt.Sprintf("token %d %s%s, layer %d, %s", i, name(t.Tokens[i]), star(t.subject(i)), j, t.effect(g.Values[i][j]))
-}
-
-// effect is a probability beside what it exceeds the corrupted run by.
-func (t Trace) effect(v float64) string {
-	return fmt.Sprintf("p %s, effect %s", number(v), signed(v-t.Corrupted))
-}
-
-func star(yes bool) string {
-	if yes {
-		return "*"
-	}
-	return ""
-}
-
-// number prints a probability to three digits that matter.
-func number(v float64) string {
-	switch {
-	case !finite(v):
-		return "n/a"
-	case v != 0 && math.Abs(v) < 0.001:
-		return fmt.Sprintf("%.1e", v)
-	}
-	return fmt.Sprintf("%.3f", v)
-}
-
-func signed(v float64) string {
-	if s := number(v); !finite(v) || v < 0 {
-		return s
-	}
-	return "+" + number(v)
 }

@@ -56,44 +56,69 @@ const (
 	plain    = " .:-=+*#%@"
 )
 
-// canvas writes lines of a trace for one terminal.
+// canvas writes lines of a view for one terminal.
 type canvas struct {
 	strings.Builder
-	t      Trace
-	s      scale
+	v      view
 	width  int
 	colour Colour
 	label  int // columns of the row labels, the star and a space included
 }
 
 // WriteTerminal writes a trace as text of the given width: one heat map a grid
-// and one row of bars a series of severed runs, each with its numbers.
+// and one row of bars a series of severed runs, each with its numbers. Metrics
+// are left out; Under makes a trace of each.
 func WriteTerminal(w io.Writer, t Trace, o TerminalOptions) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	if o.Width <= 0 {
-		o.Width = 80
+	c := newCanvas(t.view(), o)
+	c.all("Severed runs: restoring the state of the subject's last token")
+	_, err := io.WriteString(w, c.String())
+	return err
+}
+
+// WriteAverageTerminal writes an average as text, as WriteTerminal does a trace.
+func WriteAverageTerminal(w io.Writer, a Average, o TerminalOptions) error {
+	if err := a.check(); err != nil {
+		return err
 	}
-	c := &canvas{t: t, s: scaleOf(t), width: max(o.Width, minWidth), colour: o.Colour}
-	c.label = c.labelWidth()
-	c.line(quoted(t.Prompt))
-	c.line(t.facts())
-	for _, g := range t.Grids {
-		c.grid(g)
-	}
-	if t.Severed != nil {
-		c.severed()
+	c := newCanvas(a.view(), o)
+	c.all("Severed runs: mean effect of the state of the subject's last token")
+	if a.Suggestion != "" {
+		c.WriteString("\n")
+		c.line(visible(a.Suggestion))
 	}
 	_, err := io.WriteString(w, c.String())
 	return err
 }
 
+func newCanvas(v view, o TerminalOptions) *canvas {
+	if o.Width <= 0 {
+		o.Width = 80
+	}
+	c := &canvas{v: v, width: max(o.Width, minWidth), colour: o.Colour}
+	c.label = c.labelWidth()
+	return c
+}
+
+// all writes the whole view.
+func (c *canvas) all(severed string) {
+	c.line(c.v.title)
+	c.line(c.v.head())
+	for _, g := range c.v.grids {
+		c.grid(g)
+	}
+	if len(c.v.runs) > 0 {
+		c.severed(severed)
+	}
+}
+
 // labelWidth leaves at least two thirds of a line to the cells.
 func (c *canvas) labelWidth() int {
 	n := 0
-	for _, token := range c.t.Tokens {
-		n = max(n, columns(label(token)))
+	for _, row := range c.v.rows {
+		n = max(n, columns(label(row)))
 	}
 	return max(1, min(n, c.width/3-2)) + 2
 }
@@ -115,33 +140,33 @@ func (c *canvas) line(s string) {
 
 func (c *canvas) grid(g Grid) {
 	c.WriteString("\n")
-	c.line(c.t.title(g))
+	c.line(g.Title)
 	lay := layoutOf(g.layers(), c.room())
-	marks := c.t.strongest(g)
+	marks := c.v.strongest(g)
 	for i, row := range g.Values {
 		c.WriteString(c.rowLabel(i))
 		var marked []int
 		for _, m := range marks {
-			if m.token == i {
+			if m.row == i {
 				marked = append(marked, m.layer/lay.merge)
 			}
 		}
 		c.row(g.Kind, lay.merged(row), lay.cell, marked...)
 	}
 	c.ruler(lay)
-	c.line(c.t.axis(g) + lay.note())
+	c.line(g.Axis + lay.note())
 	c.legend(g.Kind)
-	for _, l := range c.t.strongestLines(g) {
+	for _, l := range c.v.strongestLines(g) {
 		c.line(l)
 	}
 }
 
 func (c *canvas) rowLabel(i int) string {
 	mark := " "
-	if c.t.subject(i) {
+	if c.v.subject(i) {
 		mark = "*"
 	}
-	return pad(cut(label(c.t.Tokens[i]), c.label-2), c.label-2) + mark + " "
+	return pad(cut(label(c.v.rows[i]), c.label-2), c.label-2) + mark + " "
 }
 
 // row ends a line with its cells: between bars where blanks would be lost.
@@ -159,7 +184,7 @@ func (c *canvas) row(k Kind, values []float64, width int, marked ...int) {
 // alone.
 func (c *canvas) cells(k Kind, row []float64, width int, marked ...int) {
 	for j, v := range row {
-		shade := c.s.shade(v)
+		shade := c.v.scale.shade(v)
 		text := strings.Repeat(" ", width)
 		switch {
 		case math.IsNaN(shade):
@@ -180,17 +205,31 @@ func (c *canvas) cells(k Kind, row []float64, width int, marked ...int) {
 // ground is the escape sequence for a shade with legible text on it.
 func (c *canvas) ground(k Kind, shade float64) string {
 	if c.colour == Colour256 {
-		i, ink := level(shade, len(xterm[k])), xtermBlack
-		if i > len(xterm[k])/2 {
+		i, dark := c.indexed(k, shade)
+		ink := xtermBlack
+		if dark {
 			ink = xtermWhite
 		}
-		return fmt.Sprintf("\x1b[48;5;%d;38;5;%dm", xterm[k][i], ink)
+		return fmt.Sprintf("\x1b[48;5;%d;38;5;%dm", i, ink)
 	}
-	g, ink := light[k].at(shade), 0
+	g, ink := lightTheme.at(k, shade, c.v.scale.symmetric), 0
 	if g.luma() < 128 {
 		ink = 255
 	}
 	return fmt.Sprintf("\x1b[48;2;%d;%d;%d;38;2;%d;%d;%dm", g.r, g.g, g.b, ink, ink, ink)
+}
+
+// indexed is the colour of a shade in the palette of 256.
+func (c *canvas) indexed(k Kind, shade float64) (colour int, dark bool) {
+	colours := xterm[k]
+	if c.v.scale.symmetric {
+		if shade < 0.5 {
+			colours = xtermBelow[k]
+		}
+		shade = math.Abs(2*shade - 1)
+	}
+	i := level(shade, len(colours))
+	return colours[i], i > len(colours)/2
 }
 
 func (c *canvas) reset() {
@@ -202,7 +241,7 @@ func (c *canvas) reset() {
 // legend is the colour bar with its two ends in numbers: words alone where the
 // line has no room for it.
 func (c *canvas) legend(k Kind) {
-	floor, top := "p(answer) "+number(c.s.floor), number(c.s.top)
+	floor, top := c.v.legendName()+" "+number(c.v.scale.floor), number(c.v.scale.top)
 	steps := min(len(plain), c.width-len(floor)-len(top)-4)
 	if steps < 3 {
 		c.line(floor + " to " + top)
@@ -210,9 +249,17 @@ func (c *canvas) legend(k Kind) {
 	}
 	bar := make([]float64, steps)
 	for i := range bar {
-		bar[i] = c.s.floor + (c.s.top-c.s.floor)*float64(i)/float64(steps-1)
+		bar[i] = c.v.scale.at(float64(i) / float64(steps-1))
 	}
 	c.WriteString(floor + " [")
 	c.cells(k, bar, 1)
 	c.WriteString("] " + top + "\n")
+}
+
+// legendName is the colour bar's title with the answer unnamed.
+func (v view) legendName() string {
+	if v.measure.word == "p" {
+		return "p(answer)"
+	}
+	return v.measure.bar
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -141,4 +142,41 @@ func breakAt(s string, n int) (end, next int) {
 		return i, i
 	}
 	return len(s), len(s)
+}
+
+func star(yes bool) string {
+	if yes {
+		return "*"
+	}
+	return ""
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// missing stands for a value that is not finite.
+const missing = "n/a"
+
+// number prints a value to three digits that matter.
+func number(v float64) string {
+	switch {
+	case !finite(v):
+		return missing
+	case v != 0 && math.Abs(v) < 0.001:
+		return fmt.Sprintf("%.1e", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+func signed(v float64) string {
+	if s := number(v); !finite(v) || v < 0 {
+		return s
+	}
+	return "+" + number(v)
 }

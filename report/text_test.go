@@ -3,6 +3,8 @@ package report
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -76,16 +78,16 @@ func TestMergedKeepsPeak(t *testing.T) {
 }
 
 func TestScale(t *testing.T) {
-	s := scaleOf(Trace{Clean: 0.8, Corrupted: 0.2})
+	s := Trace{Clean: 0.8, Corrupted: 0.2}.view().scale
 	for v, want := range map[float64]float64{0.2: 0, 0.1: 0, 0.5: 0.5, 0.8: 1, 0.9: 1} {
 		if got := s.shade(v); math.Abs(got-want) > 1e-12 {
 			t.Errorf("shade(%g) = %g, want %g", v, got, want)
 		}
 	}
-	if s := scaleOf(Trace{Clean: 0.3, Corrupted: 0.2, Grids: []Grid{{Values: [][]float64{{0.6}}}}}); s != (scale{0.2, 0.6}) {
+	if s := (Trace{Clean: 0.3, Corrupted: 0.2, Grids: []Grid{{Values: [][]float64{{0.6}}}}}).view().scale; s != (scale{0.2, 0.6, false}) {
 		t.Errorf("a value above the clean run: %+v", s)
 	}
-	if got := (scale{0.5, 0.5}).shade(0.7); got != 0 {
+	if got := (scale{0.5, 0.5, false}).shade(0.7); got != 0 {
 		t.Errorf("shade on an empty scale: %g", got)
 	}
 }
@@ -95,21 +97,70 @@ func TestRampsAreMonotone(t *testing.T) {
 	for k := range light {
 		for i := range shades - 1 {
 			a, b := float64(i)/(shades-1), float64(i+1)/(shades-1)
-			if light[k].at(a).luma() < light[k].at(b).luma() || dark[k].at(a).luma() > dark[k].at(b).luma() {
-				t.Errorf("kind %v: lightness turns at shade %d", Kind(k), i)
+			for _, r := range []ramp{light[k], lightBelow[k]} {
+				if r.at(a).luma() < r.at(b).luma() {
+					t.Errorf("kind %v: lightness turns at shade %d", Kind(k), i)
+				}
+			}
+			for _, r := range []ramp{dark[k], darkBelow[k]} {
+				if r.at(a).luma() > r.at(b).luma() {
+					t.Errorf("kind %v: darkness turns at shade %d", Kind(k), i)
+				}
 			}
 		}
 	}
 }
 
 func TestPaletteIsMonotone(t *testing.T) {
-	for k, p := range xterm {
-		for i := range len(p) - 1 {
-			if a, b := xtermRGB(p[i]), xtermRGB(p[i+1]); a.luma() <= b.luma() {
-				t.Errorf("kind %v: %d is no lighter than %d", Kind(k), p[i], p[i+1])
+	for k := range xterm {
+		for _, p := range [][8]int{xterm[k], xtermBelow[k]} {
+			for i := range len(p) - 1 {
+				if a, b := xtermRGB(p[i]), xtermRGB(p[i+1]); a.luma() <= b.luma() {
+					t.Errorf("kind %v: %d is no lighter than %d", Kind(k), p[i], p[i+1])
+				}
 			}
 		}
 	}
+}
+
+// Lines and text show on their ground: WCAG asks for 3 to 1 and 4.5 to 1.
+func TestContrast(t *testing.T) {
+	grounds := [2]string{"#ffffff", "#15171c"}
+	for _, c := range lineInks {
+		for i, ground := range grounds {
+			if got := contrast(c[i], ground); got < 3 {
+				t.Errorf("line %s on %s: %.1f", c[i], ground, got)
+			}
+		}
+	}
+	for _, r := range inks {
+		if !strings.Contains(r.selector, "text") && !strings.Contains(r.selector, ".rt .rt-") {
+			continue
+		}
+		for i, ink := range [2]string{r.light, r.dark} {
+			if got := contrast(ink, grounds[i]); got < 4.5 {
+				t.Errorf("%s %s on %s: %.1f", r.selector, ink, grounds[i], got)
+			}
+		}
+	}
+}
+
+// contrast is the ratio of WCAG 2.
+func contrast(a, b string) float64 {
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+func luminance(hex string) float64 {
+	n, _ := strconv.ParseUint(hex[1:], 16, 32)
+	part := func(shift uint) float64 {
+		c := float64(n>>shift&255) / 255
+		if c <= 0.04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+0.055)/1.055, 2.4)
+	}
+	return 0.2126*part(16) + 0.7152*part(8) + 0.0722*part(0)
 }
 
 // xtermRGB is a colour of the cube of 6x6x6.

@@ -1,14 +1,12 @@
-// Package report draws causal traces: as a heat map on a terminal and as SVG.
+// Package report draws causal traces, averages of many and series over layers:
+// as text on a terminal, as SVG, and as one HTML page that needs nothing else.
 //
 // A picture is a pure function of its input, so that it can be compared byte
 // for byte. Text from a model or a prompt is shown with control characters
 // escaped; a value that is not finite is drawn as missing.
 package report
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Kind is what a grid's runs restored. It decides the grid's colours.
 type Kind int
@@ -28,12 +26,15 @@ func (k Kind) String() string {
 	return [...]string{"hidden", "mlp", "attn"}[k]
 }
 
-// Grid is one panel: the answer's probability by restored token and layer.
+// Grid is one panel: the answer's probability by restored token and layer, or
+// what a Metric measures.
 type Grid struct {
-	Title  string // "" names the kind and the window
-	Axis   string // of the layers; "" says what a column restores
-	Kind   Kind
-	Values [][]float64 // [token][layer]
+	Title       string // "" names the kind and the window
+	Axis        string // of the layers; "" says what a column restores
+	Kind        Kind
+	Values      [][]float64 // [token][layer]
+	Approximate bool        // estimated from gradients, not run
+	half        [][]float64 // of an average: half widths of 95 % intervals, or nil
 }
 
 // Severed are the runs that restore the state of the subject's last token, by
@@ -52,6 +53,35 @@ type Trace struct {
 	Samples, Window  int
 	Grids            []Grid
 	Severed          *Severed
+	Metrics          []Metric // the same runs, measured in other ways
+	metric           *Metric  // what the values are, where not probabilities
+}
+
+// Metric is a trace's runs measured in another way than by the answer's
+// probability: by a difference of logits, say. A page lets the reader choose;
+// Under makes a trace of it.
+type Metric struct {
+	Name             string // "logit difference": names the choice and the colour bar
+	Clean, Corrupted float64
+	Symmetric        bool // colours run as far below the corrupted value as above it
+	Grids            []Grid
+	Severed          *Severed
+}
+
+// Under is the trace as a metric measures it, to be drawn by itself.
+func (t Trace) Under(m Metric) Trace {
+	t.Clean, t.Corrupted, t.Grids, t.Severed = m.Clean, m.Corrupted, m.Grids, m.Severed
+	t.Metrics, t.metric = nil, &m
+	return t
+}
+
+// measures are the trace itself and the trace under each of its metrics.
+func (t Trace) measures() []Trace {
+	out := []Trace{t}
+	for _, m := range t.Metrics {
+		out = append(out, t.Under(m))
+	}
+	return out
 }
 
 // check refuses a trace whose parts do not fit together.
@@ -67,7 +97,18 @@ func (t Trace) check() error {
 			return fmt.Errorf("report: grid %d: %w", i, err)
 		}
 	}
-	return t.Severed.check()
+	if err := t.Severed.check(); err != nil {
+		return err
+	}
+	for _, m := range t.Metrics {
+		if m.Name == "" {
+			return fmt.Errorf("report: a metric without a name")
+		}
+		if err := t.Under(m).check(); err != nil {
+			return fmt.Errorf("%s: %w", visible(m.Name), err)
+		}
+	}
+	return nil
 }
 
 func (g Grid) check(tokens int) error {
@@ -94,103 +135,3 @@ func (g Grid) layers() int {
 	}
 	return len(g.Values[0])
 }
-
-func (s *Severed) check() error {
-	if s == nil {
-		return nil
-	}
-	n := s.layers()
-	if n == 0 {
-		return fmt.Errorf("report: severed runs without values")
-	}
-	for _, r := range s.runs() {
-		if len(r.values) != n {
-			return fmt.Errorf("report: %s: %d layers, others have %d", r.name, len(r.values), n)
-		}
-	}
-	return nil
-}
-
-func (s *Severed) layers() int {
-	return max(len(s.Single), len(s.MLPSevered), len(s.AttnSevered))
-}
-
-// run is one series of severed runs.
-type run struct {
-	name   string
-	kind   Kind
-	values []float64
-}
-
-// runs are the series that were run.
-func (s *Severed) runs() []run {
-	var out []run
-	for _, r := range []run{
-		{"single state", Hidden, s.Single},
-		{"FFN severed", MLP, s.MLPSevered},
-		{"attention severed", Attn, s.AttnSevered},
-	} {
-		if len(r.values) > 0 {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// subject says whether a token is the subject's.
-func (t Trace) subject(i int) bool { return i >= t.Begin && i < t.End }
-
-// title is the heading of a panel.
-func (t Trace) title(g Grid) string {
-	switch {
-	case g.Title != "":
-		return visible(g.Title)
-	case g.Kind == Hidden:
-		return "Restoring the hidden state"
-	case g.Kind == MLP:
-		return "Restoring FFN outputs" + t.window()
-	}
-	return "Restoring attention outputs" + t.window()
-}
-
-func (t Trace) window() string {
-	if t.Window < 1 {
-		return ""
-	}
-	return fmt.Sprintf(", window of %d", t.Window)
-}
-
-// axis is the name of a panel's columns.
-func (t Trace) axis(g Grid) string {
-	switch {
-	case g.Axis != "":
-		return visible(g.Axis)
-	case g.Kind == Hidden || t.Window < 2:
-		return "single restored layer"
-	}
-	return fmt.Sprintf("centre of the interval of %d restored layers", t.Window)
-}
-
-// facts is the line under the prompt.
-func (t Trace) facts() string {
-	s := fmt.Sprintf("p(%s): %s clean, %s corrupted", quoted(t.Answer), number(t.Clean), number(t.Corrupted))
-	if finite(t.Noise) && t.Noise > 0 {
-		s += fmt.Sprintf("; noise %.3g", t.Noise)
-	}
-	if t.Samples > 0 {
-		s += fmt.Sprintf(", %d %s", t.Samples, plural(t.Samples, "sample"))
-	}
-	if t.End > t.Begin {
-		s += "; * marks the subject"
-	}
-	return s
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
-}
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
