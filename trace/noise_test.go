@@ -80,6 +80,40 @@ func TestSubjectDeviation(t *testing.T) {
 	}
 }
 
+// Both kinds of noise have the moments of their distribution, scale with the
+// level, and are the same for the same seed only.
+func TestDraw(t *testing.T) {
+	const samples, tokens, width = 3, 4, 5000
+	for _, c := range []struct {
+		level     Level
+		deviation float64
+		most      float64
+	}{{Level{}, 0.5, math.Inf(1)}, {Level{Uniform: true}, 0.5 / math.Sqrt(3), 0.5}} {
+		v := c.level.Draw(7, samples, tokens, width, 0.5)
+		var m moments
+		for _, sample := range v {
+			if len(sample) != tokens*width {
+				t.Fatalf("%+v: %d values", c.level, len(sample))
+			}
+			for _, x := range sample {
+				m.add(moments{1, float64(x), float64(x) * float64(x)}, 1)
+				if math.Abs(float64(x)) > c.most {
+					t.Fatalf("%+v: %g", c.level, x)
+				}
+			}
+		}
+		if mean := m.sum / m.count; math.Abs(mean) > 0.01 || math.Abs(m.deviation()-c.deviation) > 0.01 {
+			t.Errorf("%+v: mean %g, deviation %g", c.level, mean, m.deviation())
+		}
+		if again := c.level.Draw(7, samples, tokens, width, 1); again[2][9] != 2*v[2][9] {
+			t.Errorf("%+v: %g at twice the level of %g", c.level, again[2][9], v[2][9])
+		}
+		if other := c.level.Draw(8, 1, 1, 1, 0.5); other[0][0] == v[0][0] {
+			t.Errorf("%+v: seeds 7 and 8 draw the same", c.level)
+		}
+	}
+}
+
 // ROME's figure, over the subjects of the first 200 known facts.
 func TestReferenceDeviation(t *testing.T) {
 	const path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -16,6 +16,8 @@ type Prompt struct {
 	Text       string
 	Tokens     []int32
 	Begin, End int // tokens [Begin, End) overlap the subject
+
+	bytes [2]int // of the subject in Text
 }
 
 // NewPrompt tokenises a prompt jointly and finds the subject's tokens by the
@@ -23,17 +25,22 @@ type Prompt struct {
 // place.
 func NewPrompt(m *llama.Model, prompt, subject string) (Prompt, error) {
 	text, at, err := place(prompt, subject)
-	p := Prompt{Text: text, Begin: -1}
 	if err != nil {
-		return p, err
+		return Prompt{Text: text, Begin: -1}, err
 	}
+	return tokenise(m, text, at, len(subject))
+}
+
+// tokenise finds the tokens of a subject of so many bytes.
+func tokenise(m *llama.Model, text string, at, size int) (Prompt, error) {
+	p := Prompt{Text: text, Begin: -1, bytes: [2]int{at, at + size}}
 	tokens, err := m.Tokenize(text, false)
 	if err != nil {
 		return p, err
 	}
 	for i, t := range tokens {
 		p.Tokens = append(p.Tokens, t.ID)
-		if t.End > at && t.Begin < at+len(subject) {
+		if t.End > at && t.Begin < at+size {
 			if p.Begin < 0 {
 				p.Begin = i
 			}
@@ -41,7 +48,7 @@ func NewPrompt(m *llama.Model, prompt, subject string) (Prompt, error) {
 		}
 	}
 	if p.Begin < 0 {
-		return p, fmt.Errorf("%w: no token holds the subject %q", ErrPrompt, subject)
+		return p, fmt.Errorf("%w: no token holds the subject %q", ErrPrompt, text[at:at+size])
 	}
 	return p, nil
 }

@@ -29,13 +29,14 @@ func TestPlace(t *testing.T) {
 }
 
 func TestParseLevel(t *testing.T) {
-	if l, err := ParseLevel("3s"); err != nil || l != (Level{3, true}) {
-		t.Errorf("3s: %v, %v", l, err)
+	for s, want := range map[string]Level{
+		"3s": {3, true, false}, "0.1": {0.1, false, false}, "u3s": {3, true, true}, "u0.1": {0.1, false, true}, "1e-2": {0.01, false, false},
+	} {
+		if l, err := ParseLevel(s); err != nil || l != want {
+			t.Errorf("%s: %v, %v", s, l, err)
+		}
 	}
-	if l, err := ParseLevel("0.1"); err != nil || l != (Level{0.1, false}) {
-		t.Errorf("0.1: %v, %v", l, err)
-	}
-	for _, s := range []string{"", "s", "-1", "0", "nan", "inf", "3x"} {
+	for _, s := range []string{"", "s", "u", "us", "-1", "u-1s", "0", "nan", "inf", "3x", "uu3"} {
 		if _, err := ParseLevel(s); !errors.Is(err, ErrPrompt) {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -1,0 +1,87 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"retcon/llama"
+)
+
+// demo is the demo model, which has a tokeniser.
+func demo(t *testing.T) *llama.Model {
+	t.Helper()
+	const path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the demo model is not there; make model fetches it")
+	}
+	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// A swapped prompt differs from the prompt in the subject's tokens alone, and
+// swapping back gives the prompt.
+func TestSwap(t *testing.T) {
+	m := demo(t)
+	p, err := NewPrompt(m, "The {} is in the city of", "Eiffel Tower")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `"Eiffel Tower" has 3 tokens here and "Louvre" has `
+	if _, err := p.Swap(m, "Louvre"); !errors.Is(err, ErrPrompt) || !strings.Contains(err.Error(), want) {
+		t.Errorf("another length: %v", err)
+	}
+	q, err := p.Swap(m, "Space Needle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Text != "The Space Needle is in the city of" || q.Begin != p.Begin || q.End != p.End || len(q.Tokens) != len(p.Tokens) {
+		t.Errorf("%+v for %+v", q, p)
+	}
+	differ := false
+	for i := range q.Tokens {
+		inside := i >= p.Begin && i < p.End
+		if q.Tokens[i] != p.Tokens[i] && !inside {
+			t.Errorf("token %d is another", i)
+		}
+		differ = differ || q.Tokens[i] != p.Tokens[i]
+	}
+	if !differ {
+		t.Error("the prompt is the same")
+	}
+	if back, err := q.Swap(m, "Eiffel Tower"); err != nil || back.Text != p.Text {
+		t.Errorf("back: %q, %v", back.Text, err)
+	}
+	for _, other := range []string{"", "Eiffel Tower"} {
+		if _, err := p.Swap(m, other); !errors.Is(err, ErrPrompt) {
+			t.Errorf("%q: %v", other, err)
+		}
+	}
+	if _, err := (Prompt{Tokens: []int32{1}, End: 1}).Swap(m, "x"); !errors.Is(err, llama.ErrInvalid) {
+		t.Errorf("a prompt by hand: %v", err)
+	}
+}
+
+// The first token of what follows is that of the answer, not of a text alone.
+func TestNext(t *testing.T) {
+	m := demo(t)
+	p, err := NewPrompt(m, "The Eiffel Tower is in the city of", "Eiffel Tower")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := p.Next(m, " Seattle")
+	if err != nil || !strings.HasPrefix(" Seattle", m.Text([]int32{token})) || m.Text([]int32{token}) == " " {
+		t.Errorf("%q, %v", m.Text([]int32{token}), err)
+	}
+	for _, text := range []string{"", "fshore"} { // nothing, and the rest of a word
+		if token, err := p.Next(m, text); !errors.Is(err, ErrPrompt) {
+			t.Errorf("%q: token %d, %v", text, token, err)
+		}
+	}
+}
