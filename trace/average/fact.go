@@ -20,6 +20,9 @@ type Fact struct {
 	Subject string `json:"subject"`
 	// Answer is what should follow; where it is empty any answer will do.
 	Answer string `json:"answer,omitempty"`
+	// SubjectSwap is the subject that takes the subject's place where subjects
+	// are swapped; it may be empty where they are not.
+	SubjectSwap string `json:"subject_swap,omitempty"`
 }
 
 // slot marks the subject's place in a prompt.
@@ -31,7 +34,7 @@ const longest = 1 << 16
 
 // check reports what is wrong with a fact, and in which field.
 func (f Fact) check() error {
-	for _, t := range []struct{ name, text string }{{"prompt", f.Prompt}, {"subject", f.Subject}, {"answer", f.Answer}} {
+	for _, t := range []struct{ name, text string }{{"prompt", f.Prompt}, {"subject", f.Subject}, {"answer", f.Answer}, {"subject_swap", f.SubjectSwap}} {
 		switch {
 		case len(t.text) > longest:
 			return fmt.Errorf("its %s has %d bytes; at most %d", t.name, len(t.text), longest)
@@ -42,6 +45,8 @@ func (f Fact) check() error {
 		}
 	}
 	switch {
+	case f.SubjectSwap != "" && f.SubjectSwap == f.Subject:
+		return fmt.Errorf("its subject_swap is its subject, %q", f.Subject)
 	case f.Prompt == "":
 		return fmt.Errorf("it has no prompt (nor template)")
 	case f.Subject == "":

@@ -12,7 +12,8 @@ import (
 
 func TestParseFacts(t *testing.T) {
 	ours := `{"prompt": "{} is in ", "subject": " The Tower", "answer": "Paris "}
-{"id": "b", "prompt": "The Tower is in", "subject": "Tower", "more": [1]}`
+{"id": "b", "prompt": "The Tower is in", "subject": "Tower", "more": [1]}
+{"prompt": "{} is in", "subject": "x", "subject_swap": " z "}`
 	known := `[{"known_id": 7, "subject": "A B", "attribute": "c", "template": "{} is", "prompt": "A B is the", "prediction": " c"},
 {"known_id": 8, "subject": "x", "attribute": "c", "template": "x and {} are", "prompt": "x and x are"},
 {"known_id": "k", "subject": "y", "attribute": "c", "template": "{} is"}]`
@@ -20,9 +21,9 @@ func TestParseFacts(t *testing.T) {
 		text string
 		want []Fact
 	}{
-		{ours, []Fact{{1, "", "{} is in", "The Tower", "Paris"}, {2, "b", "The Tower is in", "Tower", ""}}},
-		{"\ufeff [" + strings.Replace(ours, "\n", ",", 1) + "]", []Fact{{1, "", "{} is in", "The Tower", "Paris"}, {2, "b", "The Tower is in", "Tower", ""}}},
-		{known, []Fact{{1, "7", "A B is the", "A B", "c"}, {2, "8", "x and {} are", "x", "c"}, {3, "k", "{} is", "y", "c"}}},
+		{ours, []Fact{{1, "", "{} is in", "The Tower", "Paris", ""}, {2, "b", "The Tower is in", "Tower", "", ""}, {3, "", "{} is in", "x", "", "z"}}},
+		{"\ufeff [" + strings.ReplaceAll(ours, "\n", ",") + "]", []Fact{{1, "", "{} is in", "The Tower", "Paris", ""}, {2, "b", "The Tower is in", "Tower", "", ""}, {3, "", "{} is in", "x", "", "z"}}},
+		{known, []Fact{{1, "7", "A B is the", "A B", "c", ""}, {2, "8", "x and {} are", "x", "c", ""}, {3, "k", "{} is", "y", "c", ""}}},
 	} {
 		got, err := ParseFacts(strings.NewReader(c.text))
 		if err != nil {
@@ -50,6 +51,7 @@ func TestParseFactsErrors(t *testing.T) {
 		good + `{"prompt": "b b", "subject": "b"}`:                            "record 2: its subject \"b\" is in its prompt more than once",
 		good + `{"prompt": "{} {}", "subject": "b"}`:                          "record 2: its prompt \"{} {}\" has more than one {}",
 		good + `{"prompt": "a \u0000b", "subject": "b"}`:                      "record 2: its prompt holds a zero byte",
+		good + `{"prompt": "b", "subject": "b", "subject_swap": "b"}`:         "record 2: its subject_swap is its subject",
 		good + `{"id": {}, "prompt": "b", "subject": "b"}`:                    "record 2: its id",
 		good + `{"prompt": "a`:                                                "record 2: it is not JSON",
 		good + "3":                                                            "record 2: it is a number",
@@ -79,7 +81,7 @@ func TestKnown(t *testing.T) {
 	if err != nil || len(facts) != 1209 {
 		t.Fatalf("%d facts, %v", len(facts), err)
 	}
-	if d := cmp.Diff(Fact{1, "0", "Vinson Massif is located in the continent of", "Vinson Massif", "Antarctica"}, facts[0]); d != "" {
+	if d := cmp.Diff(Fact{1, "0", "Vinson Massif is located in the continent of", "Vinson Massif", "Antarctica", ""}, facts[0]); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }
@@ -138,8 +140,8 @@ func TestShards(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	a := []Fact{{1, "", "a b", "b", "c"}}
-	b := []Fact{{1, "", "a b", "b", "d"}}
+	a := []Fact{{1, "", "a b", "b", "c", ""}}
+	b := []Fact{{1, "", "a b", "b", "d", ""}}
 	if Digest(a) != Digest(a) || Digest(a) == Digest(b) || Digest(a) == Digest(nil) {
 		t.Error("digests")
 	}

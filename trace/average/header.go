@@ -39,6 +39,15 @@ type Settings struct {
 	Window     int      `json:"window"` // layers of a window of modules
 	Seed       uint64   `json:"seed"`
 	Approx     bool     `json:"approx"` // estimated by gradients instead of run
+	// Hypothesis identifies the text that the records' further measurements
+	// use; empty where there are none.
+	Hypothesis string `json:"hypothesis,omitempty"`
+}
+
+// unsevered are the settings without severed runs.
+func (s Settings) unsevered() Settings {
+	s.Sever = false
+	return s
 }
 
 // differences names the settings in which two differ, s first.
@@ -64,6 +73,7 @@ func (s Settings) differences(other Settings) []string {
 	note("samples", s.Samples == other.Samples, s.Samples, other.Samples)
 	note("window", s.Window == other.Window, s.Window, other.Window)
 	note("seed", s.Seed == other.Seed, s.Seed, other.Seed)
+	note("hypothesis", s.Hypothesis == other.Hypothesis, s.Hypothesis, other.Hypothesis)
 	note("approximation", s.Approx == other.Approx, s.Approx, other.Approx)
 	return out
 }

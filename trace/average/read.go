@@ -32,8 +32,8 @@ func ReadFacts(path string) ([]Fact, error) {
 }
 
 // ParseFacts reads JSON records, an array or one after the other (JSON lines):
-// {"prompt", "subject", "answer"} with or without "answer", or kmeng01/rome's
-// known_1000.json, {"known_id", "subject", "attribute", "template", "prompt"}.
+// {"prompt", "subject", "answer", "subject_swap"} with or without the last two,
+// or kmeng01/rome's known_1000.json, {"known_id", "subject", "attribute", "template", "prompt"}.
 // Other keys are ignored. Spaces at the end of a prompt and around a subject are
 // dropped. Errors wrap ErrFacts and name the record and the field.
 func ParseFacts(r io.Reader) ([]Fact, error) {
@@ -136,6 +136,7 @@ type record struct {
 	Prompt  string `json:"prompt"`
 	Subject string `json:"subject"`
 	Answer  string `json:"answer"`
+	Swap    string `json:"subject_swap"`
 
 	KnownID   name   `json:"known_id"`
 	Attribute string `json:"attribute"`
@@ -146,7 +147,7 @@ func (r record) fact(n int) Fact {
 	f := Fact{
 		Record: n, ID: first(string(r.ID), string(r.KnownID)),
 		Prompt: strings.TrimRight(r.Prompt, " \t"), Subject: strings.TrimSpace(r.Subject),
-		Answer: strings.TrimSpace(first(r.Answer, r.Attribute)),
+		Answer: strings.TrimSpace(first(r.Answer, r.Attribute)), SubjectSwap: strings.TrimSpace(r.Swap),
 	}
 	// The template counts where there is no prompt, and where it says which of
 	// several places is the subject's; in many records of known_1000.json it

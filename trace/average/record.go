@@ -1,6 +1,7 @@
 package average
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
@@ -32,8 +33,11 @@ type Record struct {
 	PCorrupted float64 `json:"p_corrupted,omitempty"`
 	Grids
 	// Logit is the same measured by another figure than the probability: how
-	// far the answer's logit stands out.
+	// far the answer's logit stands out. It has no severed runs.
 	Logit *Measure `json:"logit_difference,omitempty"`
+	// Hypothesis is what else was measured of the fact. It is the caller's and
+	// is kept as it is.
+	Hypothesis json.RawMessage `json:"hypothesis,omitempty"`
 }
 
 // Measure is one figure over all runs of a fact.
@@ -97,10 +101,13 @@ func (r *Record) check(s Settings) error {
 	if err := r.probability().check("", len(r.Tokens), s); err != nil {
 		return err
 	}
+	if s.Hypothesis != "" && r.Hypothesis == nil {
+		return fmt.Errorf("it has no hypothesis")
+	}
 	if r.Logit == nil {
 		return nil
 	}
-	return r.Logit.check("logit_difference.", len(r.Tokens), s)
+	return r.Logit.check("logit_difference.", len(r.Tokens), s.unsevered())
 }
 
 // check reports what is wrong with the shapes and numbers of a measure.

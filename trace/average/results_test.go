@@ -3,6 +3,7 @@ package average
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -20,11 +21,11 @@ import (
 func testFacts(n int) ([]Fact, Header) {
 	var facts []Fact
 	for i := range n {
-		facts = append(facts, Fact{i + 1, fmt.Sprint("id", i), "the {} is", fmt.Sprint("subject", i), ""})
+		facts = append(facts, Fact{i + 1, fmt.Sprint("id", i), "the {} is", fmt.Sprint("subject", i), "", ""})
 	}
 	s := Settings{
 		Model: "m", Facts: Digest(facts), Layers: 3, Kinds: []string{Hidden, MLP}, Sever: true,
-		Corruption: "noise", Noise: 0.5, Samples: 2, Window: 2, Seed: 1,
+		Corruption: "noise", Noise: 0.5, Samples: 2, Window: 2, Seed: 1, Hypothesis: "a text",
 	}
 	return facts, Header{Model: "m.gguf", Requests: "f.json", Facts: n, Settings: s}
 }
@@ -55,6 +56,7 @@ func testTracer(s Settings) Tracer {
 		r := Record{
 			Status: Traced, Said: " yes", First: " yes", Seconds: 1, Tokens: strings.Fields("a b c d e f"), Range: [2]int{1, 3},
 			PClean: rng.Float64(), PCorrupted: rng.Float64(), Grids: Grids{Hidden: grid(6), MLP: grid(6)},
+			Hypothesis: json.RawMessage(fmt.Sprintf(`{"part":%d}`, f.Record)),
 		}
 		sev := grid(3)
 		r.Severed = &Severed{sev[0], sev[1], sev[2]}
@@ -290,6 +292,7 @@ func TestBadTrace(t *testing.T) {
 		"status":    func(r *Record) { r.Status = "" },
 		"clean":     func(r *Record) { r.PClean = math.Inf(1) },
 		"logit":     func(r *Record) { r.Logit = &Measure{} },
+		"further":   func(r *Record) { r.Hypothesis = nil },
 		"corrupted": func(r *Record) { r.PCorrupted = math.NaN() },
 	} {
 		m := Memory(h)
@@ -308,17 +311,18 @@ func TestBadTrace(t *testing.T) {
 func TestResumeRefusals(t *testing.T) {
 	_, h, path := whole(t, 3)
 	for want, change := range map[string]func(h *Header){
-		"samples (2 and 3)":       func(h *Header) { h.Settings.Samples = 3 },
-		"window (2 and 4)":        func(h *Header) { h.Settings.Window = 4 },
-		"seed (1 and 2)":          func(h *Header) { h.Settings.Seed = 2 },
-		"noise (0.5 and 0.6)":     func(h *Header) { h.Settings.Noise = 0.6 },
-		"the model":               func(h *Header) { h.Settings.Model = "n" },
-		"the facts":               func(h *Header) { h.Settings.Facts = "n" },
-		"kinds ([hidden mlp] and": func(h *Header) { h.Settings.Kinds = []string{Attn} },
-		"severed runs":            func(h *Header) { h.Settings.Sever = false },
-		"corruption":              func(h *Header) { h.Settings.Corruption = "replace" },
-		"approximation":           func(h *Header) { h.Settings.Approx = true },
-		"shard 1/1, this run is":  func(h *Header) { h.Shard = Shard{1, 2} },
+		"samples (2 and 3)":        func(h *Header) { h.Settings.Samples = 3 },
+		"window (2 and 4)":         func(h *Header) { h.Settings.Window = 4 },
+		"hypothesis (a text and )": func(h *Header) { h.Settings.Hypothesis = "" },
+		"seed (1 and 2)":           func(h *Header) { h.Settings.Seed = 2 },
+		"noise (0.5 and 0.6)":      func(h *Header) { h.Settings.Noise = 0.6 },
+		"the model":                func(h *Header) { h.Settings.Model = "n" },
+		"the facts":                func(h *Header) { h.Settings.Facts = "n" },
+		"kinds ([hidden mlp] and":  func(h *Header) { h.Settings.Kinds = []string{Attn} },
+		"severed runs":             func(h *Header) { h.Settings.Sever = false },
+		"corruption":               func(h *Header) { h.Settings.Corruption = "replace" },
+		"approximation":            func(h *Header) { h.Settings.Approx = true },
+		"shard 1/1, this run is":   func(h *Header) { h.Shard = Shard{1, 2} },
 	} {
 		other := h
 		change(&other)

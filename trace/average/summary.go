@@ -49,7 +49,7 @@ type SeveredMeans struct {
 // pools the tokens of all facts.)
 func Summarise(s Settings, records []Record) Summary {
 	out := Summary{Read: len(records), Layers: s.Layers, Window: s.Window, Kinds: s.Kinds}
-	p, logit := newGather(s), newGather(s)
+	p, logit := newGather(s), newGather(s.unsevered())
 	for i := range records {
 		r := &records[i]
 		switch r.Status {

@@ -136,6 +136,14 @@ func TestLogitMeasure(t *testing.T) {
 	near(t, "logit total", sum.Logit.Total.Mean, 8)
 	near(t, "logit effect", sum.Logit.Indirect[MLP][Last].Mean[1], 5)
 	near(t, "probability effect", sum.Indirect[MLP][Last].Mean[1], 0)
+	// It has no severed runs.
+	s.Sever, r.Severed = true, &Severed{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
+	if err := r.check(s); err != nil {
+		t.Error(err)
+	}
+	if sum := Summarise(s, []Record{r}); sum.Logit == nil || sum.Logit.Severed != nil || sum.Severed == nil {
+		t.Errorf("with severed runs: %+v", sum)
+	}
 	half := r
 	half.Logit = nil
 	if sum := Summarise(s, []Record{r, half}); sum.Logit != nil {
