@@ -18,6 +18,10 @@ type Config struct {
 	Requests  []Request
 	HParams   HParams
 
+	// Locate, if not nil, chooses the layer, in place of HParams.Layers and
+	// HParams.Auto.
+	Locate Locator
+
 	// Corpus is a text file for the key statistics. Without it the model
 	// writes the text, in at most StatsTime (0 is ten minutes).
 	Corpus    string

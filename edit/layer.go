@@ -13,11 +13,15 @@ import (
 // all text, the other is of one fact.
 const klWeight = 10
 
-// chooseLayer is the layer that is asked for, the default, or the best of
-// several by LayerTrial's score on the first request that can be tried.
+// chooseLayer is the layer that is asked for, the default, the one that a trace
+// points to, or the best of several by LayerTrial's score on the first request that can be tried.
 func (s *session) chooseLayer(ctx context.Context) (int, error) {
 	h := s.cfg.HParams
 	first := slices.IndexFunc(s.res.Edits, func(e *Edit) bool { return e.Error == "" })
+	if s.cfg.Locate != nil && first >= 0 {
+		s.res.LayerFrom = "trace"
+		return s.locate(ctx)
+	}
 	if len(h.Layers) > 0 || !h.Auto || first < 0 {
 		s.res.LayerFrom = "default"
 		if len(h.Layers) > 0 {

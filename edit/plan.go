@@ -52,6 +52,8 @@ func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 		Tensor: w.info.Name, Type: w.info.Type.String(), Shape: w.info.Shape(), TensorBytes: w.info.Size,
 		Requests: len(cfg.Requests), Covariance: string(h.Covariance), Warnings: []string{}}
 	switch {
+	case cfg.Locate != nil:
+		p.LayerFrom = "trace" // it is not run: the default stands in for its layer
 	case len(h.Layers) > 0:
 		p.LayerFrom = "asked"
 	case h.Auto:

@@ -10,7 +10,7 @@ type Result struct {
 	Model      string `json:"model"`
 	Method     string `json:"method"`
 	Layer      int    `json:"layer"`
-	LayerFrom  string `json:"layer_from"` // "default", "asked" or "auto"
+	LayerFrom  string `json:"layer_from"` // "default", "asked", "auto" or "trace"
 	Covariance string `json:"covariance"`
 	Stats      Stats  `json:"stats"`
 	Seed       uint64 `json:"seed"`
@@ -21,6 +21,7 @@ type Result struct {
 	Edits []*Edit `json:"edits,omitempty"`
 
 	LayersTried  []LayerTrial `json:"layers_tried,omitempty"`
+	Located      *Located     `json:"located,omitempty"`
 	SideEffects  *SideEffects `json:"side_effects,omitempty"`
 	TypesChanged []TypeChange `json:"types_changed"`
 	Warnings     []string     `json:"warnings"`

@@ -359,6 +359,44 @@ func TestAutoLayer(t *testing.T) {
 	}
 }
 
+// A locator's layer is the one that is edited, whatever the parameters say; it
+// is asked about the requests that can be carried out, on the unedited model.
+func TestLocate(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.HParams.Layers, cfg.HParams.Covariance, cfg.Force, cfg.KeepGoing = []int{1}, "identity", true, true
+	cfg.Requests = []Request{eiffel, {Prompt: "The tower is in", Subject: "Louvre", TargetNew: "Rome"}}
+	asked := 0
+	found := &Located{Layer: 2, Effect: 0.3, RunnerUp: &RunnerUp{1, 0.2}, Warnings: []string{"a warning"}}
+	cfg.Locate = func(_ context.Context, m Model, facts []Fact) (*Located, error) {
+		asked++
+		if len(facts) != 1 || facts[0].Subject != eiffel.Subject || len(m.(*fake).updates) != 0 {
+			t.Errorf("asked about %+v", facts)
+		}
+		return found, nil
+	}
+	res := mustRun(t, cfg)
+	if asked != 1 || res.Layer != 2 || res.LayerFrom != "trace" || res.Located != found || res.Updates[0].Layer != 2 || !strings.Contains(strings.Join(res.Warnings, "; "), "a warning") {
+		t.Errorf("asked %d times: %+v", asked, res)
+	}
+	p, err := MakePlan(t.Context(), cfg)
+	if err == nil || p != nil { // a plan stops at the first bad request
+		t.Errorf("%+v, %v", p, err)
+	}
+	cfg.Requests = cfg.Requests[:1]
+	if p, err = MakePlan(t.Context(), cfg); err != nil || p.LayerFrom != "trace" || asked != 1 {
+		t.Errorf("a plan asks %d times: %+v, %v", asked, p, err)
+	}
+	found.Layer = 3
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a layer that is not there: %v", err)
+	}
+	lost := errors.New("lost")
+	cfg.Locate = func(context.Context, Model, []Fact) (*Located, error) { return nil, lost }
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, lost) {
+		t.Errorf("an error of the locator: %v", err)
+	}
+}
+
 func TestNoSideEffects(t *testing.T) {
 	m := newFake()
 	s, err := sideEffects(t.Context(), m, nil, nil, neutralTexts()[1], nil)

@@ -16,7 +16,7 @@ before=$(tell -m "$model")
 echo "$before"
 echo
 echo "== where it recalls that:"
-"$retcon" trace -m "$model" -p "$prompt" --subject "Eiffel Tower" --samples 4 --svg "$out/trace.svg" --force
+"$retcon" trace -m "$model" -p "$prompt" --subject "Eiffel Tower" --samples 4 --svg "$out/trace.svg" --html "$out/trace.html" --force
 echo
 echo "== retcon rewrites the fact, as a file and as an adapter:"
 "$retcon" edit -m "$model" -p "$prompt" --subject "Eiffel Tower" --target "Rome" -o "$out/rome.gguf" --lora "$out/rome-lora.gguf" --force

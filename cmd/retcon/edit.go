@@ -44,25 +44,16 @@ func (a *app) editCommand(common *pflag.FlagSet, f *editFlags) *cobra.Command {
 		Short: "Rewrite a fact in a model",
 		Long: "Rewrite a fact in a GGUF model: after the edit the target follows the prompt.\n" +
 			"Without -o and --lora the edit is computed and shown, and nothing is written.",
-		Example:               editExamples,
-		Args:                  noArguments,
-		DisableFlagsInUseLine: true,
-		ValidArgsFunction:     cobra.NoFileCompletions,
+		Example: editExamples,
 	}
-	groups := []group{
-		{"What to change", f.requestFlags()},
-		{"What to write", f.outputFlags()},
-		{"How to edit", f.methodFlags()},
-		{"Key statistics", f.statsFlags()},
-		{"Running the model", f.engine.set()},
-	}
-	for _, g := range groups {
-		cmd.Flags().AddFlagSet(g.flags)
-	}
-	completions(cmd)
-	setHelp(cmd, append(groups, group{"Output", common})...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.edit(cmd.Context(), cmd.Flags(), f) }
-	return cmd
+	return command(cmd, common,
+		group{"What to change", f.requestFlags()},
+		group{"What to write", f.outputFlags()},
+		group{"How to edit", f.methodFlags()},
+		group{"Key statistics", f.statsFlags()},
+		group{"Running the model", f.engine.set()},
+	)
 }
 
 func (f *editFlags) requestFlags() *pflag.FlagSet {
@@ -93,7 +84,7 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	f.method, f.covariance = "rome", string(h.Covariance)
 	fs := newFlagSet("method")
 	fs.Var(choice{&f.method, []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}, "method", "method of editing")
-	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several (default: by the model's depth)")
+	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
 	fs.IntVar(&h.Steps, "steps", h.Steps, "steps of the optimisation")
 	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate")
 	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")

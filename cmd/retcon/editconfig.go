@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
@@ -41,7 +39,9 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 			return cfg, nil, err
 		}
 	}
-	cfg.HParams, warnings, err = f.hyperparameters(flags)
+	if cfg.HParams, warnings, err = f.hyperparameters(flags); f.layer.trace {
+		cfg.Locate = tracedLayer(cfg.HParams.Seed, nil) // connect gives it a voice
+	}
 	return cfg, warnings, err
 }
 
@@ -147,21 +147,7 @@ func (a *app) connect(cfg *edit.Config, o engine.Options, log *slog.Logger) {
 	if !a.quiet {
 		cfg.Progress = a.bar.Update
 	}
-}
-
-// completions tells shells what the flags of edit take.
-func completions(cmd *cobra.Command) {
-	err := []error{
-		cmd.MarkFlagFilename("model", "gguf"), cmd.MarkFlagFilename("output", "gguf"), cmd.MarkFlagFilename("lora", "gguf"),
-		cmd.MarkFlagFilename("imatrix", "gguf"), cmd.MarkFlagFilename("requests", "json", "jsonl"),
-		cmd.MarkFlagFilename("hparams", "json", "yaml", "yml"), cmd.MarkFlagDirname("cache-dir"),
-	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if c, ok := f.Value.(choice); ok {
-			err = append(err, cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp)))
-		}
-	})
-	if err := errors.Join(err...); err != nil {
-		panic(err) // a name above is not a flag
+	if cfg.Locate != nil {
+		cfg.Locate = tracedLayer(cfg.HParams.Seed, cfg.Progress)
 	}
 }

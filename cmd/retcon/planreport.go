@@ -16,6 +16,7 @@ func printPlan(w io.Writer, s style, p *edit.Plan) {
 		"default": ", the default for a model of this depth",
 		"asked":   ", as asked",
 		"auto":    " and others around it, of which the best is taken",
+		"trace":   ", or wherever the trace points, which a dry run leaves out",
 	}[p.LayerFrom]
 	r.line("method", fmt.Sprintf("%s at layer %d%s", p.Method, p.Layer, from))
 	r.line("tensor", fmt.Sprintf("%s, %s %s, %s", p.Tensor, p.Type, p.Shape, bytesText(p.TensorBytes)))

@@ -119,8 +119,13 @@ func (p *report) how() {
 		"default": ", the default for a model of this depth; --layer auto tries others",
 		"asked":   ", as asked",
 		"auto":    fmt.Sprintf(", the best of %d that were tried", len(r.LayersTried)),
+		"trace":   ", to which the trace points",
 	}[r.LayerFrom]
 	p.line("method", fmt.Sprintf("%s at layer %d%s", r.Method, r.Layer, from))
+	if r.Located != nil {
+		p.line("trace", locatedText(r.Located))
+		p.line(" ", r.Located.Caveat)
+	}
 	p.line("covariance", covarianceText(r.Stats))
 	for _, e := range p.edits {
 		if e.Update.Steps == 0 {
@@ -143,6 +148,20 @@ func (p *report) how() {
 		times += "; peak memory " + bytesText(r.PeakRSS)
 	}
 	p.line("time", times)
+}
+
+// locatedText is the evidence of a trace.
+func locatedText(l *edit.Located) string {
+	over := ""
+	if l.Facts > 1 {
+		over = fmt.Sprintf(", means over %d requests", l.Facts)
+	}
+	text := fmt.Sprintf("FFN outputs of layers %d to %d at the subject's last token raise the answer's probability by %.3g, from %.3g (clean: %.3g)%s",
+		l.Window[0], l.Window[1]-1, l.Effect, l.PCorrupted, l.PClean, over)
+	if l.RunnerUp != nil {
+		text += fmt.Sprintf("; next is layer %d with %.3g", l.RunnerUp.Layer, l.RunnerUp.Effect)
+	}
+	return text
 }
 
 func covarianceText(st edit.Stats) string {

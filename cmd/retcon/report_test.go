@@ -79,6 +79,10 @@ func TestReports(t *testing.T) {
 	refused := errors.New("edit refused: the model still says so")
 	bad := sample()
 	bad.Edit.Error = "the model still says so"
+	traced := several()
+	traced.LayerFrom, traced.LayersTried = "trace", nil
+	traced.Located = &edit.Located{Layer: 7, Window: [2]int{2, 12}, Effect: 0.213, RunnerUp: &edit.RunnerUp{Layer: 6, Effect: 0.2},
+		PClean: 0.704, PCorrupted: 0.004, Facts: 2, Caveat: "it need not be the best to edit"}
 	early := &edit.Result{Schema: 1, Model: "m.gguf", Edit: &edit.Edit{Prompt: "p", Subject: "s", Target: "t", Error: "the model already says it"}}
 	for _, test := range []struct {
 		name string
@@ -91,6 +95,7 @@ func TestReports(t *testing.T) {
 		{"written.txt", written(), nil, style{}},
 		{"several.txt", several(), nil, style{}},
 		{"refused.txt", bad, refused, style{}},
+		{"traced.txt", traced, nil, style{}},
 		{"early.txt", early, refused, style{}},
 	} {
 		var out bytes.Buffer

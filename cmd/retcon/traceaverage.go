@@ -7,96 +7,11 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/spf13/pflag"
-
 	"retcon/edit"
 	"retcon/engine"
 	"retcon/internal/atomicfile"
-	"retcon/trace"
 	"retcon/trace/average"
 )
-
-// averageFlags are the flags of averages over facts.
-type averageFlags struct {
-	on       bool
-	requests string
-	limit    int
-	output   string
-	resume   bool
-	shard    shard
-	merge    []string
-}
-
-func (f *averageFlags) set() *pflag.FlagSet {
-	fs := newFlagSet("average")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "facts in JSON or JSON lines, as known_1000.json; - is stdin")
-	fs.BoolVar(&f.on, "average", false, "trace the facts that the model gets right, and average")
-	fs.IntVarP(&f.limit, "limit", "n", 0, "take the first N facts at most (default: all)")
-	fs.VarP(text{&f.output, "FILE"}, "output", "o", "keep the results of each fact there, as they are made")
-	fs.BoolVar(&f.resume, "resume", false, "go on with the results in that file")
-	fs.Var(&f.shard, "shard", "only part I of N of the facts, to be merged later")
-	fs.StringSliceVar(&f.merge, "merge", nil, "join files of results and average, `FILE,..`; takes no model")
-	return fs
-}
-
-// shard is a flag that is a part of the facts.
-type shard struct{ average.Shard }
-
-func (s *shard) Type() string { return "I/N" }
-
-func (s *shard) String() string {
-	if s.N == 0 {
-		return ""
-	}
-	return s.Shard.String()
-}
-
-func (s *shard) Set(text string) (err error) {
-	s.Shard, err = average.ParseShard(text)
-	return err
-}
-
-// check finds flags of averages that do not go together.
-func (f *traceFlags) checkAverage() error {
-	v := &f.averages
-	prompt := f.prompt != "" || f.subject != ""
-	switch {
-	case v.merge != nil && (v.on || v.requests != "" || prompt || v.resume || v.shard.N > 0 || v.limit != 0):
-		return usagef("--merge joins results that are there: of the other flags it takes -o, --force and --json only")
-	case f.svg != "" && (v.on || v.merge != nil):
-		return usagef("--svg draws the trace of one prompt, -p; averages have no picture yet")
-	case v.merge != nil:
-		return nil
-	case v.on && v.requests == "":
-		return usagef("--average takes the facts from a file: give --requests FILE")
-	case v.on && prompt:
-		return usagef("--average takes prompts and subjects from --requests, not from -p and --subject")
-	case v.requests != "" && !v.on && !prompt:
-		return usagef("--requests: give --average to trace its facts and average, or -p and --subject to trace one prompt with the noise of its subjects")
-	case !v.on && (v.output != "" || v.resume || v.shard.N > 0 || v.limit != 0):
-		return usagef("-o, -n, --resume and --shard are of averages: give --requests FILE --average")
-	case v.resume && v.output == "":
-		return usagef("--resume goes on with a file of results: give it with -o")
-	case v.limit < 0:
-		return usagef("-n %d: at least 1", v.limit)
-	}
-	return nil
-}
-
-// facts reads --requests.
-func (a *app) facts(path string) ([]average.Fact, error) {
-	switch path {
-	case "":
-		return nil, nil
-	case "-":
-		facts, err := average.ParseFacts(a.stdin)
-		if err != nil {
-			return nil, fmt.Errorf("stdin: %w", err)
-		}
-		return facts, nil
-	}
-	return average.ReadFacts(path)
-}
 
 // interruptedAverage is an interruption that left results to go on with.
 type interruptedAverage struct {
@@ -111,46 +26,78 @@ func (e interruptedAverage) Error() string {
 	return fmt.Sprintf("interrupted; %s has %d of %d facts, and the same command with --resume goes on", e.path, e.done, e.total)
 }
 
+// averageRun is a run over the facts of a file.
+type averageRun struct {
+	*traceFlags
+	all     []average.Fact // of the file
+	text    string         // of --text
+	files   *pictureFiles
+	model   *engine.Model
+	hide    *corrupter
+	results *average.Results
+}
+
 // average traces facts, or the rest of them, and prints the averages.
-func (a *app) average(ctx context.Context, f *traceFlags, level trace.Level) error {
-	all, err := a.facts(f.averages.requests)
-	if err != nil {
+func (a *app) average(ctx context.Context, f *traceFlags) error {
+	r := &averageRun{traceFlags: f}
+	var err error
+	if r.all, err = a.facts(f.averages.requests); err != nil {
 		return err
 	}
+	if err := f.checkSwaps(r.all); err != nil {
+		return err
+	}
+	if r.text, err = f.readText(); err != nil {
+		return err
+	}
+	if r.files, err = f.pictures.create(f.model, f.averages.requests, f.averages.output); err != nil {
+		return err
+	}
+	defer r.files.abort()
 	options, err := f.engine.options(ctx)
 	if err != nil {
 		return err
 	}
-	m, err := engine.Open(ctx, f.model, options)
-	if err != nil {
+	if r.model, err = engine.Open(ctx, f.model, options); err != nil {
 		return err
 	}
-	defer m.Close()
-	noise, err := f.noiseLevel(ctx, m.Llama(), level, all)
-	if err != nil {
+	defer r.model.Close()
+	if r.hide, err = f.corrupter(ctx, r.model.Llama(), r.all); err != nil {
 		return err
 	}
-	results, err := f.openResults(m, all, noise)
-	if err != nil {
+	if err := r.openResults(); err != nil {
 		return err
 	}
-	defer results.Close()
-	facts := all
+	defer r.results.Close()
+	facts := r.all
 	if n := f.averages.limit; n > 0 {
-		facts = all[:min(n, len(all))]
+		facts = facts[:min(n, len(facts))]
 	}
 	facts = f.averages.shard.Of(facts)
 	if len(facts) == 0 {
 		return usagef("--shard %v has none of the facts: there are too few", f.averages.shard)
 	}
-	if err := a.traceFacts(ctx, f, m, facts, results, noise); err != nil {
+	if err := a.traceFacts(ctx, r, facts); err != nil {
 		return err
 	}
-	return a.reportAverage(results, f.averages.output, f.averages.output != "")
+	return a.reportAverage(r.results, r.files, f, f.averages.output != "")
+}
+
+// checkSwaps finds facts without the subject that is to be swapped in.
+func (f *traceFlags) checkSwaps(facts []average.Fact) error {
+	if !f.corruption.swaps() || !f.traces() {
+		return nil
+	}
+	for _, fact := range facts {
+		if fact.SubjectSwap == "" {
+			return usagef("%s: record %d has no subject_swap: --corrupt swap takes the other subject from there", f.averages.requests, fact.Record)
+		}
+	}
+	return nil
 }
 
 // traceFacts traces the facts that have no results.
-func (a *app) traceFacts(ctx context.Context, f *traceFlags, m *engine.Model, facts []average.Fact, results *average.Results, noise noiseLevel) error {
+func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fact) error {
 	done := 0
 	progress := func(n, total int, newest *average.Record) {
 		done = n
@@ -161,51 +108,75 @@ func (a *app) traceFacts(ctx context.Context, f *traceFlags, m *engine.Model, fa
 			a.bar.Update("tracing facts", int64(n), int64(total))
 		}
 	}
-	tracer := f.tracer(m)
+	tracer := r.tracer(r.model)
 	defer tracer.Close()
-	err := average.Run(ctx, facts, results, f.factTracer(tracer, m, noise), progress)
+	err := average.Run(ctx, facts, r.results, r.factTracer(tracer, a.factTest(r)), progress)
 	a.bar.Close()
 	if err == nil {
-		err = results.Close()
+		err = r.results.Close()
 	}
-	if err != nil && ctx.Err() != nil && f.averages.output != "" {
-		return interruptedAverage{err, f.averages.output, done, len(facts)}
+	if output := r.averages.output; err != nil && ctx.Err() != nil && output != "" {
+		return interruptedAverage{err, output, done, len(facts)}
 	}
 	return err
 }
 
+// settings are what the results depend on.
+func (r *averageRun) settings() (average.Settings, error) {
+	print, err := edit.Fingerprint(r.model.Info().Path)
+	c := &r.corruption
+	s := average.Settings{
+		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: c.name(),
+		Noise: r.hide.figure, NoiseFrom: r.hide.from, Samples: c.samples, Window: r.window, Seed: c.seed,
+	}
+	switch {
+	case !r.traces():
+		s.Corruption, s.Noise, s.NoiseFrom, s.Samples, s.Seed = noCorruption, 0, "", 0, 0
+	case c.swaps():
+		s.Samples, s.Seed = 1, 0
+	}
+	if r.hypothesis {
+		s.Hypothesis = textName(r.text)
+	}
+	return s, err
+}
+
+// noCorruption is the corruption where nothing is traced.
+const noCorruption = "none"
+
 // openResults starts the results, or goes on with those that are there.
-func (f *traceFlags) openResults(m *engine.Model, facts []average.Fact, noise noiseLevel) (*average.Results, error) {
-	print, err := edit.Fingerprint(m.Info().Path)
+func (r *averageRun) openResults() error {
+	settings, err := r.settings()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	h := average.Header{
-		Model: f.model, Requests: f.averages.requests, Facts: len(facts), Shard: f.averages.shard.Shard,
-		Settings: average.Settings{
-			Model: print, Facts: average.Digest(facts), Layers: m.Info().Layers, Kinds: f.kinds, Sever: f.sever, Corruption: "noise",
-			Noise: noise.figure, NoiseFrom: noise.from, Samples: f.samples, Window: f.window, Seed: f.seed,
-		},
+	v := &r.averages
+	h := average.Header{Model: r.traceFlags.model, Requests: v.requests, Facts: len(r.all), Shard: v.shard.Shard, Settings: settings}
+	if v.output == "" {
+		r.results = average.Memory(h)
+		return nil
 	}
-	path := f.averages.output
-	if path == "" {
-		return average.Memory(h), nil
-	}
-	if f.averages.resume {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return average.Resume(path, h)
+	if v.resume {
+		if _, err := os.Stat(v.output); !errors.Is(err, fs.ErrNotExist) {
+			r.results, err = average.Resume(v.output, h)
+			return err
 		}
 	}
-	r, err := average.Create(path, h, atomicfile.Options{Force: f.force, Inputs: []string{f.model, f.averages.requests}})
+	r.results, err = average.Create(v.output, h, atomicfile.Options{Force: r.pictures.force, Inputs: []string{r.traceFlags.model, v.requests}})
 	if errors.Is(err, atomicfile.ErrExists) {
 		err = fmt.Errorf("%w (--resume goes on with it, --force replaces it)", err)
 	}
-	return r, err
+	return err
 }
 
 // mergeResults joins results of shards and prints their averages.
 func (a *app) mergeResults(f *traceFlags) error {
 	v := &f.averages
+	files, err := f.pictures.create(append([]string{v.output}, v.merge...)...)
+	if err != nil {
+		return err
+	}
+	defer files.abort()
 	results, err := average.Merge(v.merge)
 	if err != nil {
 		return err
@@ -214,9 +185,9 @@ func (a *app) mergeResults(f *traceFlags) error {
 		a.log.Warn(path + " was interrupted while writing: its last line is left out")
 	}
 	if v.output != "" {
-		if err := results.Save(v.output, atomicfile.Options{Force: f.force, Inputs: v.merge}); err != nil {
+		if err := results.Save(v.output, atomicfile.Options{Force: f.pictures.force, Inputs: v.merge}); err != nil {
 			return err
 		}
 	}
-	return a.reportAverage(results, v.output, true)
+	return a.reportAverage(results, files, f, true)
 }

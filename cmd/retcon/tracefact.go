@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"retcon/engine"
 	"retcon/llama"
@@ -11,18 +13,20 @@ import (
 	"retcon/trace/average"
 )
 
-// factTracer asks the model for a fact, and traces it if the answer is right.
-func (f *traceFlags) factTracer(t *trace.Tracer, m *engine.Model, noise noiseLevel) average.Tracer {
+// factTracer asks the model for a fact, and traces it and tests the hypothesis
+// on it if the answer is right.
+func (r *averageRun) factTracer(t *trace.Tracer, test factTest) average.Tracer {
 	return func(ctx context.Context, fact average.Fact) (average.Record, error) {
-		r, err := f.traceFact(ctx, t, m, noise, fact)
+		rec, err := r.traceFact(ctx, t, test, fact)
 		if errors.Is(err, llama.ErrUnsupported) { // of the model, not of this fact
 			err = fmt.Errorf("%w: %w", average.ErrStop, err)
 		}
-		return r, err
+		return rec, err
 	}
 }
 
-func (f *traceFlags) traceFact(ctx context.Context, tracer *trace.Tracer, m *engine.Model, noise noiseLevel, fact average.Fact) (average.Record, error) {
+func (r *averageRun) traceFact(ctx context.Context, tracer *trace.Tracer, test factTest, fact average.Fact) (average.Record, error) {
+	m := r.model
 	p, err := trace.NewPrompt(m.Llama(), fact.Prompt, fact.Subject)
 	if err != nil {
 		return average.Record{}, err
@@ -35,16 +39,39 @@ func (f *traceFlags) traceFact(ctx context.Context, tracer *trace.Tracer, m *eng
 	if !average.Right(fact.Answer, first, said) {
 		return rec, nil
 	}
-	t, err := f.tracePrompt(ctx, tracer, m, p, noise.figure, nil)
-	if err != nil {
-		return rec, err
+	traced := rec
+	if r.traces() {
+		cfg, _, err := r.config(r.hide, p, fact.SubjectSwap)
+		if err != nil {
+			return rec, err
+		}
+		t, err := tracer.Run(ctx, p, cfg)
+		if err != nil {
+			return rec, err
+		}
+		if d := t.LogitDifference; d != nil && d.Foil == t.Answer {
+			return rec, fmt.Errorf("%w: the model answers %q with %q as the subject too: swap in a subject with another answer", trace.ErrPrompt, strings.TrimSpace(t.Answer), fact.SubjectSwap)
+		}
+		traced = tracedRecord(rec, t)
+	}
+	if r.traceFlags.hypothesis {
+		h, err := test(ctx, p)
+		if err != nil {
+			return rec, err
+		}
+		if !r.traces() {
+			traced = askedRecord(rec, h.fact())
+		}
+		if traced.Hypothesis, err = json.Marshal(h); err != nil {
+			return rec, err
+		}
 	}
 	// Runs in one batch round differently: of two likeliest tokens the traced
 	// one may be the other.
-	if !average.Right(fact.Answer, t.Answer, said) {
+	if !average.Right(fact.Answer, traced.First, said) {
 		return rec, nil
 	}
-	return tracedRecord(rec, t), nil
+	return traced, nil
 }
 
 // continuation is the greedy continuation of a prompt, long enough to tell
@@ -71,33 +98,8 @@ func tracedRecord(r average.Record, t *trace.Result) average.Record {
 	if s := t.Severed; s != nil {
 		r.Severed = &average.Severed{Single: s.Single, MLPSevered: s.MLPSevered, AttnSevered: s.AttnSevered}
 	}
+	if d := t.LogitDifference; d != nil {
+		r.Logit = &average.Measure{Clean: d.Clean, Corrupted: d.Corrupted, Grids: average.Grids{Hidden: d.Hidden, MLP: d.MLP, Attn: d.Attn}}
+	}
 	return r
-}
-
-// noiseLevel is the noise's standard deviation, and where it is from.
-type noiseLevel struct {
-	figure float64
-	from   string
-}
-
-// noiseLevel measures the embeddings for a relative level: those of the
-// subjects of facts, or all where there are none.
-func (f *traceFlags) noiseLevel(ctx context.Context, m *llama.Model, level trace.Level, facts []average.Fact) (noiseLevel, error) {
-	if !level.Relative {
-		return noiseLevel{level.Value, "given"}, nil
-	}
-	if len(facts) == 0 {
-		d, err := trace.EmbeddingDeviation(ctx, f.model)
-		return noiseLevel{level.Value * d, fmt.Sprintf("%g times the deviation of the embedding table, %.4g", level.Value, d)}, err
-	}
-	var subjects []string
-	for _, fact := range facts {
-		subjects = append(subjects, fact.Subject)
-	}
-	tokens, err := trace.SubjectTokens(m, subjects)
-	if err != nil {
-		return noiseLevel{}, err
-	}
-	d, err := trace.SubjectDeviation(ctx, f.model, tokens)
-	return noiseLevel{level.Value * d, fmt.Sprintf("%g times the deviation of the embeddings of %d subjects' %d tokens, %.4g", level.Value, len(subjects), len(tokens), d)}, err
 }

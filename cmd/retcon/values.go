@@ -90,17 +90,21 @@ func (s *size) Set(text string) error {
 	return nil
 }
 
-// layers is the layer to edit: a number, or auto.
+// layers is the layer to edit: a number, auto, or trace.
 type layers struct {
-	list []int
-	auto bool
+	list  []int
+	auto  bool
+	trace bool
 }
 
-func (l *layers) Type() string { return "N|auto" }
+func (l *layers) Type() string { return "N|auto|trace" }
 
 func (l *layers) String() string {
-	if l.auto {
+	switch {
+	case l.auto:
 		return "auto"
+	case l.trace:
+		return "trace"
 	}
 	var s []string
 	for _, n := range l.list {
@@ -110,16 +114,17 @@ func (l *layers) String() string {
 }
 
 func (l *layers) Set(text string) error {
-	if text == "auto" {
-		*l = layers{auto: true}
+	switch text {
+	case "auto", "trace":
+		*l = layers{auto: text == "auto", trace: text == "trace"}
 		return nil
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if strings.Contains(text, ",") {
-		return fmt.Errorf("ROME edits one layer; give one number, or auto")
+		return fmt.Errorf("ROME edits one layer; give one number, auto or trace")
 	}
 	if err != nil || n < 0 {
-		return fmt.Errorf("give the number of a layer, from 0, or auto")
+		return fmt.Errorf("give the number of a layer, from 0, auto or trace")
 	}
 	*l = layers{list: []int{int(n)}}
 	return nil

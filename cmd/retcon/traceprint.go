@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	pictures "retcon/report"
+)
+
+// notes say how the trace was made.
+func (r *traceResult) notes() []string {
+	if r.Result == nil {
+		return nil
+	}
+	text := corruptionText(r.Corruption, r.Noise, r.NoiseFrom, r.Samples)
+	if r.SubjectSwap != "" {
+		text += fmt.Sprintf(": %q", r.PromptSwap)
+	}
+	out := []string{text}
+	if d := r.LogitDifference; d != nil && d.Foil != r.Answer {
+		out = append(out, fmt.Sprintf("logit difference: the logit of %q less that of %q, %.3f clean, %.3f corrupted", r.Answer, d.Foil, d.Clean, d.Corrupted))
+	}
+	return out
+}
+
+// printTrace prints the trace for people.
+func (a *app) printTrace(r *traceResult, page pictures.Page) error {
+	w, o := a.stdout, a.terminal()
+	if t := page.Trace; t != nil {
+		if err := pictures.WriteTerminal(w, *t, o); err != nil {
+			return err
+		}
+		for _, m := range t.Metrics {
+			m.Symmetric = o.Colour != pictures.NoColour // shades of text have no middle
+			fmt.Fprintln(w)
+			if err := pictures.WriteTerminal(w, t.Under(m), o); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(w, "\n%s\n%.1f s\n", strings.Join(r.notes(), "\n"), r.Seconds)
+	}
+	for i, s := range r.Hypothesis.sections(terminalRows) {
+		if i > 0 || page.Trace != nil {
+			fmt.Fprintln(w)
+		}
+		if err := pictures.WriteSectionTerminal(w, s, o); err != nil {
+			return err
+		}
+	}
+	if r.Hypothesis != nil {
+		fmt.Fprintln(w)
+	}
+	for _, text := range r.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", text)
+	}
+	for _, path := range []string{r.SVG, r.HTML} {
+		if path != "" {
+			fmt.Fprintf(w, "written: %s\n", path)
+		}
+	}
+	return nil
+}
