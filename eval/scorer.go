@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,11 @@ type Scorer struct {
 	Snippets *Snippets
 	// Text is what the stage OnText compares on.
 	Text *Text
+	// Constant says that the model stays the same from record to record: the
+	// text is then run once.
+	Constant bool
+
+	onText Values // of the text, once run on a constant model
 }
 
 // Result is what scoring a record gave.
@@ -115,7 +121,7 @@ func (j *Job) Score(ctx context.Context, base bool) (Result, error) {
 		case stage == OnText && base:
 			r.Values[Perplexity] = j.s.Text.Perplexity()
 		case stage == OnText:
-			err = j.s.Text.Compare(ctx, j.s.Model, r.Values)
+			err = j.s.compareText(ctx, r.Values)
 		}
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", stage, err)
@@ -123,4 +129,19 @@ func (j *Job) Score(ctx context.Context, base bool) (Result, error) {
 		r.Seconds[stage] = time.Since(start).Seconds()
 	}
 	return r, nil
+}
+
+func (s *Scorer) compareText(ctx context.Context, v Values) error {
+	made := s.onText
+	if made == nil {
+		made = Values{}
+		if err := s.Text.Compare(ctx, s.Model, made); err != nil {
+			return err
+		}
+		if s.Constant {
+			s.onText = made
+		}
+	}
+	maps.Copy(v, made)
+	return nil
 }
