@@ -109,11 +109,17 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 	if s.facts, err = factsOf(path, m.Info()); err != nil {
 		return err
 	}
+	layers := f.layers.of(m.Info(), h)
+	for _, l := range layers {
+		if n := m.Info().Layers; l >= n {
+			return usagef("--layer %d: %s has layers 0 to %d", l, filepath.Base(path), n-1)
+		}
+	}
 	if s.text, err = a.textOf(ctx, t, m); err != nil {
 		return err
 	}
 	defer s.text.Close()
-	for _, layer := range f.layers.of(m.Info(), h) {
+	for _, layer := range layers {
 		for _, kind := range f.covariances {
 			for _, method := range f.methods {
 				h := h
