@@ -15,7 +15,7 @@ import (
 
 // Text compares a model with its base on a text, cut into windows that are each
 // run alone. The base's logits are kept in a temporary file, so that they are
-// computed once and take no memory.
+// computed once and not held in memory.
 type Text struct {
 	windows [][]int32
 	tokens  int
