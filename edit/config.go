@@ -56,6 +56,14 @@ func DefaultCacheDir() string {
 	return filepath.Join(dir, "retcon")
 }
 
+// anyRequest reports a configuration without requests.
+func (c *Config) anyRequest() error {
+	if len(c.Requests) == 0 {
+		return errorf(ErrRequest, "there is nothing to edit")
+	}
+	return nil
+}
+
 func (c *Config) statsTime() time.Duration {
 	if c.StatsTime > 0 {
 		return c.StatsTime

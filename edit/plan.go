@@ -39,6 +39,9 @@ type Plan struct {
 func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 	s := &session{cfg: &cfg}
 	defer s.close()
+	if err := cfg.anyRequest(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}

@@ -75,9 +75,9 @@ func (r Request) resolve() (Fact, error) {
 		return f, err
 	}
 	f.Subject = subject
-	f.New = follow(f.Text, r.TargetNew)
+	f.New = Follow(f.Text, r.TargetNew)
 	if strings.TrimSpace(r.TargetTrue) != "" {
-		f.Old = follow(f.Text, r.TargetTrue)
+		f.Old = Follow(f.Text, r.TargetTrue)
 	}
 	return f, nil
 }
@@ -109,8 +109,8 @@ func (f *Fact) place(prompt, subject string) error {
 	return nil
 }
 
-// follow returns target with the space that belongs before it after text.
-func follow(text, target string) string {
+// Follow returns target with the space that belongs before it after text.
+func Follow(text, target string) string {
 	target = strings.TrimSpace(target)
 	last, _ := utf8.DecodeLastRuneInString(text)
 	first, _ := utf8.DecodeRuneInString(target)
@@ -137,9 +137,9 @@ func (r Request) name() string {
 	return name
 }
 
-// startsWith reports whether a continuation starts with the whole target: not
+// StartsWith reports whether a continuation starts with the whole target: not
 // with a longer word that the target begins.
-func startsWith(continuation, target string) bool {
+func StartsWith(continuation, target string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), strings.TrimSpace(target))
 	if !ok {
 		return false

@@ -36,6 +36,9 @@ type session struct {
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	s := &session{cfg: &cfg}
 	defer s.close()
+	if err := cfg.anyRequest(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
@@ -86,9 +89,6 @@ func (s *session) open(ctx context.Context) error {
 	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
 	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: "rome", Seed: cfg.HParams.Seed,
 		TypesChanged: []TypeChange{}, Warnings: []string{}}
-	if len(cfg.Requests) == 0 {
-		return errorf(ErrRequest, "there is nothing to edit")
-	}
 	var err error
 	if s.file, err = gguf.Open(cfg.Model); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *session) open(ctx context.Context) error {
 	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
 		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
 	}
-	print, err := fingerprint(s.file)
+	print, err := Fingerprint(s.file)
 	s.stats = &stats{cfg: cfg, model: s.model, print: print}
 	return err
 }

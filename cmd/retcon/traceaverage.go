@@ -176,7 +176,7 @@ func (a *app) traceFacts(ctx context.Context, f *traceFlags, m *engine.Model, fa
 
 // openResults starts the results, or goes on with those that are there.
 func (f *traceFlags) openResults(m *engine.Model, facts []average.Fact, noise noiseLevel) (*average.Results, error) {
-	print, err := edit.Fingerprint(m.Info().Path)
+	print, err := edit.FingerprintFile(m.Info().Path)
 	if err != nil {
 		return nil, err
 	}
