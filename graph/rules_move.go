@@ -122,10 +122,10 @@ func reverseGetRows(b *gradient, _ ID, n Node, g ID) error {
 		r.rows[i] = -1
 	}
 	for i, row := range picked {
-		if row < 0 {
+		if row == -1 {
 			continue
 		}
-		if row >= rows.Ne[1] || r.rows[row] >= 0 {
+		if row < 0 || row >= rows.Ne[1] || r.rows[row] >= 0 {
 			return fmt.Errorf("%w: %q picks row %d twice or past the end", ErrGraph, n.Name, row)
 		}
 		r.rows[row] = int64(i)
