@@ -147,23 +147,26 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 // transposes keeps the weights' transposes as the policy says, if at least
 // half the memory is left for values.
 func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
-	types := []graph.Type{graph.F32}
-	if m.opts.Transpose == TransposeAuto {
-		if fastBF16() {
-			types = []graph.Type{graph.BF16}
-		} else {
-			types = []graph.Type{graph.F32, graph.BF16}
-		}
-	}
 	if m.opts.Transpose == TransposeNever {
 		return nil, nil
 	}
-	for _, t := range types {
+	for _, t := range m.transposeTypes() {
 		if replay.TransposeBytes(v.Slice(), t) <= m.opts.Memory/2 {
 			return replay.Transpose(ctx, c, v.Slice(), t)
 		}
 	}
 	return nil, nil
+}
+
+// transposeTypes are the types to keep transposes in, best first.
+func (m *Model) transposeTypes() []graph.Type {
+	switch {
+	case m.opts.Transpose != TransposeAuto:
+		return []graph.Type{graph.F32}
+	case fastBF16():
+		return []graph.Type{graph.BF16}
+	}
+	return []graph.Type{graph.F32, graph.BF16}
 }
 
 // fastBF16 reports whether this machine multiplies BF16 faster than F32.

@@ -31,9 +31,9 @@ type Quantizer interface {
 }
 
 // gateAndUpBiases and upBiases are the architectures whose biases llama.cpp
-// loads where a layer has them.
+// loads, and uses, where a layer has them.
 var (
-	gateAndUpBiases = []string{"deci", "granite", "granitemoe", "granite_swa", "llada", "llama", "minicpm", "mistral3", "refact"}
+	gateAndUpBiases = []string{"deci", "granite", "granitemoe", "granite_swa", "llama", "minicpm", "mistral3"}
 	upBiases        = []string{"mpt", "nemotron"}
 )
 
