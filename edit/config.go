@@ -17,6 +17,9 @@ type Config struct {
 	Quantizer Quantizer
 	Requests  []Request
 	HParams   HParams
+	// Method is MethodROME, also if empty, or MethodTPatcher, which Patch is for.
+	Method string
+	Patch  PatchConfig
 
 	// Corpus is a text file for the key statistics. Without it the model
 	// writes the text, in at most StatsTime (0 is ten minutes).

@@ -27,7 +27,8 @@ type session struct {
 	res      *Result
 	edits    []*Edit // the ones that are to be written
 	updates  []Update
-	earlier  int // edits in the file's history
+	earlier  int           // edits in the file's history
+	patches  *patchSession // of T-Patcher
 }
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
@@ -87,7 +88,7 @@ func (s *session) open(ctx context.Context) error {
 	cfg := s.cfg
 	s.solvers, s.made = map[int]covariance.Solver{}, map[int]Stats{}
 	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
-	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: "rome", Seed: cfg.HParams.Seed,
+	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: cfg.method(), Seed: cfg.HParams.Seed,
 		TypesChanged: []TypeChange{}, Warnings: []string{}}
 	var err error
 	if s.file, err = gguf.Open(cfg.Model); err != nil {
@@ -166,6 +167,9 @@ func (s *session) solver(ctx context.Context, layer int) (covariance.Solver, err
 }
 
 func (s *session) run(ctx context.Context) error {
+	if s.cfg.method() == MethodTPatcher {
+		return s.patch(ctx)
+	}
 	if err := s.ask(ctx); err != nil {
 		return err
 	}
