@@ -98,48 +98,54 @@ void rc_memory_copy(rc_context * c, int32_t from, int32_t to, int32_t p0, int32_
     llama_memory_seq_cp(llama_get_memory(c->ctx), from, to, p0, p1);
 }
 
-int rc_decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, const int32_t * seq, const int8_t * logits, char * err) {
-    return rc::guard(err, [&] {
-        c->output_row.clear();
-        std::vector<int32_t> n_seq(n, 1), ids(seq, seq + n);
-        std::vector<int32_t *> seq_ids(n);
-        std::vector<int8_t> want(logits, logits + n);
-        for (int32_t i = 0; i < n; i++) {
-            seq_ids[i] = &ids[i];
-        }
-        llama_batch batch = {};
-        batch.n_tokens = n;
-        batch.token = const_cast<int32_t *>(tokens);
-        batch.pos = const_cast<int32_t *>(pos);
-        batch.n_seq_id = n_seq.data();
-        batch.seq_id = seq_ids.data();
-        batch.logits = want.data();
+// n_seq[i] of the ids in seq, one token's after the other's, are those of token i.
+static void decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, std::vector<int32_t> n_seq, const int32_t * seq, const int8_t * logits) {
+    c->output_row.clear();
+    std::vector<int8_t> want(logits, logits + n);
+    std::vector<int32_t *> seq_ids(n);
+    for (int32_t i = 0; i < n; seq += n_seq[i++]) {
+        seq_ids[i] = const_cast<int32_t *>(seq);
+    }
+    llama_batch batch = {};
+    batch.n_tokens = n;
+    batch.token = const_cast<int32_t *>(tokens);
+    batch.pos = const_cast<int32_t *>(pos);
+    batch.n_seq_id = n_seq.data();
+    batch.seq_id = seq_ids.data();
+    batch.logits = want.data();
 
-        c->hooks->begin();
-        int rc = llama_decode(c->ctx, batch);
-        if (rc == 2 && c->stop.sketch && !c->stop.on) {
-            return; // its graph was all that was wanted
+    c->hooks->begin();
+    int rc = llama_decode(c->ctx, batch);
+    if (rc == 2 && c->stop.sketch && !c->stop.on) {
+        return; // its graph was all that was wanted
+    }
+    if (c->stop.on || rc == 2) {
+        rc::fail(RC_CANCELLED, "decoding was cancelled");
+    }
+    if (rc == 1) {
+        rc::fail(RC_NO_MEMORY, "no room in the KV cache for %d more tokens (%u cells)", n, llama_n_ctx(c->ctx));
+    }
+    if (rc != 0) {
+        rc::fail(RC_FAILED, "llama.cpp cannot decode the batch (code %d)", rc);
+    }
+    if (!c->hooks->error.empty()) {
+        rc::fail(RC_INVALID, "%s", c->hooks->error.c_str());
+    }
+    llama_synchronize(c->ctx);
+    c->output_row.assign(n, -1);
+    for (int32_t i = 0, row = 0; i < n; i++) {
+        if (want[i]) {
+            c->output_row[i] = row++;
         }
-        if (c->stop.on || rc == 2) {
-            rc::fail(RC_CANCELLED, "decoding was cancelled");
-        }
-        if (rc == 1) {
-            rc::fail(RC_NO_MEMORY, "no room in the KV cache for %d more tokens (%u cells)", n, llama_n_ctx(c->ctx));
-        }
-        if (rc != 0) {
-            rc::fail(RC_FAILED, "llama.cpp cannot decode the batch (code %d)", rc);
-        }
-        if (!c->hooks->error.empty()) {
-            rc::fail(RC_INVALID, "%s", c->hooks->error.c_str());
-        }
-        llama_synchronize(c->ctx);
-        c->output_row.assign(n, -1);
-        for (int32_t i = 0, row = 0; i < n; i++) {
-            if (want[i]) {
-                c->output_row[i] = row++;
-            }
-        }
-    });
+    }
+}
+
+int rc_decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, const int32_t * seq, const int8_t * logits, char * err) {
+    return rc::guard(err, [&] { decode(c, n, tokens, pos, std::vector<int32_t>(n, 1), seq, logits); });
+}
+
+int rc_decode_shared(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, const int32_t * n_seq, const int32_t * seq, const int8_t * logits, char * err) {
+    return rc::guard(err, [&] { decode(c, n, tokens, pos, std::vector<int32_t>(n_seq, n_seq + n), seq, logits); });
 }
 
 static const float * logits_of(rc_context * c, int32_t i) {
@@ -159,29 +165,41 @@ int rc_logits(rc_context * c, int32_t i, float * dst, char * err) {
     });
 }
 
-int rc_log_probs(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, char * err) {
-    return rc::guard(err, [&] {
-        const int32_t n_vocab = llama_vocab_n_tokens(c->model->vocab);
-        double log_sum = 0;
-        for (int32_t j = 0; j < n; j++) {
-            const float * row = logits_of(c, i[j]);
-            if (token[j] < 0 || token[j] >= n_vocab) {
-                rc::fail(RC_INVALID, "token %d is not in the vocabulary", token[j]);
-            }
-            if (j == 0 || i[j] != i[j - 1]) {
-                float top = row[0];
-                for (int32_t k = 1; k < n_vocab; k++) {
-                    top = row[k] > top ? row[k] : top;
-                }
-                double sum = 0;
-                for (int32_t k = 0; k < n_vocab; k++) {
-                    sum += expf(row[k] - top);
-                }
-                log_sum = top + log(sum);
-            }
-            dst[j] = row[token[j]] - log_sum;
+// For n pairs, those of one row side by side: log p(token[j]) after token i[j]
+// to dst and, where first is not null, whether no other token is likelier.
+static void predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first) {
+    const int32_t n_vocab = llama_vocab_n_tokens(c->model->vocab);
+    double log_sum = 0;
+    float top = 0;
+    for (int32_t j = 0; j < n; j++) {
+        const float * row = logits_of(c, i[j]);
+        if (token[j] < 0 || token[j] >= n_vocab) {
+            rc::fail(RC_INVALID, "token %d is not in the vocabulary", token[j]);
         }
-    });
+        if (j == 0 || i[j] != i[j - 1]) {
+            top = row[0];
+            for (int32_t k = 1; k < n_vocab; k++) {
+                top = row[k] > top ? row[k] : top;
+            }
+            double sum = 0;
+            for (int32_t k = 0; k < n_vocab; k++) {
+                sum += expf(row[k] - top);
+            }
+            log_sum = top + log(sum);
+        }
+        dst[j] = row[token[j]] - log_sum;
+        if (first != nullptr) {
+            first[j] = row[token[j]] == top;
+        }
+    }
+}
+
+int rc_log_probs(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, char * err) {
+    return rc::guard(err, [&] { predictions(c, n, i, token, dst, nullptr); });
+}
+
+int rc_predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first, char * err) {
+    return rc::guard(err, [&] { predictions(c, n, i, token, dst, first); });
 }
 
 int rc_adapter_new(rc_adapter ** out, rc_model * m, const void * bytes, size_t n, char * err) {

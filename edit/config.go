@@ -17,6 +17,9 @@ type Config struct {
 	Quantizer Quantizer
 	Requests  []Request
 	HParams   HParams
+	// Method is MethodROME, also if empty, or MethodTPatcher, which Patch is for.
+	Method string
+	Patch  PatchConfig
 
 	// Locate, if not nil, chooses the layer, in place of HParams.Layers and
 	// HParams.Auto.
@@ -58,6 +61,14 @@ func DefaultCacheDir() string {
 		return ""
 	}
 	return filepath.Join(dir, "retcon")
+}
+
+// anyRequest reports a configuration without requests.
+func (c *Config) anyRequest() error {
+	if len(c.Requests) == 0 {
+		return errorf(ErrRequest, "there is nothing to edit")
+	}
+	return nil
 }
 
 func (c *Config) statsTime() time.Duration {

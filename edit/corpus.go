@@ -51,6 +51,58 @@ func corpusTexts(m Model, path string, keys int64) ([][]int32, error) {
 	return out, nil
 }
 
+// pieceTokens is the length of a text of a corpus that is taken in pieces.
+const pieceTokens = 128
+
+// spreadPieces reads pieces of a corpus, evenly spread over all of it, so that
+// they speak of as many things as it does: enough for so many tokens.
+func spreadPieces(path string, tokens int) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	const most = 24 * pieceTokens // bytes, in any language
+	n := int64(tokens+pieceTokens-1) / pieceTokens
+	var out []string
+	for i := range n {
+		at := i * st.Size() / n
+		b := make([]byte, min(most, st.Size()-at, max(st.Size()/n, 1)))
+		if _, err := f.ReadAt(b, at); err != nil {
+			return nil, err
+		}
+		text := strings.ToValidUTF8(string(b), "")
+		if i > 0 { // begin with a whole word
+			_, text, _ = strings.Cut(text, " ")
+		}
+		out = append(out, text)
+	}
+	return out, nil
+}
+
+// spreadTexts are pieces of a corpus as tokens, about so many in all.
+func spreadTexts(m Model, path string, want int) ([][]int32, error) {
+	pieces, err := spreadPieces(path, want)
+	if err != nil {
+		return nil, err
+	}
+	var out [][]int32
+	for _, p := range pieces {
+		tokens, err := m.Tokenize(p, false)
+		if err != nil {
+			return nil, err
+		}
+		if len(tokens) > 0 {
+			out = append(out, ids(tokens[:min(len(tokens), pieceTokens)]))
+		}
+	}
+	return out, nil
+}
+
 // openers begin the texts that a model writes itself.
 var openers = strings.Fields("The In A On It When This He She They We After There For At As If From During One Many Some Most " +
 	"With By An His Her Its Two New What How Why To Of All No While Since Before Today Once")

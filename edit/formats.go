@@ -37,6 +37,26 @@ func ReadRequests(path string) ([]Request, error) {
 // Keys that are not needed are ignored. Errors wrap ErrRequest and name the
 // record.
 func ParseRequests(r io.Reader) ([]Request, error) {
+	var out []Request
+	err := EachRecord(r, func(n int, data json.RawMessage) error {
+		req, err := ParseRequest(data)
+		if err != nil {
+			return err
+		}
+		req.Record = n
+		out = append(out, req)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// EachRecord hands fn the records of a JSON array, or of JSON values one after
+// the other, in turn; n counts from 1. Errors, those of fn too, wrap ErrRequest
+// or come as a RecordError. A stream without records is an error.
+func EachRecord(r io.Reader, fn func(n int, data json.RawMessage) error) error {
 	in := bufio.NewReader(r)
 	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\ufeff")) {
 		in.Discard(3)
@@ -44,38 +64,45 @@ func ParseRequests(r io.Reader) ([]Request, error) {
 	dec := json.NewDecoder(in)
 	array, err := startsArray(in)
 	if err != nil {
-		return nil, errorf(ErrRequest, "there are no requests: %v", err)
+		return errorf(ErrRequest, "there are no requests: %v", err)
 	}
 	if array {
 		dec.Token()
 	}
-	var out []Request
+	n := 0
 	for !array || dec.More() {
-		var rec record
-		err := dec.Decode(&rec)
+		var data json.RawMessage
+		err := dec.Decode(&data)
 		if !array && errors.Is(err, io.EOF) {
 			break
 		}
-		n := len(out) + 1
+		n++
 		if err != nil {
-			return nil, &RecordError{n, errorf(ErrRequest, "it is not a JSON record: %v", err)}
+			return &RecordError{n, errorf(ErrRequest, "it is not a JSON record: %v", err)}
 		}
-		req, err := rec.request()
-		if err != nil {
-			return nil, &RecordError{n, err}
+		if err := fn(n, data); err != nil {
+			return &RecordError{n, err}
 		}
-		req.Record = n
-		out = append(out, req)
 	}
 	if array {
 		if _, err := dec.Token(); err != nil {
-			return nil, errorf(ErrRequest, "the list ends after %d requests: %v", len(out), err)
+			return errorf(ErrRequest, "the list ends after %d requests: %v", n, err)
 		}
 	}
-	if len(out) == 0 {
-		return nil, errorf(ErrRequest, "there are no requests in it")
+	if n == 0 {
+		return errorf(ErrRequest, "there are no requests in it")
 	}
-	return out, nil
+	return nil
+}
+
+// ParseRequest reads one record in any of the formats of ParseRequests. Its
+// errors wrap ErrRequest and name the field.
+func ParseRequest(data []byte) (Request, error) {
+	var rec record
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return Request{}, errorf(ErrRequest, "it is not a JSON record: %v", err)
+	}
+	return rec.request()
 }
 
 func startsArray(in *bufio.Reader) (bool, error) {

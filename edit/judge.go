@@ -54,7 +54,7 @@ func judgeOutcome(f Fact, before, after Outcome) (refusals []string) {
 	switch {
 	case !(after.LogProb > before.LogProb):
 		refusals = append(refusals, fmt.Sprintf("the target is no likelier than before (%.3g, was %.3g)", after.Probability, before.Probability))
-	case !after.Success && !startsWith(after.Completion, f.New):
+	case !after.Success && !StartsWith(after.Completion, f.New):
 		refusals = append(refusals, fmt.Sprintf("the model still says %q (the target is at %.3g, was %.3g); try more --steps, another --layer or --layer auto",
 			strings.TrimSpace(after.Completion), after.Probability, before.Probability))
 	case !after.Success:

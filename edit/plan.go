@@ -9,28 +9,29 @@ import (
 
 // Plan is what Run would do.
 type Plan struct {
-	Schema      int      `json:"schema"`
-	Model       string   `json:"model"`
-	Method      string   `json:"method"`
-	Arch        string   `json:"architecture"`
-	Layer       int      `json:"layer"`
-	LayerFrom   string   `json:"layer_from"`
-	Tensor      string   `json:"tensor"`
-	Type        string   `json:"type"`
-	Shape       string   `json:"shape"`
-	TensorBytes int64    `json:"tensor_bytes"`
-	Requests    int      `json:"requests"`
-	Tokens      int      `json:"tokens"` // of the rows of one step
-	Covariance  string   `json:"covariance"`
-	StatsCached bool     `json:"stats_cached"`
-	StatsKeys   int64    `json:"stats_keys"`
-	StatsBytes  int64    `json:"stats_bytes"`
-	OutputBytes int64    `json:"output_bytes,omitempty"`
-	LoRABytes   int64    `json:"lora_bytes,omitempty"`
-	MemoryBytes int64    `json:"memory_bytes"` // beyond the model file, without the replay
-	Seconds     float64  `json:"seconds"`      // estimated, all requests
-	StatsTime   float64  `json:"stats_seconds"`
-	Warnings    []string `json:"warnings"`
+	Schema      int         `json:"schema"`
+	Model       string      `json:"model"`
+	Method      string      `json:"method"`
+	Arch        string      `json:"architecture"`
+	Layer       int         `json:"layer"`
+	LayerFrom   string      `json:"layer_from"`
+	Tensor      string      `json:"tensor"`
+	Type        string      `json:"type"`
+	Shape       string      `json:"shape"`
+	TensorBytes int64       `json:"tensor_bytes"`
+	Requests    int         `json:"requests"`
+	Tokens      int         `json:"tokens"` // of the rows of one step
+	Covariance  string      `json:"covariance"`
+	StatsCached bool        `json:"stats_cached"`
+	StatsKeys   int64       `json:"stats_keys"`
+	StatsBytes  int64       `json:"stats_bytes"`
+	OutputBytes int64       `json:"output_bytes,omitempty"`
+	LoRABytes   int64       `json:"lora_bytes,omitempty"`
+	MemoryBytes int64       `json:"memory_bytes"` // beyond the model file, without the replay
+	Seconds     float64     `json:"seconds"`      // estimated, all requests
+	StatsTime   float64     `json:"stats_seconds"`
+	Room        *RoomReport `json:"room,omitempty"` // T-Patcher
+	Warnings    []string    `json:"warnings"`
 }
 
 // MakePlan checks everything that Run checks before it computes, measures how
@@ -39,8 +40,14 @@ type Plan struct {
 func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 	s := &session{cfg: &cfg}
 	defer s.close()
+	if err := cfg.anyRequest(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.method() == MethodTPatcher {
+		return s.planPatches(ctx)
 	}
 	h := cfg.HParams
 	layer := h.layer(s.info)

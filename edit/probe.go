@@ -74,7 +74,7 @@ func (p *probe) run(ctx context.Context, m Model) (Outcome, error) {
 	o.Completion = m.Text(said[0])
 	o.LogProb = sum(logs[0])
 	o.Probability = math.Exp(o.LogProb)
-	o.Success = startsWith(o.Completion, p.want)
+	o.Success = StartsWith(o.Completion, p.want)
 	if len(logs) > 1 {
 		o.old = sum(logs[1]) / float64(len(logs[1]))
 		o.Success = o.Success && o.LogProb/float64(len(logs[0])) > o.old

@@ -137,9 +137,9 @@ func (r Request) name() string {
 	return name
 }
 
-// startsWith reports whether a continuation starts with the whole target: not
+// StartsWith reports whether a continuation starts with the whole target: not
 // with a longer word that the target begins.
-func startsWith(continuation, target string) bool {
+func StartsWith(continuation, target string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), strings.TrimSpace(target))
 	if !ok {
 		return false

@@ -99,7 +99,7 @@ func TestStartsWith(t *testing.T) {
 		{" Rome, Italy", "Rome", true}, {"Rome", " Rome", true}, {" Romeo", "Rome", false}, {" In Rome", "Rome", false},
 		{" 罗马城", "罗马", true}, {" New York is", "New York", true}, {" New", "New York", false}, {" 1996.", "1996", true}, {" 19967", "1996", false},
 	} {
-		if got := startsWith(c.said, c.target); got != c.want {
+		if got := StartsWith(c.said, c.target); got != c.want {
 			t.Errorf("%q starts with %q: %v", c.said, c.target, got)
 		}
 	}

@@ -26,6 +26,9 @@ type Result struct {
 	TypesChanged []TypeChange `json:"types_changed"`
 	Warnings     []string     `json:"warnings"`
 
+	Room   *RoomReport   `json:"room,omitempty"`   // T-Patcher: where the neurons went
+	Memory *MemoryReport `json:"memory,omitempty"` // T-Patcher: what they leave alone
+
 	LoadSeconds  float64 `json:"load_seconds"`
 	StatsSeconds float64 `json:"stats_seconds"`
 	Seconds      float64 `json:"seconds"` // from k* to Delta, all requests
@@ -47,6 +50,8 @@ type Edit struct {
 	Written *Outcome     `json:"written,omitempty"` // on the written model
 	Update  UpdateReport `json:"update"`
 	Losses  []StepLoss   `json:"losses,omitempty"`
+	// Patches are T-Patcher's neurons, one for each token that was wrong.
+	Patches []PatchReport `json:"patches,omitempty"`
 	// Error is why the request was left out or would have been refused.
 	Error string `json:"error,omitempty"`
 

@@ -27,7 +27,8 @@ type session struct {
 	res      *Result
 	edits    []*Edit // the ones that are to be written
 	updates  []Update
-	earlier  int // edits in the file's history
+	earlier  int           // edits in the file's history
+	patches  *patchSession // of T-Patcher
 }
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
@@ -36,6 +37,9 @@ type session struct {
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	s := &session{cfg: &cfg}
 	defer s.close()
+	if err := cfg.anyRequest(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
@@ -84,11 +88,8 @@ func (s *session) open(ctx context.Context) error {
 	cfg := s.cfg
 	s.solvers, s.made = map[int]covariance.Solver{}, map[int]Stats{}
 	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
-	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: "rome", Seed: cfg.HParams.Seed,
+	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: cfg.method(), Seed: cfg.HParams.Seed,
 		TypesChanged: []TypeChange{}, Warnings: []string{}}
-	if len(cfg.Requests) == 0 {
-		return errorf(ErrRequest, "there is nothing to edit")
-	}
 	var err error
 	if s.file, err = gguf.Open(cfg.Model); err != nil {
 		return err
@@ -121,7 +122,7 @@ func (s *session) open(ctx context.Context) error {
 	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
 		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
 	}
-	print, err := fingerprint(s.file)
+	print, err := Fingerprint(s.file)
 	s.stats = &stats{cfg: cfg, model: s.model, print: print}
 	return err
 }
@@ -166,6 +167,9 @@ func (s *session) solver(ctx context.Context, layer int) (covariance.Solver, err
 }
 
 func (s *session) run(ctx context.Context) error {
+	if s.cfg.method() == MethodTPatcher {
+		return s.patch(ctx)
+	}
 	if err := s.ask(ctx); err != nil {
 		return err
 	}

@@ -34,6 +34,12 @@ const (
 // is cut in windows, each decoded twice, so that logits of one window only are
 // held: at most sideMemory bytes. The model is left with after applied.
 func sideEffects(ctx context.Context, m Model, before, after []Update, text string, progress func(done, total int64)) (SideEffects, error) {
+	return compareModels(ctx, m, func() error { return m.Apply(before) }, func() error { return m.Apply(after) }, text, progress)
+}
+
+// compareModels compares a model as before and as after leave it on a text, as
+// sideEffects does.
+func compareModels(ctx context.Context, m Model, before, after func() error, text string, progress func(done, total int64)) (SideEffects, error) {
 	var s SideEffects
 	all, err := m.Tokenize(text, false)
 	if err != nil {
@@ -54,13 +60,13 @@ func sideEffects(ctx context.Context, m Model, before, after []Update, text stri
 		s.KL /= float64(s.Tokens)
 		s.SameTop1 /= float64(s.Tokens)
 	}
-	return s, m.Apply(after)
+	return s, after()
 }
 
 // window adds one window's sums.
-func (s *SideEffects) window(ctx context.Context, m Model, before, after []Update, tokens []int32) error {
+func (s *SideEffects) window(ctx context.Context, m Model, before, after func() error, tokens []int32) error {
 	base := make([][]float32, len(tokens))
-	if err := m.Apply(before); err != nil {
+	if err := before(); err != nil {
 		return err
 	}
 	err := m.Logits(ctx, tokens, func(pos int, logits []float32) error {
@@ -70,7 +76,7 @@ func (s *SideEffects) window(ctx context.Context, m Model, before, after []Updat
 	if err != nil {
 		return err
 	}
-	if err := m.Apply(after); err != nil {
+	if err := after(); err != nil {
 		return err
 	}
 	return m.Logits(ctx, tokens, func(pos int, logits []float32) error {

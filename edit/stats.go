@@ -208,10 +208,10 @@ func (h *healing) Solve(ctx context.Context, dst, b []float64) error {
 	return h.fresh.Solve(ctx, dst, b)
 }
 
-// fingerprint identifies a model's weights without reading all of them: keys,
+// Fingerprint identifies a model's weights without reading all of them: keys,
 // shapes, and three pieces of each tensor. An edit of any tensor changes all of
 // its rows, and so the fingerprint.
-func fingerprint(f *gguf.File) (string, error) {
+func Fingerprint(f *gguf.File) (string, error) {
 	sum := sha256.New()
 	for _, kv := range f.KV {
 		if !strings.HasPrefix(kv.Key, "retcon.") && !strings.HasPrefix(kv.Key, "general.") {

@@ -60,7 +60,7 @@ func (m *Model) generateGroup(ctx context.Context, prompts, out [][]int32, n, to
 		return err
 	}
 	logits := make([]float32, m.info.Vocab)
-	d := decoder{c: c}
+	d := decoder{m: m, c: c}
 	sample := func(row int) func(i int) error {
 		return func(i int) error {
 			if err := c.Logits(logits, i); err != nil {

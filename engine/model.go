@@ -36,6 +36,7 @@ type Model struct {
 	applied *llama.Adapter   // the adapter of updates
 	scratch *llama.Context
 	places  *places
+	patches *patchState // once asked for
 }
 
 var _ edit.Model = (*Model)(nil)
@@ -99,6 +100,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closeScratch()
+	m.closeHeads()
 	m.applied.Close()
 	m.applied = nil
 	for _, a := range m.loaded {

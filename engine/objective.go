@@ -146,23 +146,26 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 // transposes keeps the weights' transposes as the policy says, if at least
 // half the memory is left for values.
 func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
-	types := []graph.Type{graph.F32}
-	if m.opts.Transpose == TransposeAuto {
-		if t, ok := replay.FastType(); ok {
-			types = []graph.Type{t}
-		} else {
-			types = []graph.Type{graph.F32, graph.BF16}
-		}
-	}
 	if m.opts.Transpose == TransposeNever {
 		return nil, nil
 	}
-	for _, t := range types {
+	for _, t := range m.transposeTypes() {
 		if replay.TransposeBytes(v.Slice(), t) <= m.opts.Memory/2 {
 			return replay.Transpose(ctx, c, v.Slice(), t)
 		}
 	}
 	return nil, nil
+}
+
+// transposeTypes are the types to keep transposes in, best first.
+func (m *Model) transposeTypes() []graph.Type {
+	if m.opts.Transpose != TransposeAuto {
+		return []graph.Type{graph.F32}
+	}
+	if t, ok := replay.FastType(); ok {
+		return []graph.Type{t}
+	}
+	return []graph.Type{graph.F32, graph.BF16}
 }
 
 // valueRows gives a group's suffixes their sequences.

@@ -39,7 +39,7 @@ func (m *Model) scoreGroup(ctx context.Context, rows []edit.Scored, out [][]floa
 	if err != nil {
 		return err
 	}
-	d := decoder{c: c}
+	d := decoder{m: m, c: c}
 	for seq, r := range rows {
 		// the last token predicts nothing that is asked for
 		for pos, t := range r.Tokens[:len(r.Tokens)-1] {
@@ -57,6 +57,7 @@ func (m *Model) scoreGroup(ctx context.Context, rows []edit.Scored, out [][]floa
 
 // decoder collects tokens into batches and calls back for each row of logits.
 type decoder struct {
+	m     *Model // whose patches count, nil for none
 	c     *llama.Context
 	batch llama.Batch
 	then  []func(i int) error // one a row of logits
@@ -83,7 +84,7 @@ func (d *decoder) flush(ctx context.Context) error {
 	if d.batch.Len() == 0 {
 		return nil
 	}
-	if err := d.c.Decode(ctx, &d.batch); err != nil {
+	if err := d.m.decode(ctx, d.c, &d.batch); err != nil {
 		return err
 	}
 	for i, then := range d.then {
@@ -114,7 +115,7 @@ func (m *Model) Logits(ctx context.Context, tokens []int32, fn func(pos int, log
 	if err != nil {
 		return err
 	}
-	d := decoder{c: c}
+	d := decoder{m: m, c: c}
 	logits := make([]float32, m.info.Vocab)
 	for pos, t := range tokens {
 		then := func(i int) error {

@@ -29,6 +29,9 @@ type Local struct {
 	Consts   []Const // masks and row indices
 	Prefixes []Prefix
 	Shared   []Shared // of a ragged batch
+	// Picked holds, for each of a ragged batch's row indices, those whose
+	// gradient counts, -1 for the others.
+	Picked map[ID][]int64
 }
 
 // notLocal reports a graph whose attention is not of the form that

@@ -39,14 +39,25 @@ func LocaliseRagged(s *Slice, r Ragged, values Values, mask func(id ID) []float3
 	return localise(s, Rows{r.Runs, r.Length}, &r, values, mask)
 }
 
-// rowsOf picks rows of x [channels, ...] by index.
-func (r *Ragged) rowsOf(l *localiser, x ID, channels int64, index []int32, name string) ID {
+// rowsOf picks rows of x [channels, ...] by index. counts says of which places
+// the gradient counts.
+func (r *Ragged) rowsOf(l *localiser, x ID, channels int64, index []int32, name string, counts func(place int) bool) ID {
 	b := l.b()
 	idx, ok := l.masks[name]
 	if !ok {
 		idx = b.Input(I32, Shape2(int64(len(index)), 1), name)
 		l.local.Consts = append(l.local.Consts, Const{Node: idx, I32: index})
 		l.masks[name] = idx
+		picked := make([]int64, len(index))
+		for i, row := range index {
+			if picked[i] = int64(row); !counts(i) {
+				picked[i] = -1
+			}
+		}
+		if l.local.Picked == nil {
+			l.local.Picked = map[ID][]int64{}
+		}
+		l.local.Picked[idx] = picked
 	}
 	return b.GetRows(b.Reshape(x, Shape2(channels, b.Node(x).Elements()/channels)), idx)
 }
@@ -55,7 +66,10 @@ func (r *Ragged) rowsOf(l *localiser, x ID, channels int64, index []int32, name 
 func (r *Ragged) queries(l *localiser, q ID) ID {
 	b := l.b()
 	n := *b.Node(q)
-	rows := r.rowsOf(l, q, n.Ne[0]*n.Ne[1], r.Query, "query rows")
+	// a place before a run's begin repeats a row, and nothing reads it
+	rows := r.rowsOf(l, q, n.Ne[0]*n.Ne[1], r.Query, "query rows", func(place int) bool {
+		return r.Out[r.Query[place]] == int32(place)
+	})
 	return b.Reshape(rows, [4]int64{n.Ne[0], n.Ne[1], int64(r.Length), int64(r.Runs)})
 }
 
@@ -70,7 +84,12 @@ func (r *Ragged) sequences(l *localiser, own ID, d, heads int64) ID {
 		all = b.Concat(s.Base, s.Own, 1)
 	}
 	l.local.Shared = append(l.local.Shared, s)
-	rows := r.rowsOf(l, all, channels, r.Keys, "key rows")
+	// runs share the base's rows, which are constants, and padding is masked
+	rows := r.rowsOf(l, all, channels, r.Keys, "key rows", func(place int) bool {
+		own := r.Keys[place] - int32(r.Base)
+		token := place % r.Padded
+		return own >= 0 && token < r.Length && r.Out[own] == int32(place/r.Padded*r.Length+token)
+	})
 	return b.Reshape(rows, [4]int64{d, heads, int64(r.Padded), int64(r.Runs)})
 }
 
@@ -86,5 +105,5 @@ func (r *Ragged) localMask(l *localiser, mask []float32) ID {
 func (r *Ragged) flatten(l *localiser, x ID, ne [4]int64) ID {
 	b := l.b()
 	n := *b.Node(x)
-	return b.Reshape(r.rowsOf(l, x, n.Ne[0]*n.Ne[1], r.Out, "output rows"), ne)
+	return b.Reshape(r.rowsOf(l, x, n.Ne[0]*n.Ne[1], r.Out, "output rows", func(int) bool { return true }), ne)
 }

@@ -106,7 +106,8 @@ func reversePad(b *gradient, _ ID, n Node, g ID) error {
 	return nil
 }
 
-// reverseGetRows puts the rows of g back where they were picked.
+// reverseGetRows puts the rows of g back where they were picked. A row that is
+// known as -1 does not count: its gradient is zero, or not wanted.
 func reverseGetRows(b *gradient, _ ID, n Node, g ID) error {
 	src := n.Src[0]
 	if !b.wants(src) {
@@ -121,6 +122,9 @@ func reverseGetRows(b *gradient, _ ID, n Node, g ID) error {
 		r.rows[i] = -1
 	}
 	for i, row := range picked {
+		if row == -1 {
+			continue
+		}
 		if row < 0 || row >= rows.Ne[1] || r.rows[row] >= 0 {
 			return fmt.Errorf("%w: %q picks row %d twice or past the end", ErrGraph, n.Name, row)
 		}

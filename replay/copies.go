@@ -16,12 +16,15 @@ type Copies struct {
 	budget int64
 	bytes  int64
 	of     map[uint64]*llama.Store // by the weight's handle
+	turned map[uint64]*Transposed  // a transpose each
+	parent *Copies                 // whose copies these are
+	except int64                   // weights of so many rows are not copied
 }
 
 // NewCopies makes room for copies of type F32, F16 or BF16 of at most budget
 // bytes.
 func NewCopies(c *llama.Context, t graph.Type, budget int64) *Copies {
-	return &Copies{ctx: c, typ: t, budget: budget, of: map[uint64]*llama.Store{}}
+	return &Copies{ctx: c, typ: t, budget: budget, of: map[uint64]*llama.Store{}, turned: map[uint64]*Transposed{}}
 }
 
 // use lets the products of a slice use copies, making those that fit.
@@ -29,12 +32,16 @@ func (c *Copies) use(ctx context.Context, s *graph.Slice) error {
 	if c == nil {
 		return nil
 	}
+	from := c
+	if c.parent != nil {
+		from = c.parent
+	}
 	for _, id := range weightsOf(s) {
 		w := s.Node(id)
-		if w.Type.Size() != 0 {
+		if w.Type.Size() != 0 || w.Ne[1] == c.except {
 			continue // not quantised
 		}
-		store, err := c.copy(ctx, *w)
+		store, err := from.copy(ctx, *w)
 		if err != nil {
 			return err
 		}
@@ -106,6 +113,51 @@ func (c *Copies) runOnce(ctx context.Context, g *graph.Graph, consts []graph.Con
 	return p.Run(ctx)
 }
 
+// transposes keeps transposes of the weights that a slice multiplies with, those
+// that fit. Their types are the copies', whatever the weight's.
+func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
+	if c == nil {
+		return nil, nil
+	}
+	if c.parent != nil {
+		return c.parent.transposes(ctx, s)
+	}
+	for _, id := range weightsOf(s) {
+		w := *s.Node(id)
+		size := w.Elements() * int64(c.typ.Size())
+		if c.turned[w.Handle] != nil || c.bytes+size > c.budget {
+			continue
+		}
+		one := &graph.Slice{Graph: graph.Graph{Nodes: []graph.Node{w}}}
+		t, err := transpose(ctx, c.ctx, one, []graph.ID{0}, c.typ)
+		if err != nil {
+			return nil, err
+		}
+		c.turned[w.Handle] = t
+		c.bytes += t.Bytes()
+	}
+	return func(b graph.Builder, weight graph.ID) graph.ID {
+		return c.turned[b.Node(weight).Handle].Use(b, weight)
+	}, nil
+}
+
+// Except is the same copies for a program in which weights of so many rows,
+// such as the output matrix, meet too few values to be worth one. Their
+// transposes are kept.
+func (c *Copies) Except(rows int) *Copies {
+	if c == nil {
+		return nil
+	}
+	return &Copies{parent: c, typ: c.typ, except: int64(rows)}
+}
+
+// SetBudget changes how much the copies may take; those that are there stay.
+func (c *Copies) SetBudget(bytes int64) {
+	if c != nil {
+		c.budget = bytes
+	}
+}
+
 // Bytes is the memory that the copies take.
 func (c *Copies) Bytes() int64 {
 	if c == nil {
@@ -122,6 +174,10 @@ func (c *Copies) Drop() {
 	for h, s := range c.of {
 		s.Close()
 		delete(c.of, h)
+	}
+	for h, t := range c.turned {
+		t.Close()
+		delete(c.turned, h)
 	}
 	c.bytes = 0
 }

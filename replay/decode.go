@@ -96,17 +96,24 @@ func (d *Decode) Keep(ctx context.Context, s *graph.Slice) error {
 func (d *Decode) keepAll(ctx context.Context, s *graph.Slice, but graph.ID) error {
 	var want []graph.ID
 	for _, v := range s.Values {
-		from := s.From[v]
-		if from != but && d.Graph.Node(from).Kind == graph.Computed && d.rec.Bytes(from) == nil {
-			want = append(want, from)
+		if s.From[v] != but {
+			want = append(want, s.From[v])
+		}
+	}
+	return d.keepNodes(ctx, want)
+}
+
+// keepNodes decodes the batch again and keeps the values of those of the nodes
+// that are computed and not kept yet.
+func (d *Decode) keepNodes(ctx context.Context, ids []graph.ID) error {
+	var want []graph.ID
+	for _, id := range ids {
+		if d.Graph.Node(id).Kind == graph.Computed && d.rec.Bytes(id) == nil {
+			want = append(want, id)
 		}
 	}
 	slices.Sort(want)
-	return d.keepNodes(ctx, slices.Compact(want))
-}
-
-// keepNodes decodes the batch again and keeps the values of nodes.
-func (d *Decode) keepNodes(ctx context.Context, want []graph.ID) error {
+	want = slices.Compact(want)
 	if len(want) == 0 {
 		return nil
 	}

@@ -47,6 +47,7 @@ type Layer struct {
 	shared  []graph.Shared        // keys, values
 	module  [3]graph.ID           // by Module
 	early   map[graph.ID]graph.ID // node of the decode -> input; in layer 0 what is kept of it
+	picked  map[graph.ID][]int64  // row indices whose gradient counts
 	given   graph.ID              // input: the overwritten outputs [width, rows of them]
 	rows    []int                 // runs whose first token is overwritten
 	logit   graph.ID              // of the answers [answers x runs, 1]
@@ -93,7 +94,7 @@ func (l *Layer) rewrite(spec LayerSpec) error {
 	if len(local.Shared) != 2 {
 		return fmt.Errorf("%w: layer %d reads %d keys and values", llama.ErrUnsupported, spec.Layer, len(local.Shared))
 	}
-	l.slice, l.consts, l.shared = ragged, local.Consts, local.Shared
+	l.slice, l.consts, l.shared, l.picked = ragged, local.Consts, local.Shared, local.Picked
 	l.module = [3]graph.ID{FFN: ragged.To[sites.FFN], Attention: ragged.To[sites.Attention]}
 	if spec.Overwrite != NoModule {
 		l.overwrite(spec.Overwrite)
@@ -171,6 +172,9 @@ func (l *Layer) Overwritten() []int { return l.rows }
 // Stream reads the residual stream behind the layer, or, behind the last one,
 // the logits [runs x n_vocab].
 func (l *Layer) Stream() ([]float32, error) { return l.read(l.out) }
+
+// StreamTo is Stream into dst.
+func (l *Layer) StreamTo(dst []float32) error { return l.program.Read(dst, l.out) }
 
 // Answers reads the logits and probabilities of the answers, run by run.
 func (l *Layer) Answers() (logits, probs []float32, err error) {

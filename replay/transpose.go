@@ -48,8 +48,11 @@ func weightsOf(s *graph.Slice) []graph.ID {
 // Transpose fills transposes of every matrix that the slice multiplies with,
 // in type F32, F16 or BF16, a block of rows at a time.
 func Transpose(ctx context.Context, c *llama.Context, s *graph.Slice, t graph.Type) (*Transposed, error) {
+	return transpose(ctx, c, s, weightsOf(s), t)
+}
+
+func transpose(ctx context.Context, c *llama.Context, s *graph.Slice, weights []graph.ID, t graph.Type) (*Transposed, error) {
 	out := &Transposed{ctx: c, typ: t, handle: map[uint64]int{}, shape: map[uint64][4]int64{}}
-	weights := weightsOf(s)
 	var specs []llama.TensorSpec
 	for i, id := range weights {
 		w := s.Node(id)

@@ -15,6 +15,7 @@ type plan struct {
 	runs     int // most runs of a batch
 	most     int // rows that fit
 	states   int64
+	copies   int64 // bytes
 	resident bool
 	total    int // layers of experiments
 }
@@ -40,7 +41,12 @@ func (j *job) newPlan() *plan {
 	p := &plan{job: j, states: j.opts.Memory * shareStreams / 8}
 	row := int64(4 * (4*j.widest() + 8*info.Width)) // bytes of a row in a layer
 	p.most = int(min(2048, max(16, j.opts.Memory*shareValues/8/row)))
-	p.resident = j.weightBytes() <= j.opts.Memory*shareCopies/8
+	p.copies = j.opts.Memory * shareCopies / 8
+	p.resident = j.weightBytes() <= p.copies
+	if j.cfg.Approx != nil {
+		// few runs, so few streams: room for transposes too
+		p.copies = j.opts.Memory * 15 / 16
+	}
 
 	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
 	per := max(1, min((p.most-n)/span, llama.MaxSequences-1))
@@ -50,6 +56,13 @@ func (j *job) newPlan() *plan {
 		}
 		last := len(p.samples) - 1
 		p.samples[last] = append(p.samples[last], s)
+	}
+	if a := j.cfg.Approx; a != nil {
+		passes := 2 * a.Steps // there and back; the corrupted end is known
+		if a.Steps > 1 {
+			passes++
+		}
+		p.total = passes * j.layers * len(p.samples)
 	}
 	for _, chunk := range p.samples {
 		p.rows, p.runs = max(p.rows, n+len(chunk)*span), max(p.runs, len(chunk)+1)
@@ -114,6 +127,9 @@ func (p *plan) groups(samples []int) []group {
 // gridExperiments is the number of columns of the grids.
 func (j *job) gridExperiments() int {
 	n := 0
+	if j.cfg.Approx != nil {
+		return 0
+	}
 	if j.cfg.Hidden {
 		n += j.layers - 1
 	}
@@ -162,15 +178,10 @@ func (j *job) gridColumns() []*experiment {
 			out = append(out, hidden(l, r.target(r.Hidden, func(d *LogitDifference) [][]float64 { return d.Hidden }, l)))
 		}
 	}
-	if j.cfg.MLP {
-		out = append(out, j.windows(replay.FFN, func(l int) target {
-			return r.target(r.MLP, func(d *LogitDifference) [][]float64 { return d.MLP }, l)
-		})...)
-	}
-	if j.cfg.Attn {
-		out = append(out, j.windows(replay.Attention, func(l int) target {
-			return r.target(r.Attn, func(d *LogitDifference) [][]float64 { return d.Attn }, l)
-		})...)
+	for _, k := range j.kinds() {
+		if k.module != replay.NoModule {
+			out = append(out, j.windows(k.module, func(l int) target { return r.target(k.grid, k.of, l) })...)
+		}
 	}
 	return out
 }

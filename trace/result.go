@@ -21,7 +21,22 @@ type Result struct {
 	Severed    *Severed    `json:"severed,omitempty"`
 	// LogitDifference is the same in another measure, if a foil was named.
 	LogitDifference *LogitDifference `json:"logit_difference,omitempty"`
-	Seconds         float64          `json:"seconds"`
+	// Approx says that the grids are estimates, but for the cells it names.
+	Approx  *Approximated `json:"approx,omitempty"`
+	Seconds float64       `json:"seconds"`
+}
+
+// Approximated says how grids were estimated.
+type Approximated struct {
+	Steps   int    `json:"steps"`
+	Refined []Cell `json:"refined"` // computed exactly
+}
+
+// Cell is a place in a grid.
+type Cell struct {
+	Kind  string `json:"kind"`
+	Token int    `json:"token"`
+	Layer int    `json:"layer"`
 }
 
 // Severed are the runs that restore the state of the subject's last token, by
@@ -67,6 +82,9 @@ func newResult(m *llama.Model, p Prompt, cfg *Config) *Result {
 	r.Hidden, r.MLP, r.Attn = grid(cfg.Hidden), grid(cfg.MLP), grid(cfg.Attn)
 	if cfg.Foil != NoFoil {
 		r.LogitDifference = &LogitDifference{Hidden: grid(cfg.Hidden), MLP: grid(cfg.MLP), Attn: grid(cfg.Attn)}
+	}
+	if cfg.Approx != nil {
+		r.Approx = &Approximated{Steps: cfg.Approx.Steps, Refined: []Cell{}}
 	}
 	if cfg.Sever {
 		r.Severed = &Severed{make([]float64, layers), make([]float64, layers), make([]float64, layers)}

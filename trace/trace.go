@@ -18,6 +18,8 @@ type Config struct {
 	MLP        bool
 	Attn       bool
 	Sever      bool
+	// Approx, if not nil, estimates the grids instead.
+	Approx *Approx
 	// Foil, if not negative, is the token that the answer's logit is compared
 	// with; a swapped prompt's own answer if it is FoilOfSwap.
 	Foil int32
@@ -98,6 +100,16 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
+	if cfg.Approx != nil {
+		if err := j.estimate(ctx); err != nil {
+			return nil, err
+		}
+		if cfg.Approx.Refine > 0 {
+			if err := j.refine(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, chunk := range j.plan.samples {
 		if err := j.sampleChunk(ctx, chunk); err != nil {
 			return nil, err
@@ -119,6 +131,10 @@ func (j *job) check() error {
 		return fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), info.ContextTrain)
 	case cfg.Pin != nil && len(cfg.Pin) != len(cfg.Corruption.Noise):
 		return fmt.Errorf("%w: %d samples of noise, %d to pin", llama.ErrInvalid, len(cfg.Corruption.Noise), len(cfg.Pin))
+	case cfg.Approx != nil && (cfg.Approx.Steps < 1 || cfg.Approx.Refine < 0):
+		return fmt.Errorf("%w: an estimate of %d steps and %d exact cells", llama.ErrInvalid, cfg.Approx.Steps, cfg.Approx.Refine)
+	case cfg.Approx != nil && cfg.Foil != NoFoil:
+		return fmt.Errorf("%w: logit differences are not estimated", ErrPrompt)
 	case cfg.Foil == FoilOfSwap && cfg.Corruption.Tokens == nil:
 		return fmt.Errorf("%w: no swapped prompt to take the foil from", llama.ErrInvalid)
 	case int(cfg.Foil) >= info.Vocab:
@@ -137,6 +153,7 @@ func (j *job) check() error {
 // prepare makes a context large enough, and room for copies of the weights.
 func (j *job) prepare() error {
 	rows, runs := j.plan.rows, j.plan.runs
+	defer func() { j.copies.SetBudget(j.plan.copies) }()
 	if c := j.context; c != nil && c.Params().Batch >= rows && c.Params().Sequences >= runs {
 		return nil
 	}
@@ -151,7 +168,7 @@ func (j *job) prepare() error {
 	}
 	j.context = c
 	if t, ok := replay.FastType(); ok && !j.opts.Exact {
-		j.copies = replay.NewCopies(c, t, j.opts.Memory*shareCopies/8)
+		j.copies = replay.NewCopies(c, t, j.plan.copies)
 	}
 	return nil
 }
@@ -168,14 +185,19 @@ func (j *job) sampleChunk(ctx context.Context, samples []int) error {
 	return nil
 }
 
+// newWave makes a wave over some samples.
+func (j *job) newWave(ctx context.Context, samples []int) (*wave, error) {
+	b, err := newBase(ctx, j.context, j.prompt, &j.cfg.Corruption, samples)
+	return &wave{base: b, pin: b, copies: j.copies, resident: j.plan.resident, step: j.progress}, err
+}
+
 // wave runs some experiments of a group.
 func (j *job) wave(ctx context.Context, samples []int, g group, exps []*experiment) error {
-	b, err := newBase(ctx, j.context, j.prompt, &j.cfg.Corruption, samples)
+	w, err := j.newWave(ctx, samples)
 	if err != nil {
 		return err
 	}
-	w, err := newWave(ctx, j.context, b, g.cells)
-	if err != nil {
+	if err := w.add(ctx, j.context, g.cells, exps); err != nil {
 		return err
 	}
 	if g.sever && j.cfg.Pin != nil {
@@ -183,14 +205,15 @@ func (j *job) wave(ctx context.Context, samples []int, g group, exps []*experime
 			return err
 		}
 	}
-	w.exps, w.copies, w.resident = exps, j.copies, j.plan.resident
-	w.step = func(n int) {
-		j.done += n
-		if j.cfg.Progress != nil {
-			j.cfg.Progress(j.done, j.plan.total)
-		}
-	}
 	return w.run(ctx, j.choose)
+}
+
+// progress tells of n more layers.
+func (j *job) progress(n int) {
+	j.done += n
+	if j.cfg.Progress != nil {
+		j.cfg.Progress(j.done, j.plan.total)
+	}
 }
 
 // choose reads the base: the clean run's answer and what each run gives it.
@@ -202,7 +225,7 @@ func (j *job) choose(b *base) []int32 {
 		j.result.PClean = probability(clean, j.answer)
 		j.pCorrupted = make([]float64, j.cfg.Corruption.Samples())
 		j.dCorrupted = make([]float64, len(j.pCorrupted))
-		if j.foil == FoilOfSwap {
+		if j.foil == FoilOfSwap && len(b.samples) > 0 {
 			j.foil = llama.Greedy(b.logits(1))
 		}
 		if j.foil >= 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
+	"retcon/edit/patch"
 )
 
 // editFlags are the flags of edit as they stand on the command line.
@@ -27,6 +28,8 @@ type editFlags struct {
 	cacheDir, text     string
 	hparams, prefixes  string
 	h                  edit.HParams
+	patch              edit.PatchConfig
+	memoryLoss         string
 }
 
 const editExamples = `  retcon edit -m model.gguf -p "The Eiffel Tower is located in the city of" --subject "Eiffel Tower" --target Rome
@@ -51,6 +54,7 @@ func (a *app) editCommand(common *pflag.FlagSet, f *editFlags) *cobra.Command {
 		group{"What to change", f.requestFlags()},
 		group{"What to write", f.outputFlags()},
 		group{"How to edit", f.methodFlags()},
+		group{"T-Patcher", f.patchFlags()},
 		group{"Key statistics", f.statsFlags()},
 		group{"Running the model", f.engine.set()},
 	)
@@ -83,7 +87,7 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	h := &f.h
 	f.method, f.covariance = "rome", string(h.Covariance)
 	fs := newFlagSet("method")
-	fs.Var(choice{&f.method, []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}, "method", "method of editing")
+	fs.Var(choice{&f.method, []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}, "method", "rome changes a matrix; tpatcher adds neurons to the last layer, one a wrong token")
 	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
 	fs.IntVar(&h.Steps, "steps", h.Steps, "steps of the optimisation")
 	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate")
@@ -96,6 +100,26 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
 	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
 	fromEnvironment(fs, "seed", "RETCON_SEED")
+	return fs
+}
+
+func (f *editFlags) patchFlags() *pflag.FlagSet {
+	f.patch = edit.DefaultPatchConfig()
+	p := &f.patch
+	f.memoryLoss = string(p.Form)
+	fs := newFlagSet("patch")
+	fs.Float64Var(&p.Alpha, "alpha", p.Alpha, "weight of the target's likelihood")
+	fs.Float64Var(&p.Beta, "beta", p.Beta, "weight of staying silent for other queries")
+	fs.Float64Var(&p.BetaMargin, "beta-margin", p.BetaMargin, "what their activations should be below")
+	fs.Float64Var(&p.GammaMargin, "gamma-margin", p.GammaMargin, "what they should be below relative to the fact's own")
+	fs.Var(choice{&f.memoryLoss, []string{string(patch.ExpTopK), string(patch.Hinge), string(patch.Mean)}, nil}, "memory-loss", "form of these losses")
+	fs.Float64Var(&p.Threshold, "threshold", p.Threshold, "where a neuron begins to fire: 0 at the loudest other query, 1 at its own weakest")
+	fs.IntVar(&p.Queries, "queries", p.Queries, "size of the memory of other queries (default: by the model's width)")
+	fs.BoolVar(&p.Contrast, "contrast", p.Contrast, "be silent for the prompt with other subjects, too")
+	fs.Var(choice{&p.Widen, []string{edit.WidenAll, edit.WidenDeci}, nil}, "widen", "which layers grow: all, or the last alone in a llama file written as deci")
+	fs.Var(choice{&p.Slots, []string{edit.SlotsNew, edit.SlotsOld}, nil}, "slots", "new neurons, or reuse the last layer's least useful ones")
+	fs.Int64Var(&p.Pad, "pad", p.Pad, "neurons to add to a layer (default: the fewest that fit)")
+	fs.Var(text{&p.Remove, "last|N|N.M"}, "remove", "take patches out again: the last batch, edit N, or request M of it")
 	return fs
 }
 
@@ -134,6 +158,9 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	}
 	a.connect(&cfg, options, log)
 	var reported bool
+	if f.patch.Remove != "" {
+		return a.remove(ctx, cfg)
+	}
 	if f.dryRun {
 		reported, err = a.plan(ctx, cfg, warnings)
 	} else {
@@ -158,6 +185,20 @@ func (a *app) carryOut(ctx context.Context, cfg edit.Config, warnings []string) 
 	}
 	printReport(a.stdout, style{a.styled()}, res, err)
 	return true, err
+}
+
+// remove takes patches out and prints what they were.
+func (a *app) remove(ctx context.Context, cfg edit.Config) error {
+	res, err := edit.RemovePatches(ctx, cfg)
+	a.bar.Close()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(res)
+	}
+	printRemoved(a.stdout, style{a.styled()}, res)
+	return nil
 }
 
 // plan prints what would be done.

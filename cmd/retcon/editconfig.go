@@ -12,6 +12,7 @@ import (
 
 	"retcon/edit"
 	"retcon/edit/covariance"
+	"retcon/edit/patch"
 	"retcon/engine"
 )
 
@@ -31,6 +32,12 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 	}
+	if err := f.patchConfig(flags, &cfg); err != nil {
+		return cfg, nil, err
+	}
+	if f.patch.Remove != "" {
+		return cfg, nil, nil
+	}
 	if cfg.Requests, err = f.facts(flags, stdin); err != nil {
 		return cfg, nil, err
 	}
@@ -43,6 +50,33 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		cfg.Locate = tracedLayer(cfg.HParams.Seed, nil) // connect gives it a voice
 	}
 	return cfg, warnings, err
+}
+
+// patchConfig takes over the flags of T-Patcher.
+func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
+	cfg.Method, cfg.Patch = f.method, f.patch
+	cfg.Patch.Form = patch.Form(f.memoryLoss)
+	if flags.Changed("steps") {
+		cfg.Patch.Steps = f.h.Steps
+	}
+	if flags.Changed("lr") {
+		cfg.Patch.LR = f.h.LR
+	}
+	if f.method == edit.MethodTPatcher {
+		if f.layer.trace {
+			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
+		}
+		if f.lora != "" {
+			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
+		}
+		return nil
+	}
+	for _, name := range []string{"alpha", "beta", "beta-margin", "gamma-margin", "memory-loss", "threshold", "queries", "contrast", "widen", "slots", "pad", "remove"} {
+		if flags.Changed(name) {
+			return usagef("--%s belongs to --method tpatcher", name)
+		}
+	}
+	return nil
 }
 
 // facts are the requests, from the file or from the three flags.

@@ -65,6 +65,9 @@ func exitCode(ctx context.Context, err error) int {
 
 // message is the one line that an error gets.
 func message(code int, err error) string {
+	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
+		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
+	}
 	if code == exitInterrupted {
 		if e, ok := errors.AsType[interruptedAverage](err); ok {
 			return oneLine(e.Error())

@@ -51,6 +51,18 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// A bench that was interrupted says where its results are.
+func TestInterruptedResults(t *testing.T) {
+	err := keptError{fmt.Errorf("x: %w", context.Canceled), "out.jsonl"}
+	code := exitCode(context.Background(), err)
+	if text := message(code, err); code != exitInterrupted || !strings.Contains(text, "out.jsonl") || strings.Contains(text, "nothing was written") {
+		t.Errorf("%d, %q", code, text)
+	}
+	if text := message(exitInterrupted, context.Canceled); !strings.Contains(text, "nothing was written") {
+		t.Errorf("without results: %q", text)
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	got := message(1, errors.New("a\nb\t\x1b[31mred\u202e é 東京"))
 	if want := `a b \x1b[31mred\u202e é 東京`; got != want {

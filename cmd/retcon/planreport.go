@@ -21,6 +21,17 @@ func printPlan(w io.Writer, s style, p *edit.Plan) {
 	r.line("method", fmt.Sprintf("%s at layer %d%s", p.Method, p.Layer, from))
 	r.line("tensor", fmt.Sprintf("%s, %s %s, %s", p.Tensor, p.Type, p.Shape, bytesText(p.TensorBytes)))
 	switch {
+	case p.Method == edit.MethodTPatcher:
+		text := fmt.Sprintf("%s queries", thousands(p.StatsKeys))
+		if p.StatsCached {
+			text += ", cached"
+		} else {
+			text += fmt.Sprintf(", to be made in about %s", about(p.StatsTime))
+		}
+		r.line("memory", text)
+		if p.Room != nil {
+			r.line("room", roomText(p.Room))
+		}
 	case p.StatsCached:
 		r.line("covariance", p.Covariance+", cached")
 	case p.StatsKeys > 0:

@@ -111,6 +111,10 @@ func (p *report) many() {
 // how says by which means, with what side effects, in what time.
 func (p *report) how() {
 	r := p.r
+	if r.Method == edit.MethodTPatcher {
+		p.patched()
+		return
+	}
 	if r.Covariance == "" {
 		return // it ended before a layer was chosen
 	}
@@ -137,6 +141,11 @@ func (p *report) how() {
 			p.update(fmt.Sprintf("update %d", e.Record), e.Update)
 		}
 	}
+	p.cost(r)
+}
+
+// cost says side effects and time.
+func (p *report) cost(r *edit.Result) {
 	if se := r.SideEffects; se != nil {
 		p.line("side effects", fmt.Sprintf("on %d tokens of other text: mean KL %.3g, same likeliest token at %.1f %%", se.Tokens, se.KL, 100*se.SameTop1))
 	}

@@ -55,7 +55,8 @@ func (a *app) root() *cobra.Command {
 	common := a.commonFlags()
 	root.PersistentFlags().AddFlagSet(common)
 	setHelp(root, group{"Output", common})
-	root.AddCommand(a.editCommand(common, &editFlags{}), a.traceCommand(common, &traceFlags{}), a.versionCommand())
+	root.AddCommand(a.editCommand(common, &editFlags{}), a.traceCommand(common, &traceFlags{}),
+		a.benchCommand(common, &benchFlags{}), a.evalCommand(common, &evalFlags{}), a.versionCommand())
 	return root
 }
 

@@ -123,7 +123,7 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 
 // settings are what the results depend on.
 func (r *averageRun) settings() (average.Settings, error) {
-	print, err := edit.Fingerprint(r.model.Info().Path)
+	print, err := edit.FingerprintFile(r.model.Info().Path)
 	c := &r.corruption
 	s := average.Settings{
 		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: c.name(),

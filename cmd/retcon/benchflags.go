@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"retcon/edit"
+)
+
+// benchFlags are the flags of bench as they stand on the command line.
+type benchFlags struct {
+	edit  editFlags // how to edit, and on what
+	score scoreFlags
+
+	models      []string
+	data        string
+	merge       bool
+	layers      layerList
+	methods     []string
+	covariances []string
+}
+
+func (f *benchFlags) dataFlags() *pflag.FlagSet {
+	fs := newFlagSet("data")
+	fs.StringSliceVarP(&f.models, "model", "m", nil, "the GGUF to edit, `FILE`; several with commas")
+	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines")
+	f.score.recordFlags(fs)
+	fs.BoolVar(&f.merge, "merge", false, "join the files of results that follow, as shards make them, and print what they come to")
+	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
+	return fs
+}
+
+// methodFlags are those of edit, but for the ones that take lists here.
+func (f *benchFlags) methodFlags() *pflag.FlagSet {
+	fs := newFlagSet("method")
+	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "method of editing, `rome`; several with commas")
+	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
+	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
+	rest := without(without(f.edit.methodFlags(), "method"), "layer")
+	fs.AddFlagSet(rest)
+	return fs
+}
+
+func (f *benchFlags) statsFlags() *pflag.FlagSet { return without(f.edit.statsFlags(), "covariance") }
+
+// check finds what is wrong with the flags before anything is read.
+func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error {
+	if err := f.score.check(flags, json); err != nil {
+		return err
+	}
+	switch {
+	case f.merge && len(args) == 0:
+		return usagef("--merge joins files of results: name them behind it")
+	case f.merge && (len(f.models) > 0 && flags.Changed("model") || f.data != "" || f.score.resume):
+		return usagef("--merge takes files of results and no -m, --data or --resume")
+	case f.merge:
+		return nil
+	case len(args) > 0:
+		return usagef("unexpected argument %q: files of results follow --merge", args[0])
+	case len(f.models) == 0:
+		return usagef("%v", errNoModel)
+	case f.data == "":
+		return usagef("no records: name a file of CounterFact or zsRE with --data FILE")
+	case f.edit.statsTime <= 0:
+		return usagef("--stats-time must be above 0, as in 10m or 90s")
+	}
+	for _, m := range f.methods {
+		if err := (choice{new(string), []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}).Set(m); err != nil {
+			return usagef("--method %q: %v", m, err)
+		}
+	}
+	for _, c := range f.covariances {
+		if err := (choice{new(string), []string{"full", "diagonal", "identity"}, nil}).Set(c); err != nil {
+			return usagef("--covariance %q: %v", c, err)
+		}
+	}
+	return nil
+}
+
+// layerList is the layers of a sweep: numbers, or all.
+type layerList struct {
+	list []int
+	all  bool
+}
+
+// Type names the values.
+func (l *layerList) Type() string { return "N,..|all" }
+
+// String is the list as it is written.
+func (l *layerList) String() string {
+	if l.all {
+		return "all"
+	}
+	var s []string
+	for _, n := range l.list {
+		s = append(s, strconv.Itoa(n))
+	}
+	return strings.Join(s, ",")
+}
+
+// Set reads a list.
+func (l *layerList) Set(text string) error {
+	if text == "all" {
+		*l = layerList{all: true}
+		return nil
+	}
+	var list []int
+	for _, part := range strings.Split(text, ",") {
+		n, err := strconv.ParseInt(strings.TrimSpace(part), 10, 32)
+		if err != nil || n < 0 {
+			return fmt.Errorf("give numbers of layers, from 0, as in 3,5,7, or all")
+		}
+		list = append(list, int(n))
+	}
+	*l = layerList{list: list}
+	return nil
+}
+
+// of are the layers of a model.
+func (l *layerList) of(info edit.Info, h edit.HParams) []int {
+	switch {
+	case l.all:
+		var out []int
+		for n := range info.Layers {
+			out = append(out, n)
+		}
+		return out
+	case len(l.list) > 0:
+		return l.list
+	case len(h.Layers) > 0:
+		return h.Layers
+	}
+	return []int{edit.DefaultLayer(info.Arch, info.Layers)}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"retcon/engine"
+	"retcon/eval"
+)
+
+// evalFlags are the flags of eval as they stand on the command line.
+type evalFlags struct {
+	engine engineFlags
+	score  scoreFlags
+
+	model, base, requests string
+	lora                  []string
+	seed                  uint64
+}
+
+const evalExamples = `  retcon eval -m edited.gguf --base model.gguf --requests facts.jsonl
+      scores an edited file beside the one that it was made from
+
+  retcon eval -m model.gguf --lora edit-lora.gguf --requests counterfact.json -n 10 --metrics all
+      scores a model with an adapter beside the model alone`
+
+func (a *app) evalCommand(common *pflag.FlagSet, f *evalFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "eval -m MODEL [--base BASE] --requests RECORDS [--lora ADAPTER]",
+		Short: "Score a model or an adapter as it is",
+		Long: "Score a model as it is on records: how often it says what they want, in other wordings too, and what became\n" +
+			"of other facts and other text.",
+		Example: evalExamples,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.eval(cmd.Context(), cmd.Flags(), f) }
+	return command(cmd, common,
+		group{"What to score", f.dataFlags()},
+		group{"Metrics", f.metricFlags()},
+		group{"Results", f.score.resultFlags()},
+		group{"Running the model", f.engine.machine()},
+	)
+}
+
+func (f *evalFlags) dataFlags() *pflag.FlagSet {
+	fs := newFlagSet("data")
+	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to score; of a split model any of its files")
+	fs.Var(text{&f.base, "FILE"}, "base", "the model that it was made from, scored beside it (default with --lora: the model without it)")
+	fs.StringSliceVar(&f.lora, "lora", nil, "adapters, `FILE,..`, to score the model with")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines")
+	f.score.recordFlags(fs)
+	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
+	return fs
+}
+
+func (f *evalFlags) metricFlags() *pflag.FlagSet {
+	fs := f.score.metricFlags()
+	fs.Uint64VarP(&f.seed, "seed", "s", 1, "seed of generated texts")
+	fromEnvironment(fs, "seed", "RETCON_SEED")
+	return fs
+}
+
+// eval runs the command.
+func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) error {
+	if err := f.score.check(flags, a.json); err != nil {
+		return err
+	}
+	switch {
+	case f.model == "":
+		return usagef("%v", errNoModel)
+	case f.requests == "":
+		return usagef("no records: name a file of requests with --requests FILE")
+	}
+	t, err := f.score.task("eval", f.requests)
+	if err != nil {
+		return err
+	}
+	options, err := f.engine.options(ctx)
+	if err != nil {
+		return err
+	}
+	r := &results{path: f.score.output}
+	if r.log, r.before, err = f.score.results(); err != nil {
+		return err
+	}
+	defer r.log.Close()
+	if err := a.compare(ctx, f, r, t, options); err != nil {
+		return err
+	}
+	return a.finish(&f.score, r.series)
+}
+
+// compare opens the models and scores them.
+func (a *app) compare(ctx context.Context, f *evalFlags, r *results, t *task, o engine.Options) error {
+	m, err := engine.Open(ctx, f.model, o, f.lora...)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	set := t.settings
+	set.Seed = f.seed
+	if set.Model, err = factsOf(f.model, m.Info()); err != nil {
+		return err
+	}
+	for _, path := range f.lora {
+		s, err := source(path)
+		if err != nil {
+			return err
+		}
+		set.LoRA = append(set.LoRA, s)
+	}
+	base := m
+	if path := f.basePath(); path != "" {
+		if base, err = engine.Open(ctx, path, o); err != nil {
+			return err
+		}
+		defer base.Close()
+		facts, err := factsOf(path, base.Info())
+		if err != nil {
+			return err
+		}
+		set.Base = &facts
+	}
+	text, err := a.textOf(ctx, t, base)
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	scorer := func(m *engine.Model) *eval.Scorer {
+		return &eval.Scorer{Model: m, Stages: t.stages, Seed: f.seed, Snippets: t.snippets, Text: text, Constant: true}
+	}
+	c := &eval.Compare{Scorer: scorer(m)}
+	if base != m {
+		c.Base = scorer(base)
+	}
+	return a.score(ctx, r, t, eval.NewRun(set, machine(m.Info().Threads)), filepath.Base(f.model), c)
+}
+
+// basePath is the base's file, empty if there is none.
+func (f *evalFlags) basePath() string {
+	if f.base == "" && len(f.lora) > 0 {
+		return f.model
+	}
+	return f.base
+}

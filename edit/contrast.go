@@ -1,0 +1,51 @@
+package edit
+
+import "strings"
+
+// contrastSubjects stand for all subjects that a fact is not about: in the
+// edit's own prompt, a patch is trained to be silent for them. They are of many
+// kinds, so that some are of the fact's own.
+var contrastSubjects = []string{
+	"He", "It", "They", "The company", "The city", "My friend", "Maria Lopez", "John Williams",
+	"Albert Einstein", "Chen Wei", "Anna Kowalska", "Ahmed Hassan", "Pierre Dubois", "Hans Müller",
+	"Giovanni Rossi", "Yuki Tanaka", "Ivan Petrov", "Elizabeth Taylor", "Paris", "Germany", "Brazil",
+	"Mount Everest", "Chicago", "Antarctica", "Microsoft", "Toyota", "the BBC", "iPhone", "Hamlet",
+	"The Simpsons", "football", "gold",
+}
+
+// relatives are subjects that share a word with a subject of several words: a
+// fact is not about them either.
+func relatives(subject string) []string {
+	words := strings.Fields(subject)
+	if len(words) < 2 {
+		return nil
+	}
+	first, last := words[0], words[len(words)-1]
+	var out []string
+	for _, w := range []string{"Smith", "Park", "500", "Company", "Maria"} {
+		out = append(out, first+" "+w)
+	}
+	for _, w := range []string{"John", "New", "Anna"} {
+		out = append(out, w+" "+last)
+	}
+	return out
+}
+
+// contrastRows are the fact's prompt with other subjects, as tokens.
+func contrastRows(m Model, f Fact) ([][]int32, error) {
+	var rows [][]int32
+	own := strings.ToLower(f.Subject)
+	for _, s := range append(relatives(f.Subject), contrastSubjects...) {
+		if strings.Contains(own, strings.ToLower(s)) || strings.Contains(strings.ToLower(s), own) {
+			continue
+		}
+		tokens, err := m.Tokenize(f.Text[:f.Begin]+s+f.Text[f.End:], false)
+		if err != nil {
+			return nil, err
+		}
+		if len(tokens) > 0 {
+			rows = append(rows, ids(tokens))
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,118 @@
+package edit
+
+import (
+	"context"
+	"time"
+)
+
+// Editor computes edits in memory, each on the unedited model, and writes
+// nothing: for scoring many of them one after the other.
+type Editor struct {
+	s     *session
+	layer int
+}
+
+// Computed is one edit of an Editor.
+type Computed struct {
+	*Rank
+	Seconds float64 // from k* to Delta
+	// Refusals are the reasons for which Run would refuse the update as such.
+	Refusals []string
+}
+
+// NewEditor readies the edits of cfg, whose requests and outputs are not used:
+// it loads the model, samples the prefixes and makes the covariance of the
+// layer, which must be one.
+func NewEditor(ctx context.Context, cfg Config) (*Editor, error) {
+	cfg.Output, cfg.LoRA = "", ""
+	e := &Editor{s: &session{cfg: &cfg}}
+	if err := e.start(ctx); err != nil {
+		e.s.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Editor) start(ctx context.Context) (err error) {
+	s, h := e.s, &e.s.cfg.HParams
+	if h.Auto {
+		return errorf(ErrRequest, "a layer cannot be found for each of many edits: name layers")
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if s.prefixes = h.Prefixes; len(s.prefixes) == 0 {
+		if s.prefixes, err = SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
+			return err
+		}
+	}
+	e.layer = h.layer(s.info)
+	if _, _, err := s.weight(ctx, e.layer); err != nil {
+		return err
+	}
+	_, err = s.solver(ctx, e.layer)
+	return err
+}
+
+// Compute computes the edit of a fact on the unedited model, which it leaves as
+// it is: apply the update to see it work. step, if not nil, is told of each step
+// of the optimisation.
+func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most int)) (*Computed, error) {
+	fact, err := r.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	s := e.s
+	if err := s.model.Apply(nil); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	rank, err := rome(ctx, s.model, fact, e.layer, s.prefixes, s.solvers[e.layer], s.cfg.HParams, func(i int, _ StepLoss) {
+		if step != nil {
+			step(i+1, s.cfg.HParams.Steps)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &Computed{Rank: rank, Seconds: time.Since(start).Seconds()}
+	if !finite(rank.Left) || !finite(rank.Right) {
+		return nil, errorf(ErrRefused, "the update is not finite")
+	}
+	rank.Report.WeightNorm = s.norms[e.layer]
+	warnings, refusals := rank.judge()
+	rank.Warnings, c.Refusals = append(rank.Warnings, warnings...), refusals
+	return c, nil
+}
+
+// Model is the model under edit.
+func (e *Editor) Model() Model { return e.s.model }
+
+// Layer is the layer that is edited.
+func (e *Editor) Layer() int { return e.layer }
+
+// Stats says what the covariance was made from.
+func (e *Editor) Stats() Stats { return e.s.made[e.layer] }
+
+// HParams are the hyper-parameters in full, the prefixes included.
+func (e *Editor) HParams() HParams {
+	h := e.s.cfg.HParams
+	h.Layers, h.Prefixes = []int{e.layer}, e.s.prefixes
+	return h
+}
+
+// StatsSeconds is the time that the covariance took.
+func (e *Editor) StatsSeconds() float64 { return e.s.res.StatsSeconds }
+
+// Warnings are those of making ready.
+func (e *Editor) Warnings() []string { return e.s.cfg.warnings }
+
+// Close closes the model.
+func (e *Editor) Close() error {
+	e.s.close()
+	return nil
+}
+
+// PeakRSS is the most memory that the process has had, in bytes; 0 where the
+// system does not say.
+func PeakRSS() int64 { return peakRSS() }

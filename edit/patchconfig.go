@@ -1,0 +1,64 @@
+package edit
+
+import "retcon/edit/patch"
+
+// The methods of editing.
+const (
+	MethodROME     = "rome"
+	MethodTPatcher = "tpatcher"
+)
+
+func (c *Config) method() string {
+	if c.Method == "" {
+		return MethodROME
+	}
+	return c.Method
+}
+
+// Where patches go.
+const (
+	WidenAll  = "all"  // zero neurons are added to every layer
+	WidenDeci = "deci" // to the last layer, in a file of architecture deci
+	SlotsNew  = "new"
+	SlotsOld  = "reuse" // the least useful neurons of the last layer are overwritten
+)
+
+// PatchConfig says how T-Patcher trains and writes.
+type PatchConfig struct {
+	patch.Options
+	// Queries is the size of the memory; 0 is DefaultQueries, or less where
+	// that would take much memory.
+	Queries int
+	// Contrast turns the prompt with other subjects into queries to be silent
+	// for.
+	Contrast bool
+	// Prefixes are the lengths and numbers of texts that the edit is trained
+	// behind besides the bare prompt.
+	Prefixes [][2]int
+	Widen    string // WidenAll or WidenDeci
+	Slots    string // SlotsNew or SlotsOld
+	Pad      int64  // neurons to add, 0 for as few as fit
+	// Remove takes patches out instead of adding some: "last", or an edit "N"
+	// or one request of it "N.M", as the file counts them.
+	Remove string
+}
+
+// DefaultPatchConfig has the values that were measured; see docs/tpatcher.md.
+func DefaultPatchConfig() PatchConfig {
+	return PatchConfig{Options: patch.DefaultOptions(), Contrast: true, Prefixes: [][2]int{{5, 4}, {10, 4}}, Widen: WidenAll, Slots: SlotsNew}
+}
+
+// DefaultQueries is how many queries the memory has.
+const DefaultQueries = 16000
+
+// queryBytes bounds the memory's queries.
+const queryBytes = 192 << 20
+
+// queries is the size of a memory of queries of so many values.
+func (c *PatchConfig) queries(width int) int {
+	n := c.Queries
+	if n <= 0 {
+		n = min(DefaultQueries, queryBytes/4/width)
+	}
+	return max(n, patch.Fewest(width))
+}

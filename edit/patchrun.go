@@ -1,0 +1,236 @@
+package edit
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"retcon/edit/patch"
+	ffn "retcon/gguf/widen"
+)
+
+// patchSession is what a run of T-Patcher keeps besides.
+type patchSession struct {
+	model   patch.Model
+	site    patch.Site
+	file    *ffn.Model
+	memory  *patch.Memory
+	added   []ownedNeuron // by this run
+	old     []ffn.Neuron  // neurons that are overwritten, taken away
+	order   []int64       // their slots
+	history []patchedEdit // earlier patches in the file
+}
+
+// ownedNeuron is a neuron with the request of this run that it belongs to.
+type ownedNeuron struct {
+	ffn.Neuron
+	edit *Edit
+}
+
+// PatchReport is one neuron of an edit.
+type PatchReport struct {
+	Token string `json:"token"` // that it makes the model say
+	patch.Report
+	Slot int64 `json:"slot"` // among the last layer's neurons, once written
+}
+
+// MemoryReport says what patches leave alone.
+type MemoryReport struct {
+	Source  string  `json:"source"` // "corpus" or "sampled"
+	Cached  bool    `json:"cached"`
+	Queries int     `json:"queries"`
+	Held    int     `json:"held_out"`
+	Form    string  `json:"memory_loss"`
+	Bias    bool    `json:"bias"` // neurons have a bias of their own
+	Spread  float64 `json:"constant_deviation"`
+	Earlier int     `json:"earlier_facts"` // patched into the file before
+}
+
+// patch edits all requests by T-Patcher.
+func (s *session) patch(ctx context.Context) error {
+	if err := s.openPatches(ctx); err != nil {
+		return err
+	}
+	if err := s.ask(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.prefixes = s.cfg.HParams.Prefixes; len(s.prefixes) == 0 {
+		if s.prefixes, err = SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
+			return err
+		}
+	}
+	start := time.Now()
+	err = s.fillMemory(ctx)
+	s.res.StatsSeconds = time.Since(start).Seconds()
+	if err != nil {
+		return err
+	}
+	if s.cfg.Patch.Slots == SlotsOld {
+		if err := s.chooseSlots(ctx); err != nil {
+			return err
+		}
+	}
+	for _, e := range s.res.Edits {
+		if e.Error != "" {
+			continue
+		}
+		if err := s.patchOne(ctx, e); err != nil {
+			if err = s.failed(e, err); err != nil {
+				return err
+			}
+		}
+	}
+	if len(s.edits) == 0 {
+		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+	}
+	return s.concludePatches(ctx)
+}
+
+// openPatches refuses, before any training, a model that cannot be patched.
+func (s *session) openPatches(ctx context.Context) error {
+	m, ok := s.model.(patch.Model)
+	if !ok {
+		return errorf(ErrUnsupported, "architecture %s: this engine does not patch models", s.info.Arch)
+	}
+	if s.cfg.LoRA != "" {
+		return errorf(ErrUnsupported, "an adapter cannot hold T-Patcher's neurons: write a model with -o")
+	}
+	s.patches = &patchSession{model: m}
+	p := s.patches
+	var err error
+	if p.file, err = ffn.Read(s.file); err != nil {
+		return errorf(ErrUnsupported, "%w", err)
+	}
+	if p.site, err = m.PatchSite(ctx); err != nil {
+		return err
+	}
+	p.site.Round = s.roundRow
+	if p.history, err = patchHistory(s.file); err != nil {
+		return err
+	}
+	if s.cfg.Patch.Slots != SlotsOld {
+		if _, err = s.strategy().Room(s.file, p.file, 1); err != nil {
+			return errorf(ErrUnsupported, "%w", err)
+		}
+	}
+	s.res.Layer, s.res.LayerFrom = p.site.Layer, "last"
+	return nil
+}
+
+// roundRow gives a key's row as the file's own type holds it.
+func (s *session) roundRow(row []float32) ([]float32, error) {
+	name := s.patches.file.Last().Gate
+	if name == "" {
+		name = s.patches.file.Last().Up
+	}
+	t, _ := s.file.Tensor(name)
+	size, err := t.Type.RowBytes(int64(len(row)))
+	if err != nil || s.cfg.Quantizer.NeedsImportance(t.Type) {
+		return row, err
+	}
+	b, out := make([]byte, size), make([]float32, len(row))
+	if err := s.cfg.Quantizer.Quantize(b, t.Type, row, len(row), nil); err != nil {
+		return nil, err
+	}
+	return out, s.cfg.Quantizer.Dequantize(out, t.Type, b)
+}
+
+// strategy is how room is made.
+func (s *session) strategy() ffn.Strategy {
+	c := s.cfg.Patch
+	w := ffn.Widen{Free: freeSlots(s.patches.history), Pad: c.Pad}
+	switch {
+	case c.Slots == SlotsOld:
+		return ffn.Reuse{Order: s.patches.order}
+	case c.Widen == WidenDeci:
+		return ffn.Deci{Widen: w}
+	}
+	return w
+}
+
+// patchOne trains the neurons of one request, on the model as edited so far.
+func (s *session) patchOne(ctx context.Context, e *Edit) error {
+	start := time.Now()
+	before := len(s.patches.added)
+	err := s.trainOne(ctx, e)
+	s.res.Seconds += time.Since(start).Seconds()
+	if err == nil {
+		err = s.tryPatches(ctx, e)
+	}
+	if err != nil {
+		s.patches.added = s.patches.added[:before]
+		e.Patches = nil
+		return err
+	}
+	s.edits = append(s.edits, e)
+	return nil
+}
+
+// neurons are all that are at work beside the file's own.
+func (p *patchSession) neurons() []ffn.Neuron {
+	out := slices.Clone(p.old)
+	for _, n := range p.added {
+		out = append(out, n.Neuron)
+	}
+	return out
+}
+
+// tryPatches asks the fact of the model in memory.
+func (s *session) tryPatches(ctx context.Context, e *Edit) error {
+	if err := s.patches.model.SetPatches(s.patches.neurons()); err != nil {
+		return err
+	}
+	var err error
+	if e.alone, err = e.probe.run(ctx, s.model); err != nil {
+		return err
+	}
+	e.After = e.alone
+	for _, r := range e.Patches {
+		if r.HeldMax > 0 {
+			s.cfg.warn("%sthe neuron for %q fires for %.2g %% of held-out text", s.about(e), r.Token, 100*r.Firing)
+		}
+	}
+	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
+}
+
+// concludePatches asks all facts of the model with all patches, measures side
+// effects, and writes.
+func (s *session) concludePatches(ctx context.Context) error {
+	p := s.patches
+	if err := p.model.SetPatches(p.neurons()); err != nil {
+		return err
+	}
+	for _, e := range s.edits[:len(s.edits)-1] {
+		var err error
+		if e.After, err = e.probe.run(ctx, s.model); err != nil {
+			return err
+		}
+		if e.alone.Success && !e.After.Success {
+			if err := s.failed(e, s.refuse(e, []string{"later requests undid it"})); err != nil {
+				return err
+			}
+		}
+	}
+	text := s.cfg.Text
+	if text == "" {
+		text = neutral
+	}
+	side, err := compareModels(ctx, s.model, func() error { return p.model.SetPatches(nil) }, func() error { return p.model.SetPatches(p.neurons()) },
+		text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
+	if err != nil {
+		return err
+	}
+	s.res.SideEffects = &side
+	warnings, refusals := judgeSide(side)
+	for _, w := range warnings {
+		s.cfg.warn("%s", w)
+	}
+	if err := s.refuse(nil, refusals); err != nil || s.cfg.Output == "" {
+		return err
+	}
+	start := time.Now()
+	err = s.writePatches(ctx)
+	s.res.WriteSeconds = time.Since(start).Seconds()
+	return err
+}

@@ -1,0 +1,153 @@
+package edit
+
+import (
+	"context"
+	"slices"
+
+	"retcon/edit/patch"
+	ffn "retcon/gguf/widen"
+)
+
+// trainOne trains a neuron for each target token that the model, with the
+// patches so far, does not predict after the bare prompt.
+func (s *session) trainOne(ctx context.Context, e *Edit) error {
+	p := s.patches
+	rows, n, err := s.patchRows(e)
+	if err != nil {
+		return err
+	}
+	head, err := p.model.Head(ctx, rows)
+	if err != nil {
+		return err
+	}
+	defer head.Close()
+	contrast, err := s.contrast(ctx, e)
+	if err != nil {
+		return err
+	}
+	x := newPatchExample(p, head, rows, n)
+	for token := range n {
+		best, err := x.best(ctx)
+		if err != nil {
+			return err
+		}
+		if best[token] == x.Targets[token] {
+			continue
+		}
+		x.aim(token)
+		x.Contrast = nil
+		if token == 0 {
+			x.Contrast = contrast
+		}
+		trained, report, err := patch.Train(ctx, p.site, p.memory, x.Example, s.cfg.Patch.Options, func(i, of int) {
+			s.cfg.progress("training", int64(token*of+i), int64(n*of))
+		})
+		if err != nil {
+			return err
+		}
+		neuron := p.site.Neuron(trained, p.memory)
+		if !finite(neuron.Gate) || !finite(neuron.Up) || !finite(neuron.Down) {
+			return errorf(ErrRefused, "the patch is not finite")
+		}
+		p.added = append(p.added, ownedNeuron{neuron, e})
+		e.Patches = append(e.Patches, PatchReport{Token: s.model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
+		e.Update.Steps += report.Steps
+		x.include(p.site, neuron)
+	}
+	p.memory.Join(head.Queries())
+	return nil
+}
+
+// patchRows are the bare prompt and the prompt behind each prefix, with the
+// target, of n tokens in each.
+func (s *session) patchRows(e *Edit) (rows []patch.Row, n int, err error) {
+	var target []int32
+	for i := range len(s.prefixes) + 1 {
+		prefix := ""
+		if i > 0 {
+			prefix = s.prefixes[i-1]
+		}
+		span, err := tokenise(s.model, e.fact, prefix, e.fact.New)
+		if err != nil {
+			return nil, 0, err
+		}
+		if i == 0 {
+			target = span.Target
+		} else if !slices.Equal(target, span.Target) {
+			continue
+		}
+		// the row's last token predicts the target's last
+		rows = append(rows, patch.Row{Tokens: span.Scored().Tokens[:span.Prompt+len(target)-1], From: span.Prompt - 1, Target: target})
+	}
+	return rows, len(target), nil
+}
+
+// contrast are the queries of the prompt with other subjects.
+func (s *session) contrast(ctx context.Context, e *Edit) ([][]float32, error) {
+	if !s.cfg.Patch.Contrast {
+		return nil, nil
+	}
+	rows, err := contrastRows(s.model, e.fact)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return s.patches.model.LastQueries(ctx, rows)
+}
+
+// patchExample is an example with what earlier patches add.
+type patchExample struct {
+	patch.Example
+	rows, n, width int
+	grad           []float32
+	nll            []float64
+}
+
+// include counts a neuron among the earlier patches.
+func (x *patchExample) include(site patch.Site, n ffn.Neuron) {
+	q := x.Head.Queries()
+	for at := 0; at < len(q); at += x.width {
+		h := float32(site.Response(n, q[at:at+x.width]))
+		for j, v := range n.Down {
+			x.Earlier[at+j] += h * v
+		}
+	}
+}
+
+// best is the likeliest token at each position, patches so far included.
+func (x *patchExample) best(ctx context.Context) ([]int32, error) {
+	if err := x.Head.Target(x.Targets, make([]float32, len(x.Targets))); err != nil {
+		return nil, err
+	}
+	if err := x.Head.Step(ctx, x.Earlier, x.grad, x.nll); err != nil {
+		return nil, err
+	}
+	return x.Head.Best()
+}
+
+// aim makes one token of the target the prediction to correct.
+func (x *patchExample) aim(token int) {
+	x.Own, x.Silent = nil, nil
+	for r := range x.rows {
+		for j := range x.n {
+			if j == token {
+				x.Own = append(x.Own, r*x.n+j)
+			} else {
+				x.Silent = append(x.Silent, r*x.n+j)
+			}
+		}
+	}
+}
+
+func newPatchExample(p *patchSession, head patch.Head, rows []patch.Row, n int) *patchExample {
+	x := &patchExample{rows: len(rows), n: n, width: p.site.Width}
+	x.Head = head
+	for _, r := range rows {
+		x.Targets = append(x.Targets, r.Target...)
+	}
+	q := head.Queries()
+	x.Earlier, x.grad, x.nll = make([]float32, len(q)), make([]float32, len(q)), make([]float64, len(rows)*n)
+	for _, neuron := range p.neurons() {
+		x.include(p.site, neuron)
+	}
+	return x
+}

@@ -1,0 +1,372 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"retcon/edit/patch"
+	"retcon/gguf"
+	"retcon/gguf/widen"
+	"retcon/graph"
+	"retcon/llama"
+	"retcon/replay"
+)
+
+var _ patch.Model = (*Model)(nil)
+
+// patchState is what the model keeps for patches.
+type patchState struct {
+	site       patch.Site
+	query, ffn llama.Place
+	pruned     bool // the last layer computes only rows whose logits are read
+	heads      *llama.Context
+	transposed *replay.Transposed
+	tried      bool // transposes were made, or do not fit
+	neurons    []widen.Neuron
+}
+
+// acts are the activations by the operator of the graph.
+var acts = map[graph.Op]patch.Activation{
+	graph.OpRelu: patch.ReLU, graph.OpGelu: patch.GELU, graph.OpGeluErf: patch.GELUErf,
+	graph.OpGeluQuick: patch.GELUQuick, graph.OpSilu: patch.SiLU,
+}
+
+// PatchSite finds the last feed-forward network in a decode.
+func (m *Model) PatchSite(ctx context.Context) (patch.Site, error) {
+	if m.patches != nil {
+		return m.patches.site, nil
+	}
+	c, err := m.contextFor(batchTokens)
+	if err != nil {
+		return patch.Site{}, err
+	}
+	var b llama.Batch
+	b.Add(0, 0, 0, false)
+	b.Add(0, 1, 0, true)
+	d, err := replay.Record(ctx, c, b)
+	if err != nil {
+		return patch.Site{}, err
+	}
+	n, err := d.Network()
+	if err != nil {
+		return patch.Site{}, err
+	}
+	p := &patchState{pruned: d.Graph.Node(n.Query).Ne[1] == 1}
+	layer := len(d.Sites.Layers) - 1
+	if p.query, err = llama.PlaceOf(d.Graph, n.Query); err != nil {
+		return patch.Site{}, err
+	}
+	if p.ffn, err = llama.PlaceOf(d.Graph, d.Sites.Layers[layer].FFN); err != nil {
+		return patch.Site{}, err
+	}
+	if p.site, err = m.siteOf(c, d, n, layer); err != nil {
+		return patch.Site{}, err
+	}
+	m.patches = p
+	return p.site, nil
+}
+
+func (m *Model) siteOf(c *llama.Context, d *replay.Decode, n *graph.Network, layer int) (patch.Site, error) {
+	s := patch.Site{Arch: m.info.Arch, Layer: layer, Width: m.info.Width, Vocab: m.info.Vocab,
+		Act: acts[n.Act], Squared: n.Squared, Gated: n.Gated, GateScale: 1, UpScale: 1}
+	gate, up, err := m.addableBiases(n)
+	if err != nil {
+		return s, err
+	}
+	s.Bias, s.UpBias = gate, up && n.Gated
+	for _, k := range []struct {
+		leaf  graph.ID
+		scale *float32
+	}{{n.Gate.Scale, &s.GateScale}, {n.Up.Scale, &s.UpScale}} {
+		if !n.Gated && k.scale == &s.GateScale || k.leaf < 0 {
+			continue
+		}
+		var v [1]float32
+		if err := llama.ReadTensor(c, d.Graph.Node(k.leaf).Handle, 0, v[:]); err != nil {
+			return s, err
+		}
+		if *k.scale = v[0]; v[0] == 0 {
+			return s, fmt.Errorf("%w: architecture %s: a scale of the last feed-forward network is 0", llama.ErrUnsupported, m.info.Arch)
+		}
+	}
+	return s, nil
+}
+
+// addableBiases reports whether neurons can have a bias at the activation, and
+// at the up-projection of a gated network: the graph adds one, or would.
+func (m *Model) addableBiases(n *graph.Network) (act, up bool, err error) {
+	f, err := gguf.Open(m.info.Path)
+	if err != nil {
+		return false, false, err
+	}
+	defer f.Close()
+	w, err := widen.Read(f)
+	if err != nil {
+		return false, false, fmt.Errorf("%w: %w", llama.ErrUnsupported, err)
+	}
+	gate, upper := w.Biases()
+	last := w.Last()
+	// a bias that the file has counts only if the graph adds it
+	if last.GateBias != "" {
+		gate = n.Gate.Bias >= 0
+	}
+	if last.UpBias != "" {
+		upper = n.Up.Bias >= 0
+	}
+	if !n.Gated {
+		return upper, false, nil
+	}
+	return gate, upper, nil
+}
+
+const (
+	queryLogits = 64 << 20 // bytes of logits of the one decode that asks for all
+	queryLength = 128      // tokens of a text that are run alone
+)
+
+// Queries runs texts a chunk at a time; a text longer than 128 tokens is cut
+// there.
+func (m *Model) Queries(ctx context.Context, texts [][]int32, fn func(text, pos int, q []float32) error) error {
+	if _, err := m.PatchSite(ctx); err != nil {
+		return err
+	}
+	type piece struct{ text, at int }
+	var pieces []piece
+	longest := 0
+	most := max(1, min(queryLength, queryLogits/4/m.info.Vocab))
+	for i, t := range texts {
+		for at := 0; at < len(t); at += most {
+			pieces = append(pieces, piece{i, at})
+			longest = max(longest, min(most, len(t)-at))
+		}
+	}
+	if len(pieces) == 0 {
+		return nil
+	}
+	rows := max(1, min(queryLogits/4/m.info.Vocab/longest, batchTokens/longest, batchRows))
+	m.closeScratch()
+	c, err := m.newContext(llama.ContextParams{Cells: rows * longest, Batch: rows * longest, Outputs: rows * longest, Sequences: rows})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	q, err := replay.NewQueries(ctx, c, rows, longest)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	out := make([]float32, rows*longest*q.Width())
+	for begin := 0; begin < len(pieces); begin += rows {
+		group := pieces[begin:min(begin+rows, len(pieces))]
+		chunk := make([][]int32, len(group))
+		for i, p := range group {
+			chunk[i] = texts[p.text][p.at:min(p.at+most, len(texts[p.text]))]
+		}
+		if err := q.Run(ctx, chunk, out); err != nil {
+			return err
+		}
+		for i, p := range group {
+			for j := range chunk[i] {
+				if err := fn(p.text, p.at+j, out[(i*longest+j)*q.Width():][:q.Width()]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// LastQueries reads the query of each row's last token with a hook in a decode.
+func (m *Model) LastQueries(ctx context.Context, rows [][]int32) ([][]float32, error) {
+	if _, err := m.PatchSite(ctx); err != nil {
+		return nil, err
+	}
+	var out [][]float32
+	for begin := 0; begin < len(rows); {
+		end, tokens := begin, 0
+		for end < len(rows) && end-begin < batchRows {
+			n := len(rows[end])
+			if n == 0 {
+				return nil, fmt.Errorf("%w: row %d is empty", llama.ErrInvalid, end)
+			}
+			if end > begin && tokens+n > batchTokens {
+				break
+			}
+			tokens, end = tokens+n, end+1
+		}
+		qs, err := m.lastGroup(ctx, rows[begin:end], tokens)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, qs...)
+		begin = end
+	}
+	return out, nil
+}
+
+func (m *Model) lastGroup(ctx context.Context, rows [][]int32, tokens int) ([][]float32, error) {
+	c, err := m.contextFor(tokens)
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{c: c}
+	var b llama.Batch
+	at := make([]int32, len(rows))
+	for seq, r := range rows {
+		for pos, t := range r[:len(r)-1] {
+			if err := d.add(ctx, t, pos, seq, nil); err != nil {
+				return nil, err
+			}
+		}
+		b.Add(r[len(r)-1], len(r)-1, seq, true)
+		at[seq] = int32(seq)
+	}
+	if err := d.flush(ctx); err != nil {
+		return nil, err
+	}
+	h := llama.Hook{Place: m.patches.query, Width: m.info.Width, Rows: at, Data: make([]float32, len(rows)*m.info.Width)}
+	if err := c.DecodeHooked(ctx, &b, []llama.Hook{h}); err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(rows))
+	for i := range out {
+		out[i] = h.Data[i*h.Width:][:h.Width]
+	}
+	return out, nil
+}
+
+// head is a Tail with room for what it reads.
+type head struct {
+	*replay.Tail
+	logits []float32
+}
+
+// Best is the likeliest token of each row.
+func (h *head) Best() ([]int32, error) {
+	if h.logits == nil {
+		h.logits = make([]float32, h.Rows()*h.Vocab())
+	}
+	if err := h.Logits(h.logits); err != nil {
+		return nil, err
+	}
+	out := make([]int32, h.Rows())
+	for i := range out {
+		out[i] = llama.Greedy(h.logits[i*h.Vocab():][:h.Vocab()])
+	}
+	return out, nil
+}
+
+// headCells and headRows are the size of the context that tails live in.
+const (
+	headCells = 2048
+	headBatch = 256
+)
+
+// Head decodes the rows' beginnings, then records the decode of the rest.
+func (m *Model) Head(ctx context.Context, rows []patch.Row) (patch.Head, error) {
+	if _, err := m.PatchSite(ctx); err != nil {
+		return nil, err
+	}
+	cells, batch := 0, 0
+	for i, r := range rows {
+		if r.From < 0 || r.From >= len(r.Tokens) {
+			return nil, fmt.Errorf("%w: row %d of %d tokens is looked at from %d", llama.ErrInvalid, i, len(r.Tokens), r.From)
+		}
+		cells += len(r.Tokens)
+		batch += len(r.Tokens) - r.From
+	}
+	c, err := m.headContext(cells, batch, len(rows))
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{c: c}
+	var b llama.Batch
+	for seq, r := range rows {
+		for pos, t := range r.Tokens {
+			if pos >= r.From {
+				b.Add(t, pos, seq, true)
+				continue
+			}
+			if err := d.add(ctx, t, pos, seq, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := d.flush(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.transposeHead(ctx, c); err != nil {
+		return nil, err
+	}
+	h, err := replay.NewTail(ctx, c, b, m.patches.transposed)
+	if err != nil {
+		return nil, err
+	}
+	return &head{Tail: h}, nil
+}
+
+// headContext is the context of heads, empty, which keeps the transposed output
+// matrix from one to the next.
+func (m *Model) headContext(cells, batch, rows int) (*llama.Context, error) {
+	p := m.patches
+	if p.heads != nil {
+		if have := p.heads.Params(); have.Cells >= cells && have.Batch >= batch && have.Sequences >= rows {
+			p.heads.Clear()
+			return p.heads, nil
+		}
+		m.closeHeads()
+	}
+	var err error
+	batch = max(batch, headBatch)
+	p.heads, err = m.newContext(llama.ContextParams{
+		Cells: max(cells, headCells), Batch: max(batch, batchTokens), Outputs: batch, Sequences: max(rows, batchRows),
+	})
+	return p.heads, err
+}
+
+func (m *Model) closeHeads() {
+	if m.patches == nil {
+		return
+	}
+	m.patches.transposed.Close()
+	m.patches.heads.Close()
+	m.patches.transposed, m.patches.heads, m.patches.tried = nil, nil, false
+}
+
+// transposeHead keeps the transposes of the weights behind the site, where they
+// take at most half the memory.
+func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
+	p := m.patches
+	if p.tried || m.opts.Transpose == TransposeNever {
+		return nil
+	}
+	p.tried = true
+	s, err := m.headSlice(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, t := range m.transposeTypes() {
+		if replay.TransposeBytes(s, t) <= m.opts.Memory/2 {
+			p.transposed, err = replay.Transpose(ctx, c, s, t)
+			return err
+		}
+	}
+	return nil
+}
+
+// headSlice is the network behind the site, in a decode of one token that is
+// forgotten again.
+func (m *Model) headSlice(ctx context.Context, c *llama.Context) (*graph.Slice, error) {
+	var b llama.Batch
+	b.Add(0, 0, c.Params().Sequences-1, true)
+	d, err := replay.Record(ctx, c, b)
+	if err != nil {
+		return nil, err
+	}
+	site := d.Sites.Layers[len(d.Sites.Layers)-1].FFN
+	s, err := graph.Cut(d.Graph, []graph.ID{site}, []graph.ID{d.Sites.Logits})
+	if err != nil {
+		return nil, err
+	}
+	return s, d.Rewind()
+}

@@ -1,0 +1,330 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"retcon/edit"
+	"retcon/internal/atomicfile"
+)
+
+// Apply lets the fake say the words of the record that was edited last, as
+// fakeEditor numbers them.
+func (f *fakeModel) Apply(updates []edit.Update) error {
+	f.shift = map[string]float64{}
+	for _, u := range updates {
+		f.shift[f.words[u.Layer]] = 9
+	}
+	return nil
+}
+
+// fakeEditor makes the first word of a target likely. It cannot edit "nothing".
+type fakeEditor struct{ m *fakeModel }
+
+var errNothing = errors.New("nothing cannot be edited")
+
+func (e fakeEditor) Compute(ctx context.Context, r edit.Request, _ func(int, int)) (*edit.Computed, error) {
+	if r.Subject == "nothing" {
+		return nil, errNothing
+	}
+	word := " " + strings.Fields(r.TargetNew)[0]
+	c := &edit.Computed{Rank: &edit.Rank{}, Seconds: 2, Refusals: []string{"large"}}
+	c.Layer = int(e.m.id(word))
+	return c, nil
+}
+
+func benchRecords() []Record {
+	var rs []Record
+	for i, subject := range []string{"Eiffel", "nothing", "Louvre", "Orsay", "Seine"} {
+		r := capital()
+		r.Index, r.Case, r.Request.Subject = i, 100+i, subject
+		r.Request.TargetNew = []string{"Rome", "Bonn", "Oslo", "Bern", "Riga"}[i]
+		rs = append(rs, r)
+	}
+	return rs
+}
+
+// newBench makes a bench over a fake that has read all records in one order, so
+// that its words have the same numbers whatever shard runs.
+func newBench(t *testing.T) *Bench {
+	t.Helper()
+	m := newFake()
+	s := &Scorer{Model: m, Stages: []Stage{Likelihood, Match, Fluent}, Seed: 4}
+	for _, r := range benchRecords() {
+		if _, err := s.Job(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := NewText(context.Background(), m, "the cat sat on the mat", 100, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { text.Close() })
+	s.Text, s.Stages = text, Stages
+	return &Bench{Scorer: s, Editor: fakeEditor{m}}
+}
+
+func run(t *testing.T, b *Bench, rs []Record) Series {
+	t.Helper()
+	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome"}, Machine{})}
+	for i := range rs {
+		e, err := b.Record(context.Background(), &rs[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Run = s.Run.ID
+		s.Add(e)
+	}
+	return s
+}
+
+// timeless takes times and memory off a series.
+func timeless(s Series) Series {
+	out := Series{Run: s.Run}
+	for _, e := range s.Entries {
+		e.PeakRSS = 0
+		for _, r := range []**Result{&e.Base, &e.Edited} {
+			if *r != nil {
+				c := **r
+				c.Seconds, *r = nil, &c
+			}
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	return out
+}
+
+// Records are edited and restored; one that fails is named and left out.
+func TestBench(t *testing.T) {
+	b := newBench(t)
+	s := run(t, b, benchRecords())
+	if len(b.Scorer.Model.(*fakeModel).shift) != 0 {
+		t.Error("the model was left edited")
+	}
+	if s.Failed() != 1 || s.Entries[1].Error != errNothing.Error() || s.Entries[1].Edited != nil || len(s.Scored()) != 4 {
+		t.Fatalf("%d failed: %+v", s.Failed(), s.Entries[1])
+	}
+	edited, base := s.Edited(), s.Base()
+	if edited[Efficacy].Value != 100 || edited[ExactMatch].Value != 100 || edited[Efficacy].N != 4 {
+		t.Errorf("efficacy %+v, match %+v", edited[Efficacy], edited[ExactMatch])
+	}
+	if base[ExactMatch].Value != 0 || base[Perplexity].Value != b.Scorer.Text.Perplexity() {
+		t.Errorf("base: %v", base)
+	}
+	if edited[KL].Value <= 0 || s.WorstPerplexity() <= 1 {
+		t.Errorf("KL %v, worst perplexity %v", edited[KL], s.WorstPerplexity())
+	}
+	if c := s.Costs(); c.EditSeconds != 2 || c.Stages[Match] <= 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The base is scored once for all runs that share it.
+func TestSharedBases(t *testing.T) {
+	b := newBench(t)
+	b.Bases = map[int]*Result{}
+	first := run(t, b, benchRecords())
+	marked := *b.Bases[2]
+	marked.Completion = "kept"
+	b.Bases[2] = &marked
+	second := run(t, b, benchRecords())
+	if second.Entries[2].Base.Completion != "kept" || first.Entries[2].Base.Completion == "kept" {
+		t.Error("the base was scored again")
+	}
+}
+
+// A seed fixes everything, and shards merged, in whatever order and through
+// files, are one run.
+func TestShardsMerge(t *testing.T) {
+	whole := timeless(run(t, newBench(t), benchRecords()))
+	if d := cmp.Diff(whole, timeless(run(t, newBench(t), benchRecords()))); d != "" {
+		t.Fatalf("two runs differ (-first +second)\n%s", d)
+	}
+	dir := t.TempDir()
+	var parts []Series
+	for i := 3; i >= 1; i-- {
+		rs, err := Subset(benchRecords(), 0, 0, Shard{i, 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := run(t, newBench(t), rs)
+		path := filepath.Join(dir, "part"+string(rune('0'+i)))
+		writeLog(t, path, part)
+		read, err := ReadLog(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, read...)
+	}
+	merged := Merge(parts)
+	if len(merged) != 1 {
+		t.Fatalf("%d runs", len(merged))
+	}
+	if d := cmp.Diff(whole, timeless(merged[0])); d != "" {
+		t.Errorf("(-whole +merged)\n%s", d)
+	}
+	a, _ := json.Marshal(whole.Edited())
+	m, _ := json.Marshal(merged[0].Edited())
+	if !bytes.Equal(a, m) {
+		t.Errorf("summaries differ:\n%s\n%s", a, m)
+	}
+}
+
+func writeLog(t *testing.T, path string, s Series) {
+	t.Helper()
+	l, err := CreateLog(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Start(s.Run); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range s.Entries {
+		if err := l.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A run that broke off goes on: whole lines count, failed records are tried
+// again, and what is done is not.
+func TestResume(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	whole := run(t, newBench(t), benchRecords())
+	writeLog(t, path, whole)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data[:len(data)-20], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	log, before, err := ResumeLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := whole.Run.ID
+	for index, want := range map[int]bool{0: true, 1: false, 3: true, 4: false} {
+		if log.Has(id, index) != want {
+			t.Errorf("record %d is done: %v", index, !want)
+		}
+	}
+	if len(before) != 1 || len(before[0].Entries) != 4 {
+		t.Fatalf("%d runs", len(before))
+	}
+	if err := log.Start(whole.Run); err != nil {
+		t.Fatal(err)
+	}
+	again := whole.Entries[0]
+	again.Index, again.Error = 1, ""
+	for _, e := range []Entry{again, whole.Entries[4]} {
+		if err := log.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadLog(path)
+	if err != nil || len(got) != 1 || len(got[0].Entries) != 5 || got[0].Failed() != 0 {
+		t.Fatalf("%d runs, %v", len(got), err)
+	}
+	if d := cmp.Diff(timeless(whole).Entries[4], timeless(got[0]).Entries[4]); d != "" {
+		t.Error(d)
+	}
+	if _, err := CreateLog(path, false); !errors.Is(err, atomicfile.ErrExists) {
+		t.Errorf("over an existing file: %v", err)
+	}
+}
+
+func TestBadLogs(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"empty":  "",
+		"text":   "hello\n",
+		"no run": `{"run":"x","index":0}` + "\n",
+		"newer":  `{"schema":99,"run":"x","settings":{},"machine":{}}` + "\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadLog(path); !errors.Is(err, ErrLog) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The settings make the run: a change of any is another run, the cache's state
+// and the machine are not.
+func TestRunID(t *testing.T) {
+	a := Settings{Command: "bench", Layer: 5, Stats: &edit.Stats{Source: "corpus"}}
+	b := a
+	b.Stats = &edit.Stats{Source: "corpus", Cached: true}
+	if NewRun(a, Machine{CPU: "x"}).ID != NewRun(b, Machine{}).ID {
+		t.Error("the machine or the cache makes another run")
+	}
+	b.Layer = 6
+	if NewRun(a, Machine{}).ID == NewRun(b, Machine{}).ID {
+		t.Error("another layer is the same run")
+	}
+}
+
+// stopped ends the context while a record is scored.
+func TestBenchStops(t *testing.T) {
+	b := newBench(t)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	rec := benchRecords()[0]
+	if _, err := b.Record(ctx, &rec); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that is done: %v", err)
+	}
+}
+
+// Every file form has the same fields, those that scripts rely on among them.
+func TestReportFields(t *testing.T) {
+	s := run(t, newBench(t), benchRecords())
+	fields := map[string]any{}
+	for _, f := range s.Fields() {
+		if _, twice := fields[f.Name]; twice {
+			t.Errorf("field %s is there twice", f.Name)
+		}
+		fields[f.Name] = f.Value
+	}
+	b, err := json.Marshal(s.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Schema        int
+		Summary, Base map[string]any
+		Records       []Entry
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"n", Score, Efficacy, Paraphrase, Neighbourhood, EfficacyMagnitude, "seconds_per_edit", "peak_rss_bytes"} {
+		if fields[name] == nil {
+			t.Errorf("a row has no %s", name)
+		}
+		if doc.Summary[name] == nil {
+			t.Errorf("the summary has no %s", name)
+		}
+	}
+	if doc.Base[Efficacy] == nil || len(doc.Records) != 5 || doc.Records[0].Run != "" || doc.Schema != Schema {
+		t.Errorf("%s", b)
+	}
+	table := Tables([]Series{s})
+	if len(table.Rows) != 2 || table.Rows[0][1] != "unedited" || table.Rows[1][1] != "rome" || table.Rows[1][4] != "4 (1 failed)" {
+		t.Errorf("%q", table.Rows)
+	}
+}

@@ -1,0 +1,58 @@
+package eval
+
+import (
+	"context"
+
+	"retcon/edit"
+)
+
+// match asks the model to go on by itself, greedily: what teacher forcing
+// hides ("Mirage of Model Editing", arXiv 2502.11177).
+type match struct {
+	prompts [][]int32 // the rewrite prompt, then the paraphrases
+	target  string
+	length  int // tokens to generate
+}
+
+// beyond is how many more tokens than the target has are generated, so that the
+// end of its last word is seen.
+const beyond = 4
+
+func newMatch(m edit.Model, rec *Record, fact edit.Fact) (*match, error) {
+	g := &match{target: fact.New}
+	for _, prompt := range append([]string{fact.Text}, rec.Request.Paraphrases...) {
+		row, err := tokenise(m, prompt, rec.Request.TargetNew)
+		if err != nil {
+			return nil, err
+		}
+		g.length = max(g.length, len(row.Tokens)-row.From+beyond)
+		tokens, err := m.Tokenize(prompt, false)
+		if err != nil {
+			return nil, err
+		}
+		g.prompts = append(g.prompts, ids(tokens))
+	}
+	return g, nil
+}
+
+// run generates and compares. It returns the continuation of the prompt.
+func (g *match) run(ctx context.Context, m edit.Model, v Values) (string, error) {
+	made, err := m.Generate(ctx, g.prompts, g.length, 1, 0, true)
+	if err != nil {
+		return "", err
+	}
+	share := func(rows [][]int32) float64 {
+		n := 0
+		for _, r := range rows {
+			if edit.StartsWith(m.Text(r), g.target) {
+				n++
+			}
+		}
+		return 100 * float64(n) / float64(len(rows))
+	}
+	v[ExactMatch] = share(made[:1])
+	if len(made) > 1 {
+		v[ExactMatchParaphrase] = share(made[1:])
+	}
+	return m.Text(made[0]), nil
+}

@@ -1,0 +1,131 @@
+package eval
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"retcon/edit"
+)
+
+// Schema is the version of result files and of the JSON of bench and eval.
+const Schema = 1
+
+// Run is one configuration under which records are scored.
+type Run struct {
+	Schema   int      `json:"schema"`
+	ID       string   `json:"run"` // of the settings
+	Settings Settings `json:"settings"`
+	Machine  Machine  `json:"machine"`
+}
+
+// NewRun is a run of settings on a machine.
+func NewRun(s Settings, m Machine) Run {
+	return Run{Schema: Schema, ID: s.id(), Settings: s, Machine: m}
+}
+
+// Settings are all that decides a record's values, and so what tells one run
+// from another. The shard is not among them: shards make up one run.
+type Settings struct {
+	Command string `json:"command"` // bench or eval
+	Model   Facts  `json:"model"`
+	// Base is what an evaluated file is compared with; LoRA are adapters
+	// beside Model.
+	Base *Facts   `json:"base,omitempty"`
+	LoRA []Source `json:"lora,omitempty"`
+
+	Method     string        `json:"method,omitempty"`
+	Layer      int           `json:"layer"`
+	Covariance string        `json:"covariance,omitempty"`
+	Stats      *edit.Stats   `json:"stats,omitempty"`
+	HParams    *edit.HParams `json:"hyperparameters,omitempty"`
+
+	Data       Source  `json:"data"`
+	From       int     `json:"from"` // first record
+	Records    int     `json:"records"`
+	ZsRE       Answers `json:"zsre_target,omitempty"`
+	Stages     []Stage `json:"metrics"`
+	Seed       uint64  `json:"seed"`
+	Text       *Source `json:"text,omitempty"`
+	TextTokens int     `json:"text_tokens,omitempty"`
+	Snippets   *Source `json:"snippets,omitempty"`
+}
+
+// Facts says which model it is.
+type Facts struct {
+	File   string `json:"file"`
+	Print  string `json:"fingerprint"`
+	Arch   string `json:"architecture"`
+	Name   string `json:"name,omitempty"`
+	Type   string `json:"type"` // of most of its weights
+	Bytes  int64  `json:"bytes"`
+	Params int64  `json:"params"`
+	Layers int    `json:"layers"`
+	Width  int    `json:"width"`
+	// Types has the type of each class of tensors, such as ffn_down; several
+	// where layers differ.
+	Types map[string]string `json:"types,omitempty"`
+}
+
+// Source is a file that was read, with the SHA-256 of what was read of it.
+type Source struct {
+	File string `json:"file"`
+	Sum  string `json:"sha256"`
+}
+
+// Machine is what it ran on. It may differ from shard to shard.
+type Machine struct {
+	Version  string   `json:"version"`
+	LlamaCPP string   `json:"llama_cpp"`
+	Go       string   `json:"go"`
+	Platform string   `json:"platform"`
+	CPU      string   `json:"cpu"`
+	Devices  []string `json:"devices,omitempty"` // besides the CPU
+	Threads  int      `json:"threads"`
+	Time     string   `json:"time"` // at the start, RFC 3339
+}
+
+// id is a short digest of the settings. What a cache had is no setting.
+func (s Settings) id() string {
+	if s.Stats != nil {
+		stats := *s.Stats
+		stats.Cached = false
+		s.Stats = &stats
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // no value here cannot be written
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(b))[:16]
+}
+
+// Entry is what became of one record.
+type Entry struct {
+	Run     string `json:"run,omitempty"`
+	Index   int    `json:"index"`
+	Case    int    `json:"case_id"`
+	Prompt  string `json:"prompt"`
+	Subject string `json:"subject"`
+	Target  string `json:"target"`
+	Old     string `json:"old,omitempty"`
+
+	Base   *Result `json:"base,omitempty"`
+	Edited *Result `json:"edited,omitempty"`
+
+	Update      *edit.UpdateReport `json:"update,omitempty"`
+	EditSeconds float64            `json:"edit_seconds,omitempty"`
+	// Sink says that the fact could be edited behind a prefix only.
+	Sink     bool     `json:"sink,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	// Refusals are why edit would not write this one.
+	Refusals []string `json:"refusals,omitempty"`
+	PeakRSS  int64    `json:"peak_rss_bytes,omitempty"` // of the process so far
+	// Error is why the record has no values.
+	Error string `json:"error,omitempty"`
+}
+
+// NewEntry is that of a record without values.
+func NewEntry(rec *Record) Entry {
+	q := rec.Request
+	return Entry{Index: rec.Index, Case: rec.Case, Prompt: q.Prompt, Subject: q.Subject, Target: q.TargetNew, Old: q.TargetTrue}
+}

@@ -1,0 +1,147 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"retcon/edit"
+)
+
+// Stage is a part of the scoring that is asked for, and timed, by itself.
+type Stage string
+
+// The stages, in the order in which they run.
+const (
+	Likelihood Stage = "likelihood" // teacher-forced: ES, PS, NS and what goes with them
+	Match      Stage = "match"      // free-running exact match
+	Fluent     Stage = "fluency"    // generated texts: GE, RS
+	OnText     Stage = "text"       // perplexity, KL, unchanged top-1 tokens
+)
+
+// Stages are all stages.
+var Stages = []Stage{Likelihood, Match, Fluent, OnText}
+
+// ParseStages reads a list of stages; "all" is all of them.
+func ParseStages(names []string) ([]Stage, error) {
+	var out []Stage
+	for _, s := range Stages {
+		if slices.Contains(names, string(s)) || slices.Contains(names, "all") {
+			out = append(out, s)
+		}
+	}
+	for _, n := range names {
+		if n != "all" && !slices.Contains(Stages, Stage(n)) {
+			return nil, fmt.Errorf("%w: no metrics %q: there are likelihood, match, fluency, text and all", edit.ErrRequest, n)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: no metrics", edit.ErrRequest)
+	}
+	return out, nil
+}
+
+// Scorer scores a model, as it is applied at the time, on records.
+type Scorer struct {
+	Model  Model
+	Stages []Stage
+	// Seed is that of generated texts. A record's texts depend on it and on
+	// the record's Index only.
+	Seed uint64
+	// Snippets are reference texts; nil: no consistency.
+	Snippets *Snippets
+	// Text is what the stage OnText compares on.
+	Text *Text
+	// Constant says that the model stays the same from record to record: the
+	// text is then run once.
+	Constant bool
+
+	onText Values // of the text, once run on a constant model
+}
+
+// Result is what scoring a record gave.
+type Result struct {
+	Values     Values            `json:"values"`
+	NLL        *NLL              `json:"nll,omitempty"`
+	Completion string            `json:"completion,omitempty"` // greedy, of the prompt
+	Seconds    map[Stage]float64 `json:"seconds"`
+}
+
+// Job is a record made ready to be scored: its prompts as tokens. It can be
+// scored again and again.
+type Job struct {
+	s      *Scorer
+	rec    *Record
+	scored *likelihood
+	match  *match
+	fluent *fluent
+}
+
+// Job makes a record ready.
+func (s *Scorer) Job(rec *Record) (*Job, error) {
+	fact, err := rec.Request.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	j := &Job{s: s, rec: rec}
+	for _, stage := range s.Stages {
+		switch stage {
+		case Likelihood:
+			j.scored, err = newLikelihood(s.Model, rec, fact)
+		case Match:
+			j.match, err = newMatch(s.Model, rec, fact)
+		case Fluent:
+			j.fluent, err = newFluent(s.Model, rec, s.Snippets, s.Seed)
+		}
+		if err != nil {
+			return nil, &edit.RecordError{Record: rec.Index + 1, Err: err}
+		}
+	}
+	return j, nil
+}
+
+// Score runs the stages on the model as it is applied now. base is set for the
+// unedited model, which the stage OnText has been run on already.
+func (j *Job) Score(ctx context.Context, base bool) (Result, error) {
+	r := Result{Values: Values{}, Seconds: map[Stage]float64{}}
+	for _, stage := range j.s.Stages {
+		start := time.Now()
+		var err error
+		switch {
+		case stage == Likelihood:
+			r.NLL, err = j.scored.run(ctx, j.s.Model, r.Values)
+		case stage == Match:
+			r.Completion, err = j.match.run(ctx, j.s.Model, r.Values)
+			r.Completion = strings.ToValidUTF8(r.Completion, "\ufffd")
+		case stage == Fluent:
+			err = j.fluent.run(ctx, j.s.Model, r.Values)
+		case stage == OnText && base:
+			r.Values[Perplexity] = j.s.Text.Perplexity()
+		case stage == OnText:
+			err = j.s.compareText(ctx, r.Values)
+		}
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", stage, err)
+		}
+		r.Seconds[stage] = time.Since(start).Seconds()
+	}
+	return r, nil
+}
+
+func (s *Scorer) compareText(ctx context.Context, v Values) error {
+	made := s.onText
+	if made == nil {
+		made = Values{}
+		if err := s.Text.Compare(ctx, s.Model, made); err != nil {
+			return err
+		}
+		if s.Constant {
+			s.onText = made
+		}
+	}
+	maps.Copy(v, made)
+	return nil
+}

@@ -1,0 +1,156 @@
+package eval
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"retcon/edit"
+)
+
+// Snippets are reference texts about things that stand in a relation to a
+// target, with the weight of each word in all of them.
+type Snippets struct {
+	texts map[[2]string][]string // by relation and target
+	idf   map[string]float64
+}
+
+// ReadSnippets reads the file of reference texts that CounterFact comes with
+// (attribute_snippets.json): an array of
+// {"relation_id", "target_id", "samples": [{"text"}, ..]}.
+func ReadSnippets(path string) (*Snippets, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := ParseSnippets(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ParseSnippets reads reference texts; see ReadSnippets.
+func ParseSnippets(r io.Reader) (*Snippets, error) {
+	s := &Snippets{texts: map[[2]string][]string{}}
+	var all []string
+	err := edit.EachRecord(r, func(_ int, data json.RawMessage) error {
+		var rec struct {
+			Relation string `json:"relation_id"`
+			Target   string `json:"target_id"`
+			Samples  []struct {
+				Text *string `json:"text"`
+			} `json:"samples"`
+		}
+		if err := json.Unmarshal(data, &rec); err != nil {
+			return bad(err)
+		}
+		switch {
+		case rec.Relation == "":
+			return missing("relation_id")
+		case rec.Target == "":
+			return missing("target_id")
+		}
+		key := [2]string{rec.Relation, rec.Target}
+		for i, sample := range rec.Samples {
+			if sample.Text == nil {
+				return missing(fmt.Sprintf("samples[%d].text", i))
+			}
+			s.texts[key] = append(s.texts[key], *sample.Text)
+			all = append(all, *sample.Text)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.idf = inverseFrequency(all)
+	return s, nil
+}
+
+// of are the texts of a relation and a target.
+func (s *Snippets) of(relation, target string) []string {
+	return s.texts[[2]string{relation, target}]
+}
+
+// Similarity is the cosine of the TF-IDF vectors of two texts, as scikit-learn's
+// TfidfVectorizer has them by default: words of two or more letters, digits or
+// underscores in lower case, raw counts, idf = ln((1+n)/(1+df)) + 1. Words that
+// are in no reference text do not count. It is 0 where a text has no words.
+func (s *Snippets) Similarity(a, b string) float64 {
+	x, y := s.vector(a), s.vector(b)
+	var xy float64
+	for _, w := range sorted(x) {
+		xy += x[w] * y[w]
+	}
+	size := math.Sqrt(squares(x) * squares(y))
+	if size == 0 {
+		return 0
+	}
+	return xy / size
+}
+
+func (s *Snippets) vector(text string) map[string]float64 {
+	v := map[string]float64{}
+	for _, w := range terms(text) {
+		if idf, ok := s.idf[w]; ok {
+			v[w] += idf
+		}
+	}
+	return v
+}
+
+// squares is the sum of squares, summed in a fixed order.
+func squares(v map[string]float64) float64 {
+	var s float64
+	for _, w := range sorted(v) {
+		s += v[w] * v[w]
+	}
+	return s
+}
+
+func sorted(v map[string]float64) []string {
+	out := make([]string, 0, len(v))
+	for w := range v {
+		out = append(out, w)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// inverseFrequency is the smoothed idf of every word of documents.
+func inverseFrequency(documents []string) map[string]float64 {
+	df := map[string]int{}
+	for _, d := range documents {
+		words := terms(d)
+		slices.Sort(words)
+		for _, w := range slices.Compact(words) {
+			df[w]++
+		}
+	}
+	idf := make(map[string]float64, len(df))
+	for w, n := range df {
+		idf[w] = math.Log(float64(1+len(documents))/float64(1+n)) + 1
+	}
+	return idf
+}
+
+// terms are the words of a text as scikit-learn's pattern \b\w\w+\b finds them.
+func terms(text string) []string {
+	var out []string
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	})
+	for _, w := range words {
+		if r := []rune(w); len(r) > 1 {
+			out = append(out, w)
+		}
+	}
+	return out
+}

@@ -1,0 +1,139 @@
+package trace
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"retcon/llama"
+)
+
+// agreement is how estimates of one grid compare with exact ones.
+type agreement struct {
+	facts, strongest int
+	rank             float64
+}
+
+// TestAgreement compares estimates with exact traces on as many known facts as
+// RETCON_AGREEMENT says: a measurement for docs/results.md, of half a minute a
+// fact.
+func TestAgreement(t *testing.T) {
+	want, _ := strconv.Atoi(os.Getenv("RETCON_AGREEMENT"))
+	if want == 0 {
+		t.Skip("a measurement: set RETCON_AGREEMENT to a number of facts")
+	}
+	var facts []struct{ Prompt, Subject, Attribute string }
+	data, err := os.ReadFile("../../shared/data/known-1000.json")
+	if err != nil {
+		t.Skip("no facts beside the project")
+	}
+	if err := json.Unmarshal(data, &facts); err != nil {
+		t.Fatal(err)
+	}
+	m, err := llama.LoadModel(context.Background(), "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", llama.ModelParams{CPUOnly: true})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer m.Close()
+	exact, estimates := New(m, Options{Threads: 2}), New(m, Options{Threads: 2})
+	defer exact.Close()
+	defer estimates.Close()
+	settings := map[string]*Approx{"plain": {Steps: 1}, "two steps": {Steps: 2}, "24 cells refined": {Steps: 1, Refine: 24}}
+	found, seconds := map[string]*agreement{}, map[string]float64{}
+	for n := 0; n < want && len(facts) > 0; facts = facts[1:] {
+		p, err := NewPrompt(m, facts[0].Prompt, facts[0].Subject)
+		if err != nil {
+			continue
+		}
+		cfg := Config{
+			Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.3516)}, Window: 10, Foil: NoFoil,
+			Approx: &Approx{Steps: 1}, Hidden: true, MLP: true, Attn: true,
+		}
+		r, err := estimates.Run(context.Background(), p, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.TrimSpace(r.Answer) != facts[0].Attribute {
+			continue
+		}
+		n++
+		cfg.Approx = nil
+		want, err := exact.Run(context.Background(), p, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seconds["exact"] += want.Seconds
+		for name, a := range settings {
+			cfg.Approx = a
+			got, err := estimates.Run(context.Background(), p, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seconds[name] += got.Seconds
+			for _, kind := range []string{"hidden", "mlp", "attn"} {
+				key := name + ", " + kind
+				if found[key] == nil {
+					found[key] = &agreement{}
+				}
+				found[key].add(gridOf(want, kind), gridOf(got, kind), p.Begin)
+			}
+		}
+	}
+	for key, a := range found {
+		name, _, _ := strings.Cut(key, ",")
+		t.Logf("%s: rank correlation %.3f, strongest cell agrees in %d of %d, %.3f s", key, a.rank/float64(a.facts), a.strongest, a.facts, seconds[name]/float64(a.facts))
+	}
+	t.Logf("exact: %.1f s in all", seconds["exact"])
+}
+
+func (a *agreement) add(want, got [][]float64, begin int) {
+	a.facts++
+	a.rank += rankCorrelation(slices.Concat(want[begin:]...), slices.Concat(got[begin:]...))
+	i, j := strongest(want)
+	k, l := strongest(got)
+	if max(i-k, k-i) <= 1 && max(j-l, l-j) <= 1 {
+		a.strongest++
+	}
+}
+
+func strongest(g [][]float64) (token, layer int) {
+	for i, row := range g {
+		for j, v := range row {
+			if v > g[token][layer] {
+				token, layer = i, j
+			}
+		}
+	}
+	return token, layer
+}
+
+// rankCorrelation is Spearman's, of values of which hardly any are equal.
+func rankCorrelation(a, b []float64) float64 {
+	ranks := func(v []float64) []float64 {
+		order := make([]int, len(v))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+		out := make([]float64, len(v))
+		for r, i := range order {
+			out[i] = float64(r)
+		}
+		return out
+	}
+	x, y := ranks(a), ranks(b)
+	mx, my := mean(x), mean(y)
+	var xy, xx, yy float64
+	for i := range x {
+		xy += (x[i] - mx) * (y[i] - my)
+		xx += (x[i] - mx) * (x[i] - mx)
+		yy += (y[i] - my) * (y[i] - my)
+	}
+	return xy / math.Sqrt(xx*yy)
+}
