@@ -40,8 +40,10 @@ func (j *job) exact(ctx context.Context, done map[pick]bool, choose func(kind, m
 	for _, k := range j.kinds() {
 		for _, p := range choose(k, done) {
 			done[p] = true
+			e := j.exactly(k, p)
+			j.plan.total += (j.layers - e.start) * len(j.plan.samples)
 			j.result.Approx.Refined = append(j.result.Approx.Refined, Cell{k.name, p.token, p.layer})
-			lanes[p.token] = append(lanes[p.token], j.exactly(k, p))
+			lanes[p.token] = append(lanes[p.token], e)
 		}
 	}
 	for _, samples := range j.plan.samples {
