@@ -151,6 +151,18 @@ func (c *Copies) Except(rows int) *Copies {
 	return &Copies{parent: c, typ: c.typ, except: int64(rows)}
 }
 
+// DropTransposes frees the transposes alone.
+func (c *Copies) DropTransposes() {
+	if c == nil {
+		return
+	}
+	for h, t := range c.turned {
+		c.bytes -= t.Bytes()
+		t.Close()
+		delete(c.turned, h)
+	}
+}
+
 // SetBudget changes how much the copies may take; those that are there stay.
 func (c *Copies) SetBudget(bytes int64) {
 	if c != nil {
