@@ -33,7 +33,9 @@ func (r *averageResult) page() pictures.Page {
 		for i := range rows {
 			a.Counts[i] = rows[i].Facts
 		}
-		a.Grids = append(a.Grids, averageGrid(g.shown, rows, s.Layers))
+		grid := averageGrid(g.shown, rows, s.Layers)
+		grid.Approximate = r.Settings.Approx
+		a.Grids = append(a.Grids, grid)
 	}
 	if v := s.Severed; v != nil {
 		a.Severed = &pictures.AverageSevered{Single: band(v.Single), MLPSevered: band(v.MLPSevered), AttnSevered: band(v.AttnSevered)}

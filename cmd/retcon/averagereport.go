@@ -89,6 +89,9 @@ func (a *app) printAverage(r averageResult, page pictures.Page) error {
 	if r.Settings.Corruption != noCorruption {
 		fmt.Fprintln(w, corruptionText(r.Settings.Corruption, r.Settings.Noise, r.Settings.NoiseFrom, r.Settings.Samples))
 	}
+	if x := r.Settings; x.Approx {
+		fmt.Fprintln(w, averageApproxText(x))
+	}
 	if page.Average != nil {
 		shown := *page.Average
 		shown.Suggestion = "" // it follows the tables
@@ -120,6 +123,16 @@ func (a *app) printAverage(r averageResult, page pictures.Page) error {
 		}
 	}
 	return nil
+}
+
+// averageApproxText says that effects are estimates.
+func averageApproxText(s average.Settings) string {
+	text := approxText(s.ApproxSteps, 0)
+	if s.Refine > 0 {
+		text, _, _ = strings.Cut(text, ":")
+		text += fmt.Sprintf(", %d cells of each run exactly", s.Refine)
+	}
+	return text
 }
 
 // totals are the means over facts.

@@ -165,5 +165,9 @@ func (f *traceFlags) config(c *corrupter, p trace.Prompt, subjectSwap string) (c
 		Level: c.figure, Window: f.window, Hidden: f.has("hidden"), MLP: f.has("mlp"), Attn: f.has("attn"), Sever: f.sever,
 	}
 	cfg.Corruption, swapped, cfg.Foil, err = c.of(p, subjectSwap)
+	if f.approx {
+		cfg.Approx = &trace.Approx{Steps: f.approxSteps, Refine: f.refine}
+		cfg.Foil = trace.NoFoil // logit differences are not estimated
+	}
 	return cfg, swapped, err
 }

@@ -135,6 +135,9 @@ func (r *averageRun) settings() (average.Settings, error) {
 	case c.swaps():
 		s.Samples, s.Seed = 1, 0
 	}
+	if r.approx {
+		s.Approx, s.ApproxSteps, s.Refine = true, r.approxSteps, r.refine
+	}
 	if r.hypothesis {
 		s.Hypothesis = textName(r.text)
 	}

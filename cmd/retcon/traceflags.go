@@ -14,6 +14,8 @@ type traceFlags struct {
 	kinds                  []string
 	sever                  bool
 	window                 int
+	approx                 bool
+	approxSteps, refine    int
 	corruption             corruptionFlags
 	hypothesis             bool
 	text                   string
@@ -66,6 +68,9 @@ func (f *traceFlags) experimentFlags() *pflag.FlagSet {
 	fs.StringSliceVar(&f.kinds, "kind", []string{"hidden", "mlp", "attn"}, "what is put back, `hidden,mlp,attn`: the state behind a layer, FFN or attention outputs in a window of layers; or none")
 	fs.IntVar(&f.window, "window", 10, "layers of a window of FFN or attention outputs")
 	fs.BoolVar(&f.sever, "sever", false, "also the subject's last state with FFN or attention held to corrupted values")
+	fs.BoolVar(&f.approx, "approx", false, "estimate the heat maps from gradients: a map for a first look, in a thirtieth of the time")
+	fs.IntVar(&f.refine, "refine", 0, "with --approx, compute the N strongest cells of each heat map exactly; 24 find the strongest in 9 of 10 prompts")
+	fs.IntVar(&f.approxSteps, "approx-steps", 1, "with --approx, points between corrupted and clean embeddings to take gradients at")
 	fs.BoolVar(&f.hypothesis, "hypothesis", false, "also test the storage hypothesis: FFN memory, attention knock-out, layers exchanged and dropped")
 	fs.Var(text{&f.text, "FILE"}, "text", "text whose perplexity --hypothesis measures (default: one on everyday matters)")
 	return fs
@@ -91,6 +96,14 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 	switch {
 	case f.window < 1:
 		return usagef("--window %d: at least 1", f.window)
+	case !f.approx && (f.refine != 0 || f.approxSteps != 1):
+		return usagef("--refine and --approx-steps are of --approx")
+	case f.approx && (f.refine < 0 || f.approxSteps < 1):
+		return usagef("--refine %d, --approx-steps %d: at least 0 and 1", f.refine, f.approxSteps)
+	case f.approx && len(f.kinds) == 0:
+		return usagef("--approx estimates heat maps, and --kind none has none")
+	case f.approx && f.corruption.foil != "":
+		return usagef("--approx does not estimate logit differences: leave out --foil")
 	case f.text != "" && !f.hypothesis:
 		return usagef("--text is read by --hypothesis only")
 	case f.pictures.svg != "" && !f.traces():

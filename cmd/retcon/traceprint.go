@@ -17,10 +17,26 @@ func (r *traceResult) notes() []string {
 		text += fmt.Sprintf(": %q", r.PromptSwap)
 	}
 	out := []string{text}
+	if x := r.Approx; x != nil {
+		out = append(out, approxText(x.Steps, len(x.Refined)))
+	}
 	if d := r.LogitDifference; d != nil && d.Foil != r.Answer {
 		out = append(out, fmt.Sprintf("logit difference: the logit of %q less that of %q, %.3f clean, %.3f corrupted", r.Answer, d.Foil, d.Clean, d.Corrupted))
 	}
 	return out
+}
+
+// approxText says that heat maps are estimates, and of how many cells exact
+// values are known.
+func approxText(steps, refined int) string {
+	text := "heat maps are estimated by attribution patching"
+	if steps > 1 {
+		text += fmt.Sprintf(" over %d points", steps)
+	}
+	if refined > 0 {
+		return text + fmt.Sprintf("; %d of their cells, the strongest by the estimate and around them, are exact", refined)
+	}
+	return text + ": not to be read for the strongest cell, which --refine 24 finds"
 }
 
 // printTrace prints the trace for people.

@@ -39,6 +39,10 @@ type Settings struct {
 	Window     int      `json:"window"` // layers of a window of modules
 	Seed       uint64   `json:"seed"`
 	Approx     bool     `json:"approx"` // estimated by gradients instead of run
+	// Of an estimate: points that gradients are taken at, and cells of each grid
+	// that are run.
+	ApproxSteps int `json:"approx_steps,omitempty"`
+	Refine      int `json:"refine,omitempty"`
 	// Hypothesis identifies the text that the records' further measurements
 	// use; empty where there are none.
 	Hypothesis string `json:"hypothesis,omitempty"`
@@ -75,6 +79,8 @@ func (s Settings) differences(other Settings) []string {
 	note("seed", s.Seed == other.Seed, s.Seed, other.Seed)
 	note("hypothesis", s.Hypothesis == other.Hypothesis, s.Hypothesis, other.Hypothesis)
 	note("approximation", s.Approx == other.Approx, s.Approx, other.Approx)
+	note("points of the approximation", s.ApproxSteps == other.ApproxSteps, s.ApproxSteps, other.ApproxSteps)
+	note("refined cells", s.Refine == other.Refine, s.Refine, other.Refine)
 	return out
 }
 

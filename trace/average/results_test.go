@@ -311,18 +311,20 @@ func TestBadTrace(t *testing.T) {
 func TestResumeRefusals(t *testing.T) {
 	_, h, path := whole(t, 3)
 	for want, change := range map[string]func(h *Header){
-		"samples (2 and 3)":        func(h *Header) { h.Settings.Samples = 3 },
-		"window (2 and 4)":         func(h *Header) { h.Settings.Window = 4 },
-		"hypothesis (a text and )": func(h *Header) { h.Settings.Hypothesis = "" },
-		"seed (1 and 2)":           func(h *Header) { h.Settings.Seed = 2 },
-		"noise (0.5 and 0.6)":      func(h *Header) { h.Settings.Noise = 0.6 },
-		"the model":                func(h *Header) { h.Settings.Model = "n" },
-		"the facts":                func(h *Header) { h.Settings.Facts = "n" },
-		"kinds ([hidden mlp] and":  func(h *Header) { h.Settings.Kinds = []string{Attn} },
-		"severed runs":             func(h *Header) { h.Settings.Sever = false },
-		"corruption":               func(h *Header) { h.Settings.Corruption = "replace" },
-		"approximation":            func(h *Header) { h.Settings.Approx = true },
-		"shard 1/1, this run is":   func(h *Header) { h.Shard = Shard{1, 2} },
+		"samples (2 and 3)":                     func(h *Header) { h.Settings.Samples = 3 },
+		"window (2 and 4)":                      func(h *Header) { h.Settings.Window = 4 },
+		"hypothesis (a text and )":              func(h *Header) { h.Settings.Hypothesis = "" },
+		"refined cells (0 and 24)":              func(h *Header) { h.Settings.Refine = 24 },
+		"points of the approximation (0 and 2)": func(h *Header) { h.Settings.ApproxSteps = 2 },
+		"seed (1 and 2)":                        func(h *Header) { h.Settings.Seed = 2 },
+		"noise (0.5 and 0.6)":                   func(h *Header) { h.Settings.Noise = 0.6 },
+		"the model":                             func(h *Header) { h.Settings.Model = "n" },
+		"the facts":                             func(h *Header) { h.Settings.Facts = "n" },
+		"kinds ([hidden mlp] and":               func(h *Header) { h.Settings.Kinds = []string{Attn} },
+		"severed runs":                          func(h *Header) { h.Settings.Sever = false },
+		"corruption":                            func(h *Header) { h.Settings.Corruption = "replace" },
+		"approximation":                         func(h *Header) { h.Settings.Approx = true },
+		"shard 1/1, this run is":                func(h *Header) { h.Shard = Shard{1, 2} },
 	} {
 		other := h
 		change(&other)
