@@ -1,34 +1,5 @@
 package graph
 
-// Patch is a site whose rows can be overwritten: its value becomes
-// site · Keep + Value.
-type Patch struct {
-	Keep  ID // input [1, rows]: 1 keeps a row, 0 replaces it
-	Value ID // input [width, rows]: what is added
-}
-
-// Overwrite inserts a patch behind each of the sites of a slice; whatever read
-// a site reads the patched value. to gives the new id of each node of s, the
-// patched value's for a site.
-func Overwrite(s *Slice, sites []ID) (out *Slice, patches []Patch, to []ID) {
-	at := map[ID]int{}
-	for i, site := range sites {
-		at[site] = i
-	}
-	patches = make([]Patch, len(sites))
-	out, to = insert(s, func(b Builder, old, id ID) ID {
-		k, ok := at[old]
-		if !ok {
-			return id
-		}
-		ne := b.Node(id).Ne
-		patches[k].Keep = b.Input(F32, Shape2(1, ne[1]), "keep")
-		patches[k].Value = b.Input(F32, ne, "value")
-		return b.Add(b.Mul(id, patches[k].Keep), patches[k].Value)
-	})
-	return out, patches, to
-}
-
 // RowPatch is a site of which some rows are given instead of computed.
 type RowPatch struct {
 	Rows  ID // input, I64 [n]: which
@@ -36,7 +7,8 @@ type RowPatch struct {
 }
 
 // OverwriteRows gives n rows of a site instead of computing them, in the site's
-// own memory: nothing may read what it was. to is as in [Overwrite].
+// own memory: nothing may read what it was. to gives the new id of each node of
+// s, the patched value's for the site.
 func OverwriteRows(s *Slice, site ID, n int) (out *Slice, patch RowPatch, to []ID) {
 	out, to = insert(s, func(b Builder, old, id ID) ID {
 		if old != site {

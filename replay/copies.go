@@ -15,16 +15,21 @@ type Copies struct {
 	typ    graph.Type
 	budget int64
 	bytes  int64
-	of     map[uint64]*llama.Store // by the weight's handle
-	turned map[uint64]*Transposed  // a transpose each
-	parent *Copies                 // whose copies these are
-	except int64                   // weights of so many rows are not copied
+	of     map[uint64]weightCopy  // by the weight's handle
+	turned map[uint64]*Transposed // a transpose each
+	parent *Copies                // whose copies these are
+	except int64                  // weights of so many rows are not copied
+}
+
+type weightCopy struct {
+	*llama.Store
+	rows int64 // of the weight
 }
 
 // NewCopies makes room for copies of type F32, F16 or BF16 of at most budget
 // bytes.
 func NewCopies(c *llama.Context, t graph.Type, budget int64) *Copies {
-	return &Copies{ctx: c, typ: t, budget: budget, of: map[uint64]*llama.Store{}, turned: map[uint64]*Transposed{}}
+	return &Copies{ctx: c, typ: t, budget: budget, of: map[uint64]weightCopy{}, turned: map[uint64]*Transposed{}}
 }
 
 // use lets the products of a slice use copies, making those that fit.
@@ -39,13 +44,13 @@ func (c *Copies) use(ctx context.Context, s *graph.Slice) error {
 	for _, id := range weightsOf(s) {
 		w := s.Node(id)
 		if w.Type.Size() != 0 || w.Ne[1] == c.except {
-			continue // not quantised
+			continue // not quantised, or not worth it
 		}
-		store, err := from.copy(ctx, *w)
+		store, ok, err := from.copy(ctx, *w)
 		if err != nil {
 			return err
 		}
-		if store == nil {
+		if !ok {
 			continue
 		}
 		n := graph.Builder{Graph: &graph.Graph{}}
@@ -56,26 +61,26 @@ func (c *Copies) use(ctx context.Context, s *graph.Slice) error {
 	return nil
 }
 
-// copy is the copy of a weight; nil where it does not fit.
-func (c *Copies) copy(ctx context.Context, w graph.Node) (*llama.Store, error) {
+// copy is the copy of a weight, if it fits.
+func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool, err error) {
 	if s, ok := c.of[w.Handle]; ok {
-		return s, nil
+		return s, true, nil
 	}
 	size := w.Elements() * int64(c.typ.Size())
 	if c.bytes+size > c.budget {
-		return nil, nil
+		return s, false, nil
 	}
-	s, err := c.ctx.NewStore([]llama.TensorSpec{{Type: c.typ, Ne: w.Ne}})
-	if err != nil {
-		return nil, err
+	s.rows = w.Ne[1]
+	if s.Store, err = c.ctx.NewStore([]llama.TensorSpec{{Type: c.typ, Ne: w.Ne}}); err != nil {
+		return s, false, err
 	}
 	if err := c.fill(ctx, w, s.Handle(0)); err != nil {
 		s.Close()
-		return nil, err
+		return s, false, err
 	}
 	c.of[w.Handle] = s
 	c.bytes += s.Bytes()
-	return s, nil
+	return s, true, nil
 }
 
 // fill writes a weight's values to a stored tensor, a block of rows at a time.
@@ -94,23 +99,11 @@ func (c *Copies) fill(ctx context.Context, w graph.Node, dst uint64) error {
 		b.Nodes[to].Handle = dst
 		n := *b.Node(to)
 		b.Store(values, b.View(to, graph.Shape2(n.Ne[0], count), n.Nb, uint64(r)*n.Nb[1]))
-		if err := c.runOnce(ctx, b.Graph, consts); err != nil {
+		if err := runOnce(ctx, c.ctx, b.Graph, consts); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (c *Copies) runOnce(ctx context.Context, g *graph.Graph, consts []graph.Const) error {
-	p, err := c.ctx.NewProgram(g, nil)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if err := p.SetConsts(consts); err != nil {
-		return err
-	}
-	return p.Run(ctx)
 }
 
 // transposes keeps transposes of the weights that a slice multiplies with, those
@@ -163,19 +156,25 @@ func (c *Copies) DropTransposes() {
 	}
 }
 
+// Forget frees the copies of weights of so many rows.
+func (c *Copies) Forget(rows int) {
+	if c == nil {
+		return
+	}
+	for h, s := range c.of {
+		if s.rows == int64(rows) {
+			c.bytes -= s.Bytes()
+			s.Close()
+			delete(c.of, h)
+		}
+	}
+}
+
 // SetBudget changes how much the copies may take; those that are there stay.
 func (c *Copies) SetBudget(bytes int64) {
 	if c != nil {
 		c.budget = bytes
 	}
-}
-
-// Bytes is the memory that the copies take.
-func (c *Copies) Bytes() int64 {
-	if c == nil {
-		return 0
-	}
-	return c.bytes
 }
 
 // Drop frees the copies. No program that uses them may run any more.
@@ -187,9 +186,6 @@ func (c *Copies) Drop() {
 		s.Close()
 		delete(c.of, h)
 	}
-	for h, t := range c.turned {
-		t.Close()
-		delete(c.turned, h)
-	}
+	c.DropTransposes()
 	c.bytes = 0
 }

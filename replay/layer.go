@@ -50,8 +50,8 @@ type Layer struct {
 	picked  map[graph.ID][]int64  // row indices whose gradient counts
 	given   graph.ID              // input: the overwritten outputs [width, rows of them]
 	rows    []int                 // runs whose first token is overwritten
-	logit   graph.ID              // of the answers [answers x runs, 1]
-	prob    graph.ID              //
+	logit   graph.ID              // of the answers [1, answers x runs]
+	prob    graph.ID              // their probabilities
 }
 
 // Layer builds the program of a layer.
@@ -127,27 +127,19 @@ func (l *Layer) Share(s *Shares) error {
 			return err
 		}
 	}
+	if l.layer == 0 {
+		return nil // there it is computed from the stream that goes in
+	}
 	for id, v := range l.early {
 		data := s.early[id]
 		if l.runs.source != nil {
-			data = gather(data, l.runs.source, len(data)/l.runs.ragged.Base)
+			data = l.runs.Gather(data, len(data)/l.runs.ragged.Base)
 		}
-		if l.layer > 0 {
-			if err := l.program.Set(v, data); err != nil {
-				return err
-			}
+		if err := l.program.Set(v, data); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// gather picks rows of values by index.
-func gather(values []float32, rows []int32, width int) []float32 {
-	out := make([]float32, 0, len(rows)*width)
-	for _, r := range rows {
-		out = append(out, values[int(r)*width:][:width]...)
-	}
-	return out
 }
 
 // Run computes the layer for a residual stream [rows x width]. given holds the
@@ -233,31 +225,21 @@ func (r *Runs) maskOf(s *graph.Slice, causal *bool) func(graph.ID) []float32 {
 		from := s.From[id]
 		values := floats(r.whole.Value(from))
 		width := int(r.whole.Graph.Node(from).Ne[0])
-		cells := r.whole.cellsOf(from)
+		cells := r.whole.Batch.Len() // a batch in an empty cache takes the first cells in order
 		hidden := float32(math.Inf(-1))
-		out := make([]float32, 0, r.ragged.Padded*len(cells))
+		out := make([]float32, 0, r.ragged.Padded*cells)
 		for i := range cells {
-			for j, c := range cells {
-				v := values[i*width+c]
+			for j := range cells {
+				v := values[i*width+j]
 				*causal = *causal && (j <= i || v == hidden)
 				out = append(out, v)
 			}
-			for range r.ragged.Padded - len(cells) {
+			for range r.ragged.Padded - cells {
 				out = append(out, hidden)
 			}
 		}
 		return out
 	}
-}
-
-// cellsOf lists the cells that the batch's rows were written to. A batch in an
-// empty cache takes its first cells in order.
-func (d *Decode) cellsOf(graph.ID) []int {
-	out := make([]int, d.Batch.Len())
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 // overwrite replaces the rows of a module's output at the first token of each
@@ -281,7 +263,6 @@ func (l *Layer) overwrite(m Module) {
 	if len(at) == 0 {
 		return
 	}
-	var to []graph.ID
 	out, patch, to := graph.OverwriteRows(l.slice, site, len(at))
 	l.slice, l.given = out, patch.Value
 	for i := range l.consts {

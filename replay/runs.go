@@ -130,8 +130,15 @@ func (r *Runs) Rows() int { return len(r.ragged.Out) }
 // Start is the first row of a run.
 func (r *Runs) Start(run int) int { return r.starts[run] }
 
-// Source is the row of the base that each row is another version of.
-func (r *Runs) Source() []int32 { return r.source }
+// Gather picks, for each row, the values [base rows x width] of the base's row
+// that it is another version of.
+func (r *Runs) Gather(values []float32, width int) []float32 {
+	out := make([]float32, 0, len(r.source)*width)
+	for _, row := range r.source {
+		out = append(out, values[int(row)*width:][:width]...)
+	}
+	return out
+}
 
 // cut slices the decode into layers.
 func (r *Runs) cut(ctx context.Context) error {

@@ -92,9 +92,7 @@ func chain(ctx context.Context, info llama.ModelInfo, base, later *replay.Runs) 
 	if got, err = base.Embedding(ctx); err != nil {
 		return nil, nil, err
 	}
-	for _, s := range later.Source() {
-		shared = append(shared, got[int(s)*info.Width:][:info.Width]...)
-	}
+	shared = later.Gather(got, info.Width)
 	var s *replay.Shares
 	for l := range info.Layers {
 		b, err := base.Layer(ctx, replay.LayerSpec{Layer: l, Keep: true})

@@ -102,7 +102,12 @@ func (t *Transposed) fillBlock(ctx context.Context, w graph.Node, r, count int64
 	n := *b.Node(dst)
 	part := b.View(dst, graph.Shape2(count, n.Ne[1]), n.Nb, uint64(r)*n.Type.Size())
 	b.Store(b.Cont(b.Transpose(rows)), part)
-	p, err := t.ctx.NewProgram(b.Graph, nil)
+	return runOnce(ctx, t.ctx, b.Graph, consts)
+}
+
+// runOnce runs a graph that stores what it computes.
+func runOnce(ctx context.Context, c *llama.Context, g *graph.Graph, consts []graph.Const) error {
+	p, err := c.NewProgram(g, nil)
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (a *attribution) layOut(ctx context.Context, samples []int) error {
 	var err error
 	a.runs, err = replay.NewRuns(ctx, j.context, j.prompt.Tokens, runs, a.base.runs.Rows())
 	if err == nil {
-		a.start = gather(a.embedding, a.runs.Source(), a.width)
+		a.start = a.runs.Gather(a.embedding, a.width)
 	}
 	return err
 }

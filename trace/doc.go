@@ -11,7 +11,12 @@
 // A severed run restores the state of the subject's last token while one kind
 // of module keeps its corrupted outputs there at every layer.
 //
-// Each run starts from the layer that it changes, as a program cut from a
-// recorded decode (package replay); all tokens and samples of a layer run in
-// one batch.
+// All experiments go through the layers together: a layer is a program cut from
+// the graph of a decode (package replay), and all tokens and samples of an
+// experiment run in one batch, over rows from the restored token on. Where the
+// processor multiplies BF16 faster than quantised weights, the layers use copies
+// of them in that type, so that probabilities differ in their last digits from
+// those of a decode.
+//
+// Estimates ([Approx]) take gradients instead of a run for each cell.
 package trace

@@ -17,9 +17,12 @@ import (
 )
 
 // tiny is a model of four layers and a prompt for it.
-func tiny(t *testing.T) (*llama.Model, Prompt) {
+func tiny(t *testing.T) (*llama.Model, Prompt) { return tinyOf(t, gguf.F32) }
+
+func tinyOf(t *testing.T, weights gguf.Type) (*llama.Model, Prompt) {
 	t.Helper()
-	m := testmodel.Small(gguf.F32)
+	m := testmodel.Small(weights)
+	m.Vocab = 320 // unlike any other width: the output matrix is told by it
 	m.Layers = 4
 	path := filepath.Join(t.TempDir(), "tiny.gguf")
 	if err := m.Write(path); err != nil {

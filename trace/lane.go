@@ -12,7 +12,7 @@ func (l *lane) begin(b *base) {
 		if e.trunk != nil {
 			e.stream = slices.Clone(e.trunk.stream)
 		} else {
-			e.stream = gather(b.stream, l.runs.Source(), b.width)
+			e.stream = l.runs.Gather(b.stream, b.width)
 		}
 		if e.restored {
 			l.restore(b, e.stream)
@@ -25,13 +25,4 @@ func (l *lane) restore(b *base, stream []float32) {
 	for run, x := range l.cells {
 		copy(stream[l.runs.Start(run)*b.width:], b.streamOf(0, x.token))
 	}
-}
-
-// gather picks rows of values by index.
-func gather(values []float32, rows []int32, width int) []float32 {
-	out := make([]float32, 0, len(rows)*width)
-	for _, r := range rows {
-		out = append(out, values[int(r)*width:][:width]...)
-	}
-	return out
 }

@@ -18,7 +18,6 @@ type pick struct {
 // strongest estimates, apart from each other since neighbouring cells share
 // most of what they restore, then those around the strongest found.
 func (j *job) refine(ctx context.Context) error {
-	j.copies.DropTransposes() // the waves' streams take their room
 	k := j.cfg.Approx.Refine
 	done := map[pick]bool{}
 	for _, round := range []func(kind, map[pick]bool) []pick{

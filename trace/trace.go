@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -55,6 +56,8 @@ type Tracer struct {
 	opts    Options
 	context *llama.Context
 	copies  *replay.Copies
+	fast    graph.Type // of copies
+	copied  bool       // whether there are any
 }
 
 // New makes a tracer.
@@ -62,7 +65,10 @@ func New(m *llama.Model, o Options) *Tracer {
 	if o.Memory <= 0 {
 		o.Memory = 512 << 20
 	}
-	return &Tracer{model: m, opts: o}
+	t := &Tracer{model: m, opts: o}
+	t.fast, t.copied = replay.FastType()
+	t.copied = t.copied && !o.Exact
+	return t
 }
 
 // Close frees what the tracer keeps.
@@ -103,6 +109,9 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	if cfg.Approx != nil {
 		if err := j.estimate(ctx); err != nil {
 			return nil, err
+		}
+		if cfg.Sever || cfg.Approx.Refine > 0 {
+			j.copies.DropTransposes() // their room is the exact runs' copies'
 		}
 		if cfg.Approx.Refine > 0 {
 			if err := j.refine(ctx); err != nil {
@@ -153,7 +162,7 @@ func (j *job) check() error {
 // prepare makes a context large enough, and room for copies of the weights.
 func (j *job) prepare() error {
 	rows, runs := j.plan.rows, j.plan.runs
-	defer func() { j.copies.SetBudget(j.plan.copies) }()
+	defer j.budget()
 	if c := j.context; c != nil && c.Params().Batch >= rows && c.Params().Sequences >= runs {
 		return nil
 	}
@@ -167,10 +176,25 @@ func (j *job) prepare() error {
 		return err
 	}
 	j.context = c
-	if t, ok := replay.FastType(); ok && !j.opts.Exact {
-		j.copies = replay.NewCopies(c, t, j.plan.copies)
+	if j.copied {
+		j.copies = replay.NewCopies(c, j.fast, j.plan.copies)
 	}
 	return nil
+}
+
+// budget bounds the copies, and frees those that an earlier trace needed and this
+// one is not meant to have: which weights are copies may not depend on what was
+// traced before, since probabilities differ between the types.
+func (j *job) budget() {
+	j.copies.SetBudget(j.plan.copies)
+	switch {
+	case j.cfg.Approx == nil:
+		j.copies.DropTransposes()
+	case j.plan.resident:
+		j.copies.Forget(j.model.Info().Vocab)
+	default:
+		j.copies.Drop()
+	}
 }
 
 // sampleChunk runs all groups of some samples.
@@ -222,7 +246,6 @@ func (j *job) choose(b *base) []int32 {
 	if !j.known {
 		j.known = true
 		j.answer = llama.Greedy(clean)
-		j.result.PClean = probability(clean, j.answer)
 		j.pCorrupted = make([]float64, j.cfg.Corruption.Samples())
 		j.dCorrupted = make([]float64, len(j.pCorrupted))
 		if j.foil == FoilOfSwap && len(b.samples) > 0 {
@@ -232,6 +255,8 @@ func (j *job) choose(b *base) []int32 {
 			j.result.LogitDifference.Clean = float64(clean[j.answer] - clean[j.foil])
 		}
 	}
+	// exact runs behind an estimate may use other copies of weights
+	j.result.PClean = probability(clean, j.answer)
 	for i, s := range b.samples {
 		logits := b.logits(i + 1)
 		j.pCorrupted[s] = probability(logits, j.answer)

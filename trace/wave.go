@@ -111,7 +111,7 @@ func (w *wave) layer(ctx context.Context, lane *lane, m replay.Module) error {
 	}
 	for _, e := range due {
 		if e.stream == nil {
-			e.stream = gather(w.base.before, lane.runs.Source(), w.base.width)
+			e.stream = lane.runs.Gather(w.base.before, w.base.width)
 		}
 		if err := l.Run(ctx, e.stream, w.given(lane, l, m, e)); err != nil {
 			return err

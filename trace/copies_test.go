@@ -1,0 +1,102 @@
+package trace
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"retcon/gguf"
+	"retcon/graph"
+)
+
+// quantised is a tracer of a small model of quantised weights that makes copies
+// whatever the machine, within a memory that has room for those of all weights
+// but not for all their transposes too.
+func quantised(t *testing.T) (*Tracer, Prompt) {
+	t.Helper()
+	m, p := tinyOf(t, gguf.Q8_0)
+	weights := 2 * int64(m.Info().Params)
+	tr := New(m, Options{Threads: 2, Memory: weights*8/shareCopies + 4096})
+	tr.fast, tr.copied = graph.BF16, true
+	t.Cleanup(func() { tr.Close() })
+	return tr, p
+}
+
+func (tr *Tracer) must(t *testing.T, p Prompt, cfg Config) *Result {
+	t.Helper()
+	r, err := tr.Run(context.Background(), p, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Seconds = 0
+	return r
+}
+
+func experiments(tr *Tracer, p Prompt) Config {
+	return Config{
+		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, tr.model.Info().Width, 0.5)},
+		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
+	}
+}
+
+// What was traced before changes nothing, and exact runs beside estimates are
+// those of an exact trace.
+func TestCopiesKeepNoHistory(t *testing.T) {
+	tr, p := quantised(t)
+	exact := experiments(tr, p)
+	estimate := exact
+	estimate.Approx = &Approx{Steps: 1, Refine: 4}
+	plain := exact
+	plain.Approx, plain.Sever = &Approx{Steps: 1}, false
+	fresh := func(cfg Config) *Result {
+		tr, _ := quantised(t)
+		return tr.must(t, p, cfg)
+	}
+	wantExact, wantEstimate, wantPlain := fresh(exact), fresh(estimate), fresh(plain)
+	for i, run := range []struct {
+		cfg  Config
+		want *Result
+	}{{exact, wantExact}, {estimate, wantEstimate}, {estimate, wantEstimate}, {plain, wantPlain}, {exact, wantExact}, {plain, wantPlain}, {estimate, wantEstimate}} {
+		if d := cmp.Diff(run.want, tr.must(t, p, run.cfg)); d != "" {
+			t.Errorf("trace %d differs from the same on its own: %s", i, d)
+		}
+	}
+	if d := cmp.Diff(wantExact.Severed, wantEstimate.Severed); d != "" {
+		t.Errorf("severed runs beside an estimate: %s", d)
+	}
+	if wantExact.PClean != wantEstimate.PClean || wantExact.PCorrupted != wantEstimate.PCorrupted {
+		t.Errorf("clean %g, corrupted %g beside an estimate, %g, %g without", wantEstimate.PClean, wantEstimate.PCorrupted, wantExact.PClean, wantExact.PCorrupted)
+	}
+	for _, c := range wantEstimate.Approx.Refined {
+		g, w := gridOf(wantEstimate, c.Kind)[c.Token][c.Layer], gridOf(wantExact, c.Kind)[c.Token][c.Layer]
+		if math.Abs(g-w) > 1e-7 {
+			t.Errorf("%v: %g, not %g", c, g, w)
+		}
+	}
+}
+
+// Copies in BF16 stay near the file's own weights, whose products round the
+// other factor to 8 bits.
+func TestCopiesNearFile(t *testing.T) {
+	tr, p := quantised(t)
+	file := New(tr.model, Options{Threads: 2, Exact: true})
+	defer file.Close()
+	got, want := tr.must(t, p, experiments(tr, p)), file.must(t, p, experiments(tr, p))
+	worst := math.Abs(got.PClean - want.PClean)
+	for _, kind := range []string{"hidden", "mlp", "attn"} {
+		for token, row := range gridOf(want, kind) {
+			for l, v := range row {
+				worst = max(worst, math.Abs(v-gridOf(got, kind)[token][l]))
+			}
+		}
+	}
+	t.Logf("worst difference %.2g of p(clean) %.2g", worst, want.PClean)
+	if worst == 0 {
+		t.Error("no copy was used")
+	}
+	if worst > 0.05*want.PClean {
+		t.Errorf("probabilities differ by %g, of p(clean) %g", worst, want.PClean)
+	}
+}
