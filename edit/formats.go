@@ -1,14 +1,13 @@
 package edit
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
+
+	"retcon/internal/records"
 )
 
 // ReadRequests reads requests from a file of JSON records: an array, or one
@@ -57,42 +56,27 @@ func ParseRequests(r io.Reader) ([]Request, error) {
 // the other, in turn; n counts from 1. Errors, those of fn too, wrap ErrRequest
 // or come as a RecordError. A stream without records is an error.
 func EachRecord(r io.Reader, fn func(n int, data json.RawMessage) error) error {
-	in := bufio.NewReader(r)
-	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\ufeff")) {
-		in.Discard(3)
-	}
-	dec := json.NewDecoder(in)
-	array, err := startsArray(in)
-	if err != nil {
-		return errorf(ErrRequest, "there are no requests: %v", err)
-	}
-	if array {
-		dec.Token()
-	}
-	n := 0
-	for !array || dec.More() {
+	in, err := records.NewReader(r)
+	for err == nil {
 		var data json.RawMessage
-		err := dec.Decode(&data)
-		if !array && errors.Is(err, io.EOF) {
+		if data, err = in.Next(); err != nil {
 			break
 		}
-		n++
-		if err != nil {
-			return &RecordError{n, errorf(ErrRequest, "it is not a JSON record: %v", err)}
-		}
-		if err := fn(n, data); err != nil {
-			return &RecordError{n, err}
+		if err := fn(in.Count(), data); err != nil {
+			return &RecordError{in.Count(), err}
 		}
 	}
-	if array {
-		if _, err := dec.Token(); err != nil {
-			return errorf(ErrRequest, "the list ends after %d requests: %v", n, err)
-		}
-	}
-	if n == 0 {
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.Is(err, records.ErrEmpty):
 		return errorf(ErrRequest, "there are no requests in it")
+	case errors.Is(err, records.ErrOpen):
+		return errorf(ErrRequest, "the list ends after %d requests without its ]", in.Count())
+	case in == nil:
+		return errorf(ErrRequest, "there are no requests: %v", err)
 	}
-	return nil
+	return &RecordError{in.Count() + 1, errorf(ErrRequest, "it is not a JSON record: %v", err)}
 }
 
 // ParseRequest reads one record in any of the formats of ParseRequests. Its
@@ -103,18 +87,6 @@ func ParseRequest(data []byte) (Request, error) {
 		return Request{}, errorf(ErrRequest, "it is not a JSON record: %v", err)
 	}
 	return rec.request()
-}
-
-func startsArray(in *bufio.Reader) (bool, error) {
-	for {
-		b, err := in.ReadByte()
-		if err != nil {
-			return false, err
-		}
-		if !strings.ContainsRune(" \t\r\n", rune(b)) {
-			return b == '[', in.UnreadByte()
-		}
-	}
 }
 
 // text is a string, {"str": string}, or the first of a list of them.

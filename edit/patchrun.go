@@ -194,43 +194,13 @@ func (s *session) tryPatches(ctx context.Context, e *Edit) error {
 	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
 }
 
-// concludePatches asks all facts of the model with all patches, measures side
-// effects, and writes.
+// concludePatches is conclude for patches.
 func (s *session) concludePatches(ctx context.Context) error {
 	p := s.patches
-	if err := p.model.SetPatches(p.neurons()); err != nil {
+	without := func() error { return p.model.SetPatches(nil) }
+	with := func() error { return p.model.SetPatches(p.neurons()) }
+	if err := s.confirm(ctx, without, with); err != nil || s.cfg.Output == "" {
 		return err
 	}
-	for _, e := range s.edits[:len(s.edits)-1] {
-		var err error
-		if e.After, err = e.probe.run(ctx, s.model); err != nil {
-			return err
-		}
-		if e.alone.Success && !e.After.Success {
-			if err := s.failed(e, s.refuse(e, []string{"later requests undid it"})); err != nil {
-				return err
-			}
-		}
-	}
-	text := s.cfg.Text
-	if text == "" {
-		text = neutral
-	}
-	side, err := compareModels(ctx, s.model, func() error { return p.model.SetPatches(nil) }, func() error { return p.model.SetPatches(p.neurons()) },
-		text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
-	if err != nil {
-		return err
-	}
-	s.res.SideEffects = &side
-	warnings, refusals := judgeSide(side)
-	for _, w := range warnings {
-		s.cfg.warn("%s", w)
-	}
-	if err := s.refuse(nil, refusals); err != nil || s.cfg.Output == "" {
-		return err
-	}
-	start := time.Now()
-	err = s.writePatches(ctx)
-	s.res.WriteSeconds = time.Since(start).Seconds()
-	return err
+	return s.timeWrite(ctx, s.writePatches)
 }

@@ -341,13 +341,23 @@ func (s *session) refuse(e *Edit, reasons []string) error {
 // conclude asks all facts of the model with all edits, measures side effects,
 // and writes.
 func (s *session) conclude(ctx context.Context) error {
-	if err := s.model.Apply(s.updates); err != nil {
+	after := func() error { return s.model.Apply(s.updates) }
+	if err := s.confirm(ctx, func() error { return s.model.Apply(nil) }, after); err != nil {
 		return err
 	}
-	for i, e := range s.edits {
-		if i == len(s.edits)-1 {
-			break // its outcome is that of all edits
-		}
+	if s.cfg.Output == "" && s.cfg.LoRA == "" {
+		return nil
+	}
+	return s.timeWrite(ctx, s.write)
+}
+
+// confirm asks all facts but the last, whose outcome is that of all edits, and
+// measures the side effects between the model as before and as after make it.
+func (s *session) confirm(ctx context.Context, before, after func() error) error {
+	if err := after(); err != nil {
+		return err
+	}
+	for _, e := range s.edits[:max(0, len(s.edits)-1)] {
 		var err error
 		if e.After, err = e.probe.run(ctx, s.model); err != nil {
 			return err
@@ -362,7 +372,7 @@ func (s *session) conclude(ctx context.Context) error {
 	if text == "" {
 		text = neutral
 	}
-	side, err := sideEffects(ctx, s.model, nil, s.updates, text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
+	side, err := compareModels(ctx, s.model, before, after, text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
 	if err != nil {
 		return err
 	}
@@ -371,14 +381,13 @@ func (s *session) conclude(ctx context.Context) error {
 	for _, w := range warnings {
 		s.cfg.warn("%s", w)
 	}
-	if err := s.refuse(nil, refusals); err != nil {
-		return err
-	}
-	if s.cfg.Output == "" && s.cfg.LoRA == "" {
-		return nil
-	}
+	return s.refuse(nil, refusals)
+}
+
+// timeWrite writes, and notes how long it took.
+func (s *session) timeWrite(ctx context.Context, write func(context.Context) error) error {
 	start := time.Now()
-	err = s.write(ctx)
+	err := write(ctx)
 	s.res.WriteSeconds = time.Since(start).Seconds()
 	return err
 }

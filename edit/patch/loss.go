@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -22,16 +21,6 @@ const (
 	// is under its margin, and the key's length is bounded.
 	Mean Form = "mean"
 )
-
-// ParseForm is the form of a name.
-func ParseForm(s string) (Form, error) {
-	for _, f := range []Form{ExpTopK, Hinge, Mean} {
-		if s == string(f) {
-			return f, nil
-		}
-	}
-	return "", fmt.Errorf("no memory loss %q: exp-topk, hinge or mean", s)
-}
 
 // mostExponent bounds exp in a loss whose key is still far off.
 const mostExponent = 30

@@ -1,14 +1,14 @@
 package average
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"retcon/internal/records"
 )
 
 // Bounds on what is read of a file of facts.
@@ -38,49 +38,45 @@ func ReadFacts(path string) ([]Fact, error) {
 // dropped. Errors wrap ErrFacts and name the record and the field.
 func ParseFacts(r io.Reader) ([]Fact, error) {
 	limited := &io.LimitedReader{R: r, N: mostBytes}
-	in := bufio.NewReader(limited)
-	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\ufeff")) {
-		in.Discard(3)
-	}
-	array, err := startsArray(in)
-	if err != nil {
-		return nil, factsf("there are none in it")
-	}
-	dec := json.NewDecoder(in)
-	if array {
-		dec.Token()
-	}
+	in, err := records.NewReader(limited)
 	var out []Fact
-	for !array || dec.More() {
-		var raw record
-		err := dec.Decode(&raw)
-		if !array && errors.Is(err, io.EOF) {
+	for err == nil {
+		var data json.RawMessage
+		if data, err = in.Next(); err != nil {
 			break
 		}
-		n := len(out) + 1
-		switch {
-		case err != nil && limited.N <= 0:
-			return nil, factsf("the file is larger than %d MB", mostBytes>>20)
-		case err != nil:
-			return nil, factsf("record %d: %s", n, decodeError(err))
-		case n > mostFacts:
+		n := in.Count()
+		if n > mostFacts {
 			return nil, factsf("there are more than %d records", mostFacts)
 		}
-		f := raw.fact(n)
-		if err := f.check(); err != nil {
+		f, err := parseFact(n, data)
+		if err != nil {
 			return nil, factsf("record %d: %w", n, err)
 		}
 		out = append(out, f)
 	}
-	if array {
-		if _, err := dec.Token(); err != nil {
-			return nil, factsf("the list ends after %d records without its ]", len(out))
-		}
-	}
-	if len(out) == 0 {
+	switch {
+	case errors.Is(err, io.EOF):
+		return out, nil
+	case limited.N <= 0:
+		return nil, factsf("the file is larger than %d MB", mostBytes>>20)
+	case errors.Is(err, records.ErrEmpty):
 		return nil, factsf("there are none in it")
+	case errors.Is(err, records.ErrOpen):
+		return nil, factsf("the list ends after %d records without its ]", len(out))
+	case in == nil:
+		return nil, factsf("%w", err)
 	}
-	return out, nil
+	return nil, factsf("record %d: %s", len(out)+1, decodeError(err))
+}
+
+func parseFact(n int, data []byte) (Fact, error) {
+	var raw record
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return Fact{}, errors.New(decodeError(err))
+	}
+	f := raw.fact(n)
+	return f, f.check()
 }
 
 func factsf(format string, args ...any) error {
@@ -99,18 +95,6 @@ func decodeError(err error) string {
 		return fmt.Sprintf("it is not JSON: %v", err)
 	}
 	return err.Error()
-}
-
-func startsArray(in *bufio.Reader) (bool, error) {
-	for {
-		b, err := in.ReadByte()
-		if err != nil {
-			return false, err
-		}
-		if !strings.ContainsRune(" \t\r\n", rune(b)) {
-			return b == '[', in.UnreadByte()
-		}
-	}
 }
 
 // name is a text, or a number as it is written.
