@@ -14,6 +14,7 @@ import (
 
 	"retcon/edit"
 	"retcon/internal/atomicfile"
+	"retcon/internal/shard"
 )
 
 // Apply lets the fake say the words of the record that was edited last, as
@@ -151,7 +152,7 @@ func TestShardsMerge(t *testing.T) {
 	dir := t.TempDir()
 	var parts []Series
 	for i := 3; i >= 1; i-- {
-		rs, err := Subset(benchRecords(), 0, 0, Shard{i, 3})
+		rs, err := Subset(benchRecords(), 0, 0, shard.Shard{I: i, N: 3})
 		if err != nil {
 			t.Fatal(err)
 		}

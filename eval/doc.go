@@ -4,7 +4,7 @@
 // # Data
 //
 // [ReadRecords] reads a data set; a [Record] holds a fact and the prompts that
-// score it. [Subset] takes a range and a [Shard] of it.
+// score it. [Subset] takes a range and a shard of it.
 //
 // # Metrics
 //

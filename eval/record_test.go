@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/internal/shard"
 )
 
 const goodCounterFact = `{"case_id": 7, "requested_rewrite": {"prompt": "{} is in", "relation_id": "P1", "subject": "x", "target_new": {"str": "a", "id": "Q1"}, "target_true": {"str": "b", "id": "Q2"}},
@@ -91,7 +92,7 @@ func TestSubset(t *testing.T) {
 	for i := range rs {
 		rs[i].Index = i
 	}
-	indices := func(from, n int, s Shard) []int {
+	indices := func(from, n int, s shard.Shard) []int {
 		t.Helper()
 		got, err := Subset(rs, from, n, s)
 		if err != nil {
@@ -103,32 +104,24 @@ func TestSubset(t *testing.T) {
 		}
 		return out
 	}
-	if d := cmp.Diff([]int{2, 3, 4, 5, 6}, indices(2, 5, Shard{})); d != "" {
+	if d := cmp.Diff([]int{2, 3, 4, 5, 6}, indices(2, 5, shard.Shard{})); d != "" {
 		t.Error(d)
 	}
 	// shards are disjoint and make up the whole
 	seen := map[int]int{}
 	for i := 1; i <= 4; i++ {
-		for _, k := range indices(1, 0, Shard{i, 4}) {
+		for _, k := range indices(1, 0, shard.Shard{I: i, N: 4}) {
 			seen[k]++
 		}
 	}
-	for _, k := range indices(1, 0, Shard{}) {
+	for _, k := range indices(1, 0, shard.Shard{}) {
 		if seen[k] != 1 {
 			t.Errorf("record %d is in %d shards", k, seen[k])
 		}
 	}
 	for _, from := range []int{-1, 11} {
-		if _, err := Subset(rs, from, 1, Shard{}); !errors.Is(err, edit.ErrRequest) {
+		if _, err := Subset(rs, from, 1, shard.Shard{}); !errors.Is(err, edit.ErrRequest) {
 			t.Errorf("from %d: %v", from, err)
-		}
-	}
-	if s, err := ParseShard("2/3"); err != nil || s != (Shard{2, 3}) || s.String() != "2/3" {
-		t.Errorf("2/3 is %v, %v", s, err)
-	}
-	for _, bad := range []string{"", "0/3", "4/3", "2", "a/b", "-1/-1", "1/2/3"} {
-		if s, err := ParseShard(bad); !errors.Is(err, edit.ErrRequest) {
-			t.Errorf("%q is %v, %v", bad, s, err)
 		}
 	}
 }

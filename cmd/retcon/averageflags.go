@@ -15,7 +15,7 @@ type averageFlags struct {
 	limit    int
 	output   string
 	resume   bool
-	shard    shard
+	shard    shardFlag
 	merge    []string
 }
 
@@ -29,23 +29,6 @@ func (f *averageFlags) set() *pflag.FlagSet {
 	fs.Var(&f.shard, "shard", "only part I of N of the facts, to be merged later")
 	fs.StringSliceVar(&f.merge, "merge", nil, "join files of results and average, `FILE,..`; takes no model")
 	return fs
-}
-
-// shard is a flag that is a part of the facts.
-type shard struct{ average.Shard }
-
-func (s *shard) Type() string { return "I/N" }
-
-func (s *shard) String() string {
-	if s.N == 0 {
-		return ""
-	}
-	return s.Shard.String()
-}
-
-func (s *shard) Set(text string) (err error) {
-	s.Shard, err = average.ParseShard(text)
-	return err
 }
 
 // check finds flags of averages that do not go together.

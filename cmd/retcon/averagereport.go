@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"retcon/internal/shard"
 	pictures "retcon/report"
 	"retcon/trace/average"
 )
@@ -20,7 +21,7 @@ type averageResult struct {
 	HTML       string             `json:"html"`
 	Facts      int                `json:"facts"`   // in the file of facts
 	Records    int                `json:"records"` // facts with results
-	Shard      average.Shard      `json:"shard"`
+	Shard      shard.Shard        `json:"shard"`
 	Settings   average.Settings   `json:"settings"`
 	Summary    average.Summary    `json:"summary"`
 	Suggestion average.Suggestion `json:"suggestion"`

@@ -17,7 +17,7 @@ import (
 // metrics, and where results go.
 type scoreFlags struct {
 	n, from  int
-	shard    string
+	shard    shardFlag
 	zsre     string
 	stages   []string
 	snippets string
@@ -32,7 +32,7 @@ func (f *scoreFlags) recordFlags(fs *pflag.FlagSet) {
 	f.zsre = string(eval.Alternative)
 	fs.IntVarP(&f.n, "records", "n", 0, "score so many records; 0 is all")
 	fs.IntVar(&f.from, "from", 0, "first record, counted from 0")
-	fs.Var(text{&f.shard, "I/N"}, "shard", "of these records every Nth from the Ith on: part I of N")
+	fs.Var(&f.shard, "shard", "of these records every Nth from the Ith on: part I of N")
 	fs.Var(choice{&f.zsre, []string{string(eval.Alternative), string(eval.Gold)}, nil}, "zsre-target", "answer of a zsRE record: the changed one, or the true one as in the papers")
 }
 
@@ -92,17 +92,11 @@ func (f *scoreFlags) task(command, data string) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	shard := eval.Shard{}
-	if f.shard != "" {
-		if shard, err = eval.ParseShard(f.shard); err != nil {
-			return nil, err
-		}
-	}
-	if t.records, err = eval.Subset(all, f.from, f.n, shard); err != nil {
+	if t.records, err = eval.Subset(all, f.from, f.n, f.shard.Shard); err != nil {
 		return nil, err
 	}
 	if len(t.records) == 0 {
-		return nil, usagef("--shard %s of so few records is empty", f.shard)
+		return nil, usagef("--shard %v of so few records is empty", f.shard.Shard)
 	}
 	n := len(all) - f.from
 	if f.n > 0 {

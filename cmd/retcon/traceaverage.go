@@ -73,7 +73,7 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 	if n := f.averages.limit; n > 0 {
 		facts = facts[:min(n, len(facts))]
 	}
-	facts = f.averages.shard.Of(facts)
+	facts = average.ShardOf(f.averages.shard.Shard, facts)
 	if len(facts) == 0 {
 		return usagef("--shard %v has none of the facts: there are too few", f.averages.shard)
 	}

@@ -3,7 +3,7 @@
 //
 // [ReadFacts] reads the facts. [Run] traces those that have no [Record] yet and
 // keeps each record in a [Results] file as soon as it is made, so that a run
-// that was interrupted can go on; a [Shard] of the facts can run elsewhere, and
+// that was interrupted can go on; a shard of the facts can run elsewhere, and
 // [Merge] joins the files to what one run would have written. [Summarise] takes
 // the averages with their intervals, and [Suggest] reads the layers to edit off
 // them.

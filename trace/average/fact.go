@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"retcon/internal/shard"
 )
 
 // Fact is a prompt and what should follow it.
@@ -100,4 +102,15 @@ func Right(answer, first, continuation string) bool {
 	next, _ := utf8.DecodeRuneInString(rest)
 	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	return ok && (rest == "" || !word(last) || !word(next))
+}
+
+// ShardOf selects a shard's facts, by their numbers in the file.
+func ShardOf(s shard.Shard, facts []Fact) []Fact {
+	var out []Fact
+	for _, f := range facts {
+		if s.Has(f.Record) {
+			out = append(out, f)
+		}
+	}
+	return out
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"retcon/internal/shard"
 )
 
 func TestParseFacts(t *testing.T) {
@@ -111,24 +113,13 @@ func TestRight(t *testing.T) {
 }
 
 func TestShards(t *testing.T) {
-	for in, want := range map[string]Shard{"1/1": {}, "2/8": {2, 8}, "8/8": {8, 8}} {
-		s, err := ParseShard(in)
-		if err != nil || s != want || s.String() != in {
-			t.Errorf("%s: %+v, %v", in, s, err)
-		}
-	}
-	for _, in := range []string{"", "1", "0/2", "3/2", "-1/2", "1/0", "a/b", "1/2/3", "1/9999999999"} {
-		if s, err := ParseShard(in); err == nil {
-			t.Errorf("%q: %+v", in, s)
-		}
-	}
 	facts := make([]Fact, 10)
 	for i := range facts {
 		facts[i].Record = i + 1
 	}
 	times := map[int]int{}
 	for i := 1; i <= 3; i++ {
-		for _, f := range (Shard{i, 3}).Of(facts) {
+		for _, f := range ShardOf(shard.Shard{I: i, N: 3}, facts) {
 			times[f.Record]++
 		}
 	}

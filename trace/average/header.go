@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"retcon/internal/shard"
 )
 
 // Schema is the version of the results file.
@@ -15,13 +17,13 @@ const fileKind = "retcon trace average"
 
 // Header is the first line of a results file.
 type Header struct {
-	Schema   int      `json:"schema"`
-	Kind     string   `json:"kind"`
-	Model    string   `json:"model"`    // path of the model, for people
-	Requests string   `json:"requests"` // path of the facts, for people
-	Facts    int      `json:"facts"`    // how many facts there are, over all shards
-	Shard    Shard    `json:"shard"`
-	Settings Settings `json:"settings"`
+	Schema   int         `json:"schema"`
+	Kind     string      `json:"kind"`
+	Model    string      `json:"model"`    // path of the model, for people
+	Requests string      `json:"requests"` // path of the facts, for people
+	Facts    int         `json:"facts"`    // how many facts there are, over all shards
+	Shard    shard.Shard `json:"shard"`
+	Settings Settings    `json:"settings"`
 }
 
 // Settings are all that a record depends on besides its fact. Results are

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"retcon/internal/shard"
 )
 
 // Merge reads results files of one run's shards and joins them to the results
@@ -21,7 +23,7 @@ func Merge(paths []string) (*Results, error) {
 		}
 		if out == nil {
 			out = Memory(r.Header)
-			out.Header.Shard = Shard{}
+			out.Header.Shard = shard.Shard{}
 		}
 		if d := out.Header.Settings.differences(r.Header.Settings); d != nil {
 			return nil, fmt.Errorf("%w: %s and %s differ in %s", ErrSettings, paths[0], path, strings.Join(d, ", "))

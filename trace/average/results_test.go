@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"retcon/internal/atomicfile"
+	"retcon/internal/shard"
 )
 
 // testFacts are n facts and the header of a run over them.
@@ -135,13 +136,13 @@ func TestMergeEqualsWhole(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
 	for _, i := range []int{3, 1, 2} {
-		h.Shard = Shard{i, 3}
+		h.Shard = shard.Shard{I: i, N: 3}
 		p := filepath.Join(dir, fmt.Sprint(i))
 		r, err := Create(p, h, atomicfile.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustRun(t, h.Shard.Of(facts), r)
+		mustRun(t, ShardOf(h.Shard, facts), r)
 		paths = append(paths, p)
 	}
 	m, err := Merge(paths)
@@ -159,7 +160,7 @@ func TestMergeEqualsWhole(t *testing.T) {
 	if _, err := Merge(append(paths, paths[0])); !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "record 3 is in both") {
 		t.Errorf("a file twice: %v", err)
 	}
-	h.Shard = Shard{}
+	h.Shard = shard.Shard{}
 	h.Settings.Samples = 4
 	other := filepath.Join(dir, "other")
 	if err := Memory(h).Save(other, atomicfile.Options{}); err != nil {
@@ -324,7 +325,7 @@ func TestResumeRefusals(t *testing.T) {
 		"severed runs":                          func(h *Header) { h.Settings.Sever = false },
 		"corruption":                            func(h *Header) { h.Settings.Corruption = "replace" },
 		"approximation":                         func(h *Header) { h.Settings.Approx = true },
-		"shard 1/1, this run is":                func(h *Header) { h.Shard = Shard{1, 2} },
+		"shard 1/1, this run is":                func(h *Header) { h.Shard = shard.Shard{I: 1, N: 2} },
 	} {
 		other := h
 		change(&other)

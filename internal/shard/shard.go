@@ -1,4 +1,5 @@
-package average
+// Package shard splits a list between runs that are merged later.
+package shard
 
 import (
 	"fmt"
@@ -6,15 +7,15 @@ import (
 	"strings"
 )
 
-// Shard is part I of N of a list of facts, counted from 1. The zero Shard is
-// the whole.
+// Shard is part I of N of a list, counted from 1: every Nth entry from the Ith
+// on. The zero Shard is the whole.
 type Shard struct{ I, N int }
 
 // mostShards bounds N.
 const mostShards = 1 << 20
 
-// ParseShard reads "i/n".
-func ParseShard(s string) (Shard, error) {
+// Parse reads "i/n".
+func Parse(s string) (Shard, error) {
 	left, right, ok := strings.Cut(s, "/")
 	i, err1 := strconv.Atoi(left)
 	n, err2 := strconv.Atoi(right)
@@ -35,21 +36,10 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.I, s.N)
 }
 
-// Has reports whether a fact, by its number in the file, belongs to the shard.
-// Every N-th does, so that a shard is the same however many facts are taken.
-func (s Shard) Has(record int) bool {
-	return s.N == 0 || (record-1)%s.N == s.I-1
-}
-
-// Of selects the shard's facts.
-func (s Shard) Of(facts []Fact) []Fact {
-	var out []Fact
-	for _, f := range facts {
-		if s.Has(f.Record) {
-			out = append(out, f)
-		}
-	}
-	return out
+// Has reports whether an entry, by its number from 1, belongs to the shard. A
+// shard's entries are the same however many follow in the list.
+func (s Shard) Has(number int) bool {
+	return s.N == 0 || (number-1)%s.N == s.I-1
 }
 
 // MarshalText writes i/n.
@@ -57,7 +47,7 @@ func (s Shard) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads i/n.
 func (s *Shard) UnmarshalText(b []byte) error {
-	parsed, err := ParseShard(string(b))
+	parsed, err := Parse(string(b))
 	*s = parsed
 	return err
 }
