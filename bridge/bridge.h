@@ -152,6 +152,10 @@ typedef struct rc_hook {
 // The hooks serve every decode until replaced; n = 0 removes them. The array and
 // what it points to must outlive that.
 int rc_hooks_set(rc_context *, rc_hook * hooks, size_t n, char * err);
+// From now on a decode is left behind its last hook, or, without hooks, behind
+// its first node: its tokens have their cells in the cache, and what was not
+// computed of cells and logits is undefined.
+void rc_decode_brief(rc_context *, bool brief);
 
 // ---- capture ------------------------------------------------------------------
 
@@ -184,6 +188,7 @@ int rc_capture_begin(rc_context *, const int32_t * want, size_t n_want, char * e
 // The same for the graph alone: with the CPU as the only device it is recorded
 // without being computed, and the decode's output is undefined.
 int rc_capture_sketch(rc_context *, char * err);
+bool rc_capture_only(const rc_context *); // between begin and end: it will not be computed
 // Ends the recording; *n nodes may then be read until the next begin.
 int rc_capture_end(rc_context *, size_t * n, char * err);
 int rc_capture_nodes(rc_context *, rc_node * dst, size_t n, char * err);

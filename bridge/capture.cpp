@@ -139,6 +139,8 @@ int rc_capture_sketch(rc_context * c, char * err) {
     });
 }
 
+bool rc_capture_only(const rc_context * c) { return c->stop.sketch; }
+
 int rc_capture_end(rc_context * c, size_t * n, char * err) {
     return rc::guard(err, [&] {
         c->capture->on = false;

@@ -24,6 +24,7 @@ struct hooks {
     std::vector<uint8_t> scratch;
 
     void begin();
+    bool done() const; // every hook has fired
     bool wants(const ggml_tensor * t);
     void serve(ggml_tensor * t);
 

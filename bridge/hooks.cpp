@@ -24,6 +24,15 @@ void hooks::begin() {
     }
 }
 
+bool hooks::done() const {
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].fired == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hooks::wants(const ggml_tensor * t) {
     if (n == 0) {
         return false;
@@ -94,12 +103,15 @@ bool eval_callback(ggml_tensor * t, bool ask, void * context) {
         if (ask) {
             bool hooked = c.hooks->wants(t);
             bool wanted = c.capture->on && c.capture->record(c, t);
-            return hooked || wanted;
+            return hooked || wanted || (c.stop.brief && c.hooks->done());
         }
         // hooks first: what is captured is what the decode goes on with
         c.hooks->serve(t);
         if (c.capture->on) {
             c.capture->keep(t);
+        }
+        if (c.stop.brief && c.hooks->done()) {
+            return false; // the scheduler leaves the graph, and the decode succeeds
         }
     } catch (const std::exception & e) {
         if (c.hooks->error.empty()) {
@@ -110,6 +122,8 @@ bool eval_callback(ggml_tensor * t, bool ask, void * context) {
 }
 
 } // namespace rc
+
+extern "C" void rc_decode_brief(rc_context * c, bool brief) { c->stop.brief = brief; }
 
 extern "C" int rc_hooks_set(rc_context * c, rc_hook * list, size_t n, char * err) {
     return rc::guard(err, [&] {

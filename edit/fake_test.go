@@ -407,14 +407,15 @@ func (f *fake) Moments(ctx context.Context, layer int, texts [][]int32, progress
 }
 
 type fakeObjective struct {
-	f     *fake
-	layer int
-	rows  []ObjectiveRow
+	f       *fake
+	layer   int
+	rows    []ObjectiveRow
+	batches []Batch
 	clean [][]float64 // log-probabilities to keep
 }
 
-func (f *fake) Objective(ctx context.Context, layer int, rows []ObjectiveRow) (Objective, error) {
-	o := &fakeObjective{f: f, layer: layer, rows: rows}
+func (f *fake) Objective(ctx context.Context, layer int, rows []ObjectiveRow, batches []Batch) (Objective, error) {
+	o := &fakeObjective{f: f, layer: layer, rows: rows, batches: batches}
 	for _, r := range rows {
 		var logs []float64
 		if r.KLWeight != 0 {
@@ -427,10 +428,13 @@ func (f *fake) Objective(ctx context.Context, layer int, rows []ObjectiveRow) (O
 
 func (o *fakeObjective) Close() error { return nil }
 
-func (o *fakeObjective) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
+func (o *fakeObjective) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
 	var loss Loss
 	sum := make([]float64, len(delta))
-	for i, r := range o.rows {
+	for j, i := range o.batches[batch].Rows {
+		r := o.rows[i]
+		r.NLLWeight *= o.batches[batch].Scale[j]
+		r.KLWeight *= o.batches[batch].Scale[j]
 		s := o.f.forward(r.Tokens, o.layer, r.At, delta)
 		g := make([][]float64, len(r.Tokens))
 		for t := range g {
@@ -461,7 +465,6 @@ func (o *fakeObjective) Step(ctx context.Context, delta, grad []float32) (Loss, 
 			add(r.KeepAt, p)
 		}
 		loss.NLL, loss.KL = append(loss.NLL, nll), append(loss.KL, kl)
-		loss.Total += r.NLLWeight*nll + r.KLWeight*kl
 		for c, v := range o.f.backward(s, g, o.layer)[r.At] {
 			sum[c] += v
 		}

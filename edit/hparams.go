@@ -48,6 +48,9 @@ type HParams struct {
 	Denominator string          `json:"denominator"`
 	Covariance  covariance.Kind `json:"covariance"`
 	Seed        uint64          `json:"seed"`
+	// StepRows is about how many rows a step of the optimisation takes; the
+	// prompts behind prefixes take turns. 0 takes all rows in each step.
+	StepRows int `json:"rows_per_step"`
 }
 
 // DefaultHParams are the reference's for GPT-2, with r-ROME's denominator.

@@ -90,6 +90,8 @@ func (h *HParams) set(key string, value json.RawMessage) (known bool, err error)
 		dst = &h.Denominator
 	case "covariance":
 		dst = &h.Covariance
+	case "rows_per_step":
+		dst = &h.StepRows
 	case "seed":
 		dst = &h.Seed
 	case "fact_token", "alg_name":

@@ -52,8 +52,9 @@ type Model interface {
 	// number of keys summed so far.
 	Moments(ctx context.Context, layer int, texts [][]int32, progress func(keys int64)) (Moments, error)
 
-	// Objective prepares the optimisation of a value at a layer.
-	Objective(ctx context.Context, layer int, rows []ObjectiveRow) (Objective, error)
+	// Objective prepares the optimisation of a value at a layer. Each step
+	// takes one of the batches of rows.
+	Objective(ctx context.Context, layer int, rows []ObjectiveRow, batches []Batch) (Objective, error)
 
 	// Apply makes the model compute as edited by updates from now on, until
 	// the next Apply: W + Σ Right Leftᵀ, beside the untouched weights.
@@ -132,25 +133,31 @@ type Target struct {
 	Token int32
 }
 
-// Objective is the loss of a value as a function of delta:
+// Batch is the rows of a step, by their index. Scale multiplies the weights of
+// each, so that batches in which some rows are missing estimate the whole.
+type Batch struct {
+	Rows  []int
+	Scale []float64
+}
+
+// Objective is the loss of a value over a batch as a function of delta:
 //
-//	L(delta) = Σ_r NLLWeight_r mean_t -log p(target_t) + KLWeight_r KL_r
+//	L(delta) = Σ_r Scale_r (NLLWeight_r mean_t -log p(target_t) + KLWeight_r KL_r)
 //
 // It leaves weight decay to the caller.
 type Objective interface {
-	// Step computes the loss at delta [n_embd] and writes its gradient to
-	// grad [n_embd].
-	Step(ctx context.Context, delta, grad []float32) (Loss, error)
+	// Step computes the loss of a batch at delta [n_embd] and writes its
+	// gradient to grad [n_embd].
+	Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error)
 	Close() error
 }
 
-// Loss is the loss of an Objective and its parts, one entry a row: the mean
-// over its targets of -log p, and KL(edited || original), in nats; 0 where a
-// row has none.
+// Loss is the parts of an Objective's loss, one entry a row of the batch: the
+// mean over its targets of -log p, and KL(edited || original), in nats; 0 where
+// a row has none.
 type Loss struct {
-	Total float64
-	NLL   []float64
-	KL    []float64
+	NLL []float64
+	KL  []float64
 }
 
 // Update is a rank-one change of a layer's down-projection [n_ff, n_embd]:

@@ -165,15 +165,17 @@ func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *R
 
 // optimise finds the value over rows, without the bare prompt if sink.
 func optimise(ctx context.Context, m Model, layer int, rows *editRows, init []float32, h HParams, sink bool, step func(int, StepLoss)) (Value, error) {
-	obj, err := m.Objective(ctx, layer, rows.objective(h, sink))
+	all := rows.objective(h, sink)
+	batches := Batches(all, h.StepRows)
+	obj, err := m.Objective(ctx, layer, all, batches)
 	if err != nil {
 		return Value{}, err
 	}
 	defer obj.Close()
 	if rows.opens && len(rows.spans) > 1 && !sink && h.Denominator != Original {
-		obj = &sinkWatch{Objective: obj, rows: len(rows.spans)}
+		obj = &sinkWatch{Objective: obj, klRows: len(all) - len(rows.spans)}
 	}
-	return OptimiseValue(ctx, obj, init, h, step)
+	return OptimiseValue(ctx, obj, all, batches, init, h, step)
 }
 
 // errSink reports that the bare prompt does not follow the value.
@@ -184,8 +186,8 @@ var errSink = errors.New("the bare prompt does not follow the value")
 // token can be so large (an attention sink) that nothing added to it counts.
 type sinkWatch struct {
 	Objective
-	rows, steps int
-	bare, rest  float64 // NLL at the start
+	klRows, steps int     // rows without a target, at the end
+	bare, rest    float64 // NLL at the start
 }
 
 const (
@@ -195,12 +197,13 @@ const (
 )
 
 // Step passes the step on and judges.
-func (w *sinkWatch) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
-	loss, err := w.Objective.Step(ctx, delta, grad)
-	if err != nil || len(loss.NLL) < w.rows {
+func (w *sinkWatch) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
+	loss, err := w.Objective.Step(ctx, batch, delta, grad)
+	n := len(loss.NLL) - w.klRows
+	if err != nil || n < 2 {
 		return loss, err
 	}
-	rest := sum(loss.NLL[1:w.rows]) / float64(w.rows-1)
+	rest := sum(loss.NLL[1:n]) / float64(n-1)
 	if w.steps++; w.steps == 1 {
 		w.bare, w.rest = loss.NLL[0], rest
 	}

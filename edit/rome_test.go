@@ -41,17 +41,29 @@ func TestGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, _ := m.Objective(t.Context(), 1, rows.objective(testHParams(), false))
+	all := rows.objective(testHParams(), false)
+	batches := Batches(all, 0)
+	o, _ := m.Objective(t.Context(), 1, all, batches)
 	delta, grad, junk := narrow(normals(3, fakeWidth, 1), 1), make([]float32, fakeWidth), make([]float32, fakeWidth)
-	o.Step(t.Context(), delta, grad)
+	at := func(delta, grad []float32) float64 {
+		loss, err := o.Step(t.Context(), 0, delta, grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := newLatest(all, batches)
+		seen.add(0, loss)
+		nll, kl := seen.parts()
+		return nll + kl
+	}
+	at(delta, grad)
 	for i := range delta {
 		const h = 1e-3
 		d := append([]float32(nil), delta...)
 		d[i] += h
-		up, _ := o.Step(t.Context(), d, junk)
+		up := at(d, junk)
 		d[i] -= 2 * h
-		down, _ := o.Step(t.Context(), d, junk)
-		if want := (up.Total - down.Total) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-3*(1+math.Abs(want)) {
+		down := at(d, junk)
+		if want := (up - down) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-3*(1+math.Abs(want)) {
 			t.Fatalf("%d: %g instead of %g", i, grad[i], want)
 		}
 	}
@@ -129,23 +141,28 @@ func TestTwoKeys(t *testing.T) {
 type quadratic struct{ goal []float64 }
 
 func (q quadratic) Close() error { return nil }
-func (q quadratic) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
-	var l Loss
+func (q quadratic) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
+	nll := 0.0
 	for i, g := range q.goal {
 		d := float64(delta[i]) - g
-		l.Total += d * d / 2
+		nll += d * d / 2
 		grad[i] = float32(d)
 	}
-	l.NLL = []float64{l.Total}
-	return l, ctx.Err()
+	return Loss{NLL: []float64{nll}, KL: []float64{0}}, ctx.Err()
 }
+
+// one is a row in a batch of its own, as quadratic has it.
+var (
+	oneRow   = []ObjectiveRow{{Targets: make([]Target, 1), NLLWeight: 1}}
+	oneBatch = Batches(oneRow, 0)
+)
 
 func TestOptimiseValue(t *testing.T) {
 	init := []float32{3, 4} // of length 5
 	h := testHParams()
 	h.WeightDecay, h.Clamp, h.LR = 0, 4, 0.5
 	first := 0
-	v, err := OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, init, h, func(i int, l StepLoss) { first++ })
+	v, err := OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, oneRow, oneBatch, init, h, func(i int, l StepLoss) { first++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,24 +172,24 @@ func TestOptimiseValue(t *testing.T) {
 		t.Errorf("%v after %d steps, clamp %v", v.Delta, len(v.Losses), v.AtClamp)
 	}
 	h.Clamp = 1
-	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, init, h, nil)
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, oneRow, oneBatch, init, h, nil)
 	if !v.AtClamp || math.Abs(norm(v.Delta)-5) > 1e-5 {
 		t.Errorf("%v, clamp %v", v.Delta, v.AtClamp)
 	}
-	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{0.1, 0}}, init, h, nil)
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{0.1, 0}}, oneRow, oneBatch, init, h, nil)
 	if len(v.Losses) != 1 || norm(v.Delta) != 0 {
 		t.Errorf("it went on below the stopping loss: %v", v.Losses)
 	}
-	if _, err := OptimiseValue(t.Context(), quadratic{[]float64{math.NaN(), 0}}, init, h, nil); !errors.Is(err, ErrRefused) {
+	if _, err := OptimiseValue(t.Context(), quadratic{[]float64{math.NaN(), 0}}, oneRow, oneBatch, init, h, nil); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
 	h.Clamp, h.WeightDecay = 4, 0.5
-	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{3, 0}}, init, h, nil)
+	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{3, 0}}, oneRow, oneBatch, init, h, nil)
 	if last := v.Losses[len(v.Losses)-1]; last.Decay <= 0 || math.Abs(last.Total-last.NLL-last.Decay) > 1e-9 {
 		t.Errorf("%+v", last)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = OptimiseValue(ctx, quadratic{[]float64{100, 0}}, init, h, func(i int, _ StepLoss) {
+	_, err = OptimiseValue(ctx, quadratic{[]float64{100, 0}}, oneRow, oneBatch, init, h, func(i int, _ StepLoss) {
 		if i == 3 {
 			cancel()
 		}
@@ -186,13 +203,15 @@ func TestOptimiseValue(t *testing.T) {
 type stubborn struct{ n int }
 
 func (s *stubborn) Close() error { return nil }
-func (s *stubborn) Step(ctx context.Context, delta, grad []float32) (Loss, error) {
+func (s *stubborn) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
 	s.n++
-	return Loss{Total: 3, NLL: []float64{10, 8 / float64(s.n), 8 / float64(s.n)}}, nil
+	return Loss{NLL: []float64{10, 8 / float64(s.n), 8 / float64(s.n)}, KL: make([]float64, 3)}, nil
 }
 
 func TestSinkWatch(t *testing.T) {
-	_, err := OptimiseValue(t.Context(), &sinkWatch{Objective: &stubborn{}, rows: 3}, []float32{1}, DefaultHParams(), nil)
+	row := ObjectiveRow{Targets: make([]Target, 1), NLLWeight: 1. / 3}
+	rows := []ObjectiveRow{row, row, row}
+	_, err := OptimiseValue(t.Context(), &sinkWatch{Objective: &stubborn{}}, rows, Batches(rows, 0), []float32{1}, DefaultHParams(), nil)
 	if !errors.Is(err, errSink) {
 		t.Error(err)
 	}

@@ -30,7 +30,10 @@ type Value struct {
 // [n_embd] is the clean output for the bare prompt. It ends after h.Steps
 // evaluations, of which the last takes no step, or once the loss is below
 // h.StopLoss. step, if not nil, is called after each evaluation.
-func OptimiseValue(ctx context.Context, o Objective, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
+//
+// Batches of the rows take turns. The losses are then those of all rows, each
+// as it was when its turn came.
+func OptimiseValue(ctx context.Context, o Objective, rows []ObjectiveRow, batches []Batch, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
 	n := len(init)
 	size := norm(init)
 	if !(size > 0) || math.IsInf(size, 0) {
@@ -39,15 +42,20 @@ func OptimiseValue(ctx context.Context, o Objective, init []float32, h HParams, 
 	v := Value{Delta: make([]float32, n)}
 	grad := make([]float32, n)
 	opt := newAdam(n, h.LR)
+	seen := newLatest(rows, batches)
 	for i := range h.Steps {
 		if err := ctx.Err(); err != nil {
 			return v, err
 		}
-		loss, err := o.Step(ctx, v.Delta, grad)
+		batch := i % len(batches)
+		loss, err := o.Step(ctx, batch, v.Delta, grad)
 		if err != nil {
 			return v, err
 		}
-		l := parts(loss, h.WeightDecay*norm(v.Delta)/(size*size))
+		seen.add(batch, loss)
+		l := StepLoss{Decay: h.WeightDecay * norm(v.Delta) / (size * size)}
+		l.NLL, l.KL = seen.parts()
+		l.Total = l.NLL + l.KL + l.Decay
 		v.Losses = append(v.Losses, l)
 		if step != nil {
 			step(i, l)
@@ -55,7 +63,7 @@ func OptimiseValue(ctx context.Context, o Objective, init []float32, h HParams, 
 		if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !finite(grad) {
 			return v, errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a lower learning rate or another layer", i+1)
 		}
-		if l.Total < h.StopLoss || i == h.Steps-1 {
+		if l.Total < h.StopLoss && seen.whole() || i == h.Steps-1 {
 			break
 		}
 		addDecay(grad, v.Delta, h.WeightDecay/(size*size))
@@ -63,24 +71,6 @@ func OptimiseValue(ctx context.Context, o Objective, init []float32, h HParams, 
 		v.AtClamp = project(v.Delta, h.Clamp*size)
 	}
 	return v, nil
-}
-
-// parts splits a loss. NLL is the mean over the rows that have targets; what
-// is left of the total is the weighted KL.
-func parts(loss Loss, decay float64) StepLoss {
-	l := StepLoss{Total: loss.Total + decay, Decay: decay}
-	n := 0
-	for _, v := range loss.NLL {
-		if v != 0 {
-			l.NLL += v
-			n++
-		}
-	}
-	if n > 0 {
-		l.NLL /= float64(n)
-	}
-	l.KL = loss.Total - l.NLL
-	return l
 }
 
 // addDecay adds the gradient of weight ||delta||, which is taken as 0 at 0.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"os"
+	"runtime"
 	"testing"
 
 	"retcon/edit"
@@ -11,7 +12,7 @@ import (
 
 // benchObjective is an objective of the size of a real edit: 21 rows that end
 // in a target and one for the KL term, on the demo model.
-func benchObjective(b *testing.B, m *engine.Model) edit.Objective {
+func benchObjective(b *testing.B, m *engine.Model, stepRows int) edit.Objective {
 	b.Helper()
 	var rows []edit.ObjectiveRow
 	for i := range 22 {
@@ -29,7 +30,7 @@ func benchObjective(b *testing.B, m *engine.Model) edit.Objective {
 		}
 		rows = append(rows, r)
 	}
-	o, err := m.Objective(context.Background(), 5, rows)
+	o, err := m.Objective(context.Background(), 5, rows, edit.Batches(rows, stepRows))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -41,40 +42,54 @@ func benchModel(b *testing.B, opts engine.Options) *engine.Model {
 	if _, err := os.Stat(demoModel); err != nil {
 		b.Skip("no demo model: run make model")
 	}
-	opts.Threads = 2
+	opts.Threads = runtime.NumCPU()
 	return open(b, demoModel, opts)
 }
 
-// BenchmarkStep is one step of the optimisation of a value: forward and
-// gradient. With RETCON_PROFILE=file it also writes where the time goes.
+// BenchmarkStep is one step of the optimisation of a value, forward and
+// gradient, over all rows and over a batch of eight. With RETCON_PROFILE=file
+// it also writes where the time of the latter goes.
 func BenchmarkStep(b *testing.B) {
 	m := benchModel(b, engine.Options{})
-	o := benchObjective(b, m)
-	defer o.Close()
-	delta, grad := make([]float32, m.Info().Width), make([]float32, m.Info().Width)
-	for b.Loop() {
-		if _, err := o.Step(context.Background(), delta, grad); err != nil {
-			b.Fatal(err)
-		}
+	for name, rows := range map[string]int{"rows=22": 0, "rows=8": 8} {
+		b.Run(name, func(b *testing.B) {
+			o := benchObjective(b, m, rows)
+			defer o.Close()
+			delta, grad := make([]float32, m.Info().Width), make([]float32, m.Info().Width)
+			for b.Loop() {
+				if _, err := o.Step(context.Background(), 0, delta, grad); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if rows > 0 {
+				profile(b, o)
+			}
+		})
 	}
-	if out := os.Getenv("RETCON_PROFILE"); out != "" {
-		f, err := os.Create(out)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer f.Close()
-		if err := engine.WriteProfile(context.Background(), f, o); err != nil {
-			b.Fatal(err)
-		}
+}
+
+func profile(b *testing.B, o edit.Objective) {
+	b.Helper()
+	out := os.Getenv("RETCON_PROFILE")
+	if out == "" {
+		return
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if err := engine.WriteProfile(context.Background(), f, o); err != nil {
+		b.Fatal(err)
 	}
 }
 
 // BenchmarkObjective is what precedes the first step: decodes, the cut, the
-// gradient's graph, transposed weights.
+// gradient's graph, copies of weights.
 func BenchmarkObjective(b *testing.B) {
 	m := benchModel(b, engine.Options{})
 	for b.Loop() {
-		benchObjective(b, m).Close()
+		benchObjective(b, m, 8).Close()
 	}
 }
 

@@ -16,8 +16,8 @@ func (m *Model) checkLayer(layer int) error {
 	return nil
 }
 
-// Keys reads keys and values with hooks in a decode. What follows a row's
-// position cannot change them and is not decoded.
+// Keys reads keys and values with hooks in a decode that stops behind the
+// layer. What follows a row's position cannot change them and is not decoded.
 func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, values [][]float32, err error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, nil, err
@@ -53,18 +53,22 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 	if err != nil {
 		return nil, nil, err
 	}
-	d := decoder{c: c}
+	var b llama.Batch
 	for seq, r := range rows {
 		for pos, t := range r.Tokens[:r.At] {
-			if err := d.add(ctx, t, pos, seq, nil); err != nil {
-				return nil, nil, err
+			if b.Len() == batchTokens {
+				if err := m.decodeTo(ctx, c, &b, layer); err != nil {
+					return nil, nil, err
+				}
+				b.Reset()
 			}
+			b.Add(t, pos, seq, false)
 		}
 	}
-	if err := d.flush(ctx); err != nil {
+	if err := m.decodeTo(ctx, c, &b, layer); err != nil {
 		return nil, nil, err
 	}
-	var b llama.Batch
+	b.Reset()
 	at := make([]int32, len(rows))
 	for seq, r := range rows {
 		// the last layer computes only rows whose logits are read
@@ -76,7 +80,7 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 	value := llama.Hook{Place: m.places.ffn[layer], Width: m.info.Width, Rows: at}
 	value.Data = make([]float32, len(rows)*value.Width)
 	hooks := []llama.Hook{key, value}
-	if err := c.DecodeHooked(ctx, &b, hooks); err != nil {
+	if err := c.DecodeUntil(ctx, &b, hooks); err != nil {
 		return nil, nil, err
 	}
 	for i := range rows {
@@ -84,6 +88,19 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 		values = append(values, value.Data[i*value.Width:(i+1)*value.Width])
 	}
 	return keys, values, nil
+}
+
+// decodeTo decodes a batch as far as a layer's FFN output; what comes behind
+// it is not computed, or not to be relied on.
+func (m *Model) decodeTo(ctx context.Context, c *llama.Context, b *llama.Batch, layer int) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	if layer == m.info.Layers-1 {
+		return c.Decode(ctx, b) // its FFN holds rows of logits only, and there are none
+	}
+	passed := llama.Hook{Place: m.places.ffn[layer], Width: m.info.Width, Rows: []int32{0}, Data: make([]float32, m.info.Width)}
+	return c.DecodeUntil(ctx, b, []llama.Hook{passed})
 }
 
 // moments is a sum of keys with the context that it lives in.

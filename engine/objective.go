@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"retcon/edit"
 	"retcon/graph"
@@ -25,32 +27,45 @@ const (
 
 // Objective prepares the loss of a value. The rows' tokens before the edited
 // position are decoded once and stay in the cache; only the rest is computed
-// in a step.
-func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveRow) (edit.Objective, error) {
+// in a step. Where a whole batch does not fit the memory, its rows are computed
+// in parts.
+func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, batches []edit.Batch) (edit.Objective, error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, err
 	}
-	if err := checkRows(m.info, rows); err != nil {
+	if err := checkRows(m.info, rows, batches); err != nil {
 		return nil, err
 	}
 	// the scratch context's cache and buffers are made again when next needed
 	m.closeScratch()
-	for groups := 1; ; groups *= 2 {
-		groups = min(groups, len(rows))
-		o, err := m.objective(ctx, layer, rows, groups)
+	largest := 0
+	for _, b := range batches {
+		largest = max(largest, len(b.Rows))
+	}
+	for parts := 1; ; parts *= 2 {
+		parts = min(parts, largest)
+		o, err := m.objective(ctx, layer, rows, batches, parts)
 		if err != nil {
 			return nil, err
 		}
-		if o.bytes() <= m.opts.Memory || groups == len(rows) {
+		if o.bytes() <= m.opts.Memory || parts == largest {
 			return o, nil
 		}
 		o.Close()
 	}
 }
 
-func checkRows(info edit.Info, rows []edit.ObjectiveRow) error {
+func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) error {
 	if len(rows) == 0 || len(rows) > llama.MaxSequences {
 		return fmt.Errorf("%w: an objective of %d rows", llama.ErrInvalid, len(rows))
+	}
+	for i, b := range batches {
+		if len(b.Rows) == 0 || len(b.Scale) != len(b.Rows) || slices.Min(b.Rows) < 0 || slices.Max(b.Rows) >= len(rows) {
+			return fmt.Errorf("%w: batch %d names rows %v of %d", llama.ErrInvalid, i, b.Rows, len(rows))
+		}
+	}
+	if len(batches) == 0 {
+		return fmt.Errorf("%w: an objective of no batch", llama.ErrInvalid)
 	}
 	for i, r := range rows {
 		if r.At < 0 || r.At >= len(r.Tokens) {
@@ -68,139 +83,171 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow) error {
 	return nil
 }
 
-// objective is the loss over groups of rows that share one context.
+// objective is a loss whose batches are computed in parts, one after the other,
+// in one context.
 type objective struct {
-	c         *llama.Context
-	groups    []*replay.Value
-	rows      [][]edit.ObjectiveRow
-	transpose *replay.Transposed
-	width     int
+	c      *llama.Context
+	values []*replay.Value
+	// parts says for each batch which values' batches make it up.
+	parts  [][]objectivePart
+	copies *replay.Copies
+	width  int
 }
 
-func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, groups int) (*objective, error) {
-	cells, batch, longest := 0, 0, 0
+// objectivePart is a batch of a value.
+type objectivePart struct {
+	value *replay.Value
+	batch int
+}
+
+func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) (*objective, error) {
+	cells, most, longest, outputs := 0, 0, 0, 0
 	for _, r := range rows {
 		longest = max(longest, len(r.Tokens)-r.At) // rows are decoded at one length
+		cells += r.At
 	}
-	for _, r := range rows {
-		cells += r.At + longest
+	for _, b := range batches {
+		most = max(most, len(b.Rows)*longest)
+		n := 0
+		for _, r := range b.Rows {
+			n += len(rows[r].Targets) + 2 // what is to stay, and the edited position
+		}
+		outputs = max(outputs, n)
 	}
 	o := &objective{width: m.info.Width}
-	for g := range groups {
-		part := rows[g*len(rows)/groups : (g+1)*len(rows)/groups]
-		batch = max(batch, len(part)*longest)
-		o.rows = append(o.rows, part)
-	}
 	var err error
 	o.c, err = m.newContext(llama.ContextParams{
-		Cells: (cells + cellStep - 1) / cellStep * cellStep, Batch: max(batch, batchTokens), Sequences: len(rows),
+		Cells: (cells + most + cellStep - 1) / cellStep * cellStep, Batch: max(most, prefillTokens),
+		Outputs: min(outputs, max(most, prefillTokens)), Sequences: len(rows),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := m.fillObjective(ctx, o, layer); err != nil {
+	if err := m.fillObjective(ctx, o, layer, rows, batches, parts); err != nil {
 		o.Close()
 		return nil, err
 	}
 	return o, nil
 }
 
-// fillObjective decodes the prefixes of all rows, then prepares each group.
-func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) error {
-	d := decoder{c: o.c}
-	seq := 0
-	for _, part := range o.rows {
-		for _, r := range part {
-			for pos, t := range r.Tokens[:r.At] {
-				if err := d.add(ctx, t, pos, seq, nil); err != nil {
-					return err
-				}
-			}
-			seq++
-		}
-	}
-	if err := d.flush(ctx); err != nil {
+// prefillTokens is the most tokens of prefixes that are decoded at once.
+const prefillTokens = 256
+
+// fillObjective decodes what precedes all rows, then prepares each part.
+func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
+	o.copies = m.copies(o.c)
+	if err := prefill(ctx, o.c, rows, o.copies); err != nil {
 		return err
 	}
-	first := 0
-	for _, part := range o.rows {
-		spec := replay.ValueSpec{Layer: layer, Rows: valueRows(part, first)}
-		v, err := replay.NewValue(ctx, o.c, spec)
-		if err != nil {
+	o.parts = make([][]objectivePart, len(batches))
+	for p := range parts {
+		part := make([][]replay.ValueRow, len(batches))
+		for i, b := range batches {
+			part[i] = valueRows(rows, b, p*len(b.Rows)/parts, (p+1)*len(b.Rows)/parts)
+		}
+		if err := m.addValues(ctx, o, replay.ValueSpec{Layer: layer, Batches: part, Copies: o.copies}, 0); err != nil {
 			return err
 		}
-		o.groups = append(o.groups, v)
-		if o.transpose == nil {
-			if o.transpose, err = m.transposes(ctx, o.c, v); err != nil {
-				return err
-			}
-		}
-		if err := v.Build(ctx, o.transpose, max(1, m.opts.Memory-o.transpose.Bytes())); err != nil {
-			return err
-		}
-		first += len(part)
 	}
 	return nil
 }
 
-// transposes keeps the weights' transposes as the policy says, if at least
-// half the memory is left for values.
-func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
-	if m.opts.Transpose == TransposeNever {
-		return nil, nil
+// addValues prepares batches with one program for all of them, or, where their
+// shapes differ, with one for each. first is the index of the first batch.
+func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSpec, first int) error {
+	v, err := replay.NewValue(ctx, o.c, spec)
+	if errors.Is(err, replay.ErrUneven) && len(spec.Batches) > 1 {
+		for i := range spec.Batches {
+			one := spec
+			one.Batches = spec.Batches[i : i+1]
+			if err := m.addValues(ctx, o, one, first+i); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	for _, t := range m.transposeTypes() {
-		if replay.TransposeBytes(v.Slice(), t) <= m.opts.Memory/2 {
-			return replay.Transpose(ctx, c, v.Slice(), t)
+	if err != nil {
+		return err
+	}
+	o.values = append(o.values, v)
+	for i := range spec.Batches {
+		o.parts[first+i] = append(o.parts[first+i], objectivePart{v, i})
+	}
+	transposes, err := o.copies.Transposes(ctx, v.Slice())
+	if err != nil {
+		return err
+	}
+	return v.Build(ctx, transposes, max(1, m.opts.Memory-o.copies.Bytes()))
+}
+
+// prefill decodes the rows' tokens before the edited position, each row as a
+// sequence of its own.
+func prefill(ctx context.Context, c *llama.Context, rows []edit.ObjectiveRow, copies *replay.Copies) error {
+	var b llama.Batch
+	for seq, r := range rows {
+		for pos, t := range r.Tokens[:r.At] {
+			if b.Len() == prefillTokens {
+				if err := replay.Prefill(ctx, c, b, copies); err != nil {
+					return err
+				}
+				b.Reset()
+			}
+			b.Add(t, pos, seq, false)
 		}
 	}
-	return nil, nil
+	return replay.Prefill(ctx, c, b, copies)
 }
 
-// transposeTypes are the types to keep transposes in, best first.
-func (m *Model) transposeTypes() []graph.Type {
-	if m.opts.Transpose != TransposeAuto {
-		return []graph.Type{graph.F32}
+// copies is room for transposes of weights, and for copies of quantised ones in
+// the machine's fastest type, as the policy says.
+func (m *Model) copies(c *llama.Context) *replay.Copies {
+	fast, worth := replay.FastType()
+	switch m.opts.Transpose {
+	case TransposeNever:
+		return nil
+	case TransposeExact:
+		return replay.NewTransposes(c, graph.F32, m.opts.Memory/2)
 	}
-	if t, ok := replay.FastType(); ok {
-		return []graph.Type{t}
+	if !worth {
+		return replay.NewTransposes(c, fast, m.opts.Memory/2)
 	}
-	return []graph.Type{graph.F32, graph.BF16}
+	return replay.NewCopies(c, fast, m.opts.Memory*copiesShare/100)
 }
 
-// valueRows gives a group's suffixes their sequences.
-func valueRows(rows []edit.ObjectiveRow, first int) []replay.ValueRow {
+// copiesShare is the part of the memory, in percent, that copies may take.
+const copiesShare = 85
+
+// valueRows are rows [begin, end) of a batch as sequences of the cache.
+func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.ValueRow {
 	var out []replay.ValueRow
-	for i, r := range rows {
+	for i := begin; i < end; i++ {
+		r := rows[b.Rows[i]]
 		v := replay.ValueRow{
-			Sequence: first + i, Position: r.At, Tokens: r.Tokens[r.At:],
-			KeepAt: r.KeepAt - r.At, KLWeight: r.KLWeight,
+			Sequence: b.Rows[i], Position: r.At, Tokens: r.Tokens[r.At:],
+			KeepAt: r.KeepAt - r.At, KLWeight: b.Scale[i] * r.KLWeight,
 		}
 		for _, t := range r.Targets {
 			v.Targets = append(v.Targets, replay.Target{At: t.At - r.At, Token: t.Token})
 		}
 		if len(r.Targets) > 0 {
-			v.TargetWeight = r.NLLWeight / float64(len(r.Targets))
+			v.TargetWeight = b.Scale[i] * r.NLLWeight / float64(len(r.Targets))
 		}
 		out = append(out, v)
 	}
 	return out
 }
 
-// Step computes the loss and its gradient, groups one after the other.
-func (o *objective) Step(ctx context.Context, delta, grad []float32) (edit.Loss, error) {
-	if len(delta) != o.width || len(grad) != o.width {
-		return edit.Loss{}, fmt.Errorf("%w: a delta of %d and a gradient of %d for a width of %d", llama.ErrInvalid, len(delta), len(grad), o.width)
+// Step computes a batch's loss and its gradient, part by part.
+func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) (edit.Loss, error) {
+	if len(delta) != o.width || len(grad) != o.width || batch < 0 || batch >= len(o.parts) {
+		return edit.Loss{}, fmt.Errorf("%w: batch %d of %d, a delta of %d and a gradient of %d for a width of %d", llama.ErrInvalid, batch, len(o.parts), len(delta), len(grad), o.width)
 	}
 	clear(grad)
 	var loss edit.Loss
-	for i, g := range o.groups {
-		nll, kl, err := g.Step(ctx, delta, grad)
+	for _, p := range o.parts[batch] {
+		nll, kl, err := p.value.Step(ctx, p.batch, delta, grad)
 		if err != nil {
 			return edit.Loss{}, err
-		}
-		for j, r := range o.rows[i] {
-			loss.Total += r.NLLWeight*nll[j] + r.KLWeight*kl[j]
 		}
 		loss.NLL, loss.KL = append(loss.NLL, nll...), append(loss.KL, kl...)
 	}
@@ -209,10 +256,10 @@ func (o *objective) Step(ctx context.Context, delta, grad []float32) (edit.Loss,
 
 // bytes is the memory beyond the model and the KV cache.
 func (o *objective) bytes() int64 {
-	n := o.transpose.Bytes()
+	n := o.copies.Bytes()
 	compute := int64(0)
-	for _, g := range o.groups {
-		held, buffer := g.Bytes()
+	for _, v := range o.values {
+		held, buffer := v.Bytes()
 		n += held
 		compute = max(compute, buffer)
 	}
@@ -221,10 +268,10 @@ func (o *objective) bytes() int64 {
 
 // Close frees the objective and its context.
 func (o *objective) Close() error {
-	for _, g := range o.groups {
-		g.Close()
+	for _, v := range o.values {
+		v.Close()
 	}
-	o.groups = nil
-	o.transpose.Close()
+	o.values, o.parts = nil, nil
+	o.copies.Drop()
 	return o.c.Close()
 }

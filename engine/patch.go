@@ -354,6 +354,17 @@ func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
 	return nil
 }
 
+// transposeTypes are the types to keep transposes in, best first.
+func (m *Model) transposeTypes() []graph.Type {
+	if m.opts.Transpose != TransposeAuto {
+		return []graph.Type{graph.F32}
+	}
+	if t, ok := replay.FastType(); ok {
+		return []graph.Type{t}
+	}
+	return []graph.Type{graph.F32, graph.BF16}
+}
+
 // headSlice is the network behind the site, in a decode of one token that is
 // forgotten again.
 func (m *Model) headSlice(ctx context.Context, c *llama.Context) (*graph.Slice, error) {

@@ -27,7 +27,7 @@ func eachPatchArch(t *testing.T, test func(t *testing.T, path string, m *engine.
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
-		t.Run(arch, func(t *testing.T) { test(t, path, open(t, path, engine.Options{Threads: 2})) })
+		t.Run(arch, func(t *testing.T) { test(t, path, open(t, path, engine.Options{})) })
 	}
 }
 
@@ -195,7 +195,7 @@ func TestSetPatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		patched := modelLogits(t, m)
-		written := modelLogits(t, open(t, wide, engine.Options{Threads: 2}))
+		written := modelLogits(t, open(t, wide, engine.Options{}))
 		effect := largest(base, patched)
 		if d := largest(patched, written); !(d < 2e-3*effect) {
 			t.Errorf("in memory and in the file differ by %g, of an effect of %g", d, effect)
@@ -237,7 +237,7 @@ func TestPatchSiteRefuses(t *testing.T) {
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
-		m, err := engine.Open(context.Background(), path, engine.Options{Threads: 2, CPUOnly: true})
+		m, err := engine.Open(context.Background(), path, engine.Options{CPUOnly: true})
 		if err == nil {
 			_, err = m.PatchSite(context.Background())
 			m.Close()

@@ -16,7 +16,7 @@ func WriteProfile(ctx context.Context, w io.Writer, o edit.Objective) error {
 	if !ok {
 		return fmt.Errorf("%T is not an objective of this engine", o)
 	}
-	for _, g := range own.groups {
+	for _, g := range own.values {
 		costs, err := g.Profile(ctx)
 		if err != nil {
 			return err

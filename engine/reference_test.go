@@ -117,7 +117,7 @@ func TestReference(t *testing.T) {
 		t.Skip("short: a minute of optimisation")
 	}
 	ref := readReference(t)
-	m := open(t, demoF32(t), engine.Options{Threads: 2, Transpose: engine.TransposeNever})
+	m := open(t, demoF32(t), engine.Options{Transpose: engine.TransposeNever})
 	c := referenceCovariance(t, m, ref)
 	for i, r := range ref.Records {
 		t.Run(r.Request.Subject, func(t *testing.T) { checkReference(t, m, c, ref, i) })
@@ -204,12 +204,13 @@ func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref refe
 	near(t, "u", singles(u), r.U, uTolerance)
 
 	start := time.Now()
-	o, err := m.Objective(ctx, ref.Layer, rows)
+	batches := edit.Batches(rows, 0)
+	o, err := m.Objective(ctx, ref.Layer, rows, batches)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	v, err := edit.OptimiseValue(ctx, o, values[0], edit.DefaultHParams(), nil)
+	v, err := edit.OptimiseValue(ctx, o, rows, batches, values[0], edit.DefaultHParams(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

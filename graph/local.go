@@ -7,6 +7,7 @@ import "fmt"
 type Rows struct {
 	Sequences int
 	Length    int // rows of each sequence
+	Prefix    int // least number of earlier tokens to make room for; they are masked where there are fewer
 }
 
 // Prefix is an input of a localised slice: keys or values of earlier tokens of

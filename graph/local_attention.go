@@ -112,7 +112,7 @@ func (l *localiser) cellsOf(score, idx ID) ([][]int, error) {
 		isOwn[int(c)] = true
 	}
 	out := make([][]int, l.rows.Sequences)
-	most := 0
+	most := l.rows.Prefix
 	for s := range out {
 		for c := range int(cells) {
 			if isOwn[c] {

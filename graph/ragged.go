@@ -36,7 +36,7 @@ func LocaliseRagged(s *Slice, r Ragged, values Values, mask func(id ID) []float3
 	if r.Runs < 1 || len(r.Query) != n || r.Padded < r.Length || len(r.Keys) != r.Runs*r.Padded || len(r.Out) == 0 || len(r.Out) > n {
 		return nil, nil, fmt.Errorf("%w: %d rows of %d runs of %d tokens", ErrGraph, len(r.Out), r.Runs, r.Length)
 	}
-	return localise(s, Rows{r.Runs, r.Length}, &r, values, mask)
+	return localise(s, Rows{Sequences: r.Runs, Length: r.Length}, &r, values, mask)
 }
 
 // rowsOf picks rows of x [channels, ...] by index. counts says of which places

@@ -65,6 +65,18 @@ func (f *flow) dependents(sites []ID) []bool {
 	return dep
 }
 
+// CacheWrites lists what g writes to the cache.
+func (g *Graph) CacheWrites() []ID {
+	var out []ID
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if n.Kind == Computed && (n.Op == OpSetRows || n.Op == OpCpy) && g.Nodes[g.Root(ID(i))].Kind == Cache {
+			out = append(out, ID(i))
+		}
+	}
+	return out
+}
+
 // Dependents marks what the value of a site goes into, the site included.
 func Dependents(g *Graph, site ID) []bool { return newFlow(g).dependents([]ID{site}) }
 

@@ -17,6 +17,8 @@ import (
 // Recording is the graph of a decode and the values that were kept.
 type Recording struct {
 	Graph *graph.Graph
+	// Computed is false for a sketch that was not computed.
+	Computed bool
 	data  map[graph.ID][]byte
 }
 
@@ -49,8 +51,8 @@ func (c *Context) Record(ctx context.Context, b *Batch, want []graph.ID) (*Recor
 }
 
 // Sketch records the graph and the inputs of a decode without computing it,
-// where the CPU is the only device; elsewhere it is computed. The batch's cells
-// are undefined behind it: forget them with [Context.Clear].
+// where the CPU is the only device; elsewhere it is computed. One that was not
+// computed leaves the cache as it was.
 func (c *Context) Sketch(ctx context.Context, b *Batch) (*Recording, error) {
 	return c.record(ctx, b, nil, true)
 }
@@ -78,6 +80,7 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 	if err := e.check(ctx, code, "capture"); err != nil {
 		return nil, err
 	}
+	computed := !bool(C.rc_capture_only(c.c))
 	decodeErr := c.decode(ctx, b)
 	var n C.size_t
 	code = C.rc_capture_end(c.c, &n, e.ptr())
@@ -87,7 +90,12 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 	if err := e.check(ctx, code, "capture"); err != nil {
 		return nil, err
 	}
-	return c.readCapture(int(n), want)
+	r, err := c.readCapture(int(n), want)
+	if err != nil {
+		return nil, err
+	}
+	r.Computed = computed
+	return r, nil
 }
 
 func (c *Context) readCapture(n int, want []graph.ID) (*Recording, error) {

@@ -147,6 +147,18 @@ func (t *hookTable) collect() error {
 // DecodeHooked decodes a batch with hooks at work. The table is handed over
 // once and served in C; captured rows are in the hooks' Data afterwards.
 func (c *Context) DecodeHooked(ctx context.Context, b *Batch, hooks []Hook) error {
+	return c.decodeHooked(ctx, b, hooks, false)
+}
+
+// DecodeUntil is DecodeHooked that stops behind the last hook. The cells of the
+// batch are undefined in later layers, and so are logits. Without hooks nothing
+// is computed but the first node: the batch's tokens have their places in the
+// cache, for a program to fill.
+func (c *Context) DecodeUntil(ctx context.Context, b *Batch, hooks []Hook) error {
+	return c.decodeHooked(ctx, b, hooks, true)
+}
+
+func (c *Context) decodeHooked(ctx context.Context, b *Batch, hooks []Hook, brief bool) error {
 	if err := c.checkBatch(b); err != nil {
 		return err
 	}
@@ -165,6 +177,8 @@ func (c *Context) DecodeHooked(ctx context.Context, b *Batch, hooks []Hook) erro
 		return err
 	}
 	defer C.rc_hooks_set(c.c, nil, 0, e.ptr())
+	C.rc_decode_brief(c.c, C.bool(brief))
+	defer C.rc_decode_brief(c.c, false)
 	if err := c.decode(ctx, b); err != nil {
 		return err
 	}

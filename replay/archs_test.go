@@ -89,7 +89,7 @@ func testArch(t *testing.T, name, path string) archRow {
 		return row
 	}
 	defer m.Close()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 2, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 2})
 	if err != nil {
 		row.refused = "no context"
 		return row

@@ -37,6 +37,7 @@ type ChainSpec struct {
 	Outputs    []graph.ID   // F32 nodes to read, computed behind the last layer
 	Consts     []graph.Const
 	Transposes graph.Transposes
+	Copies     *Copies // of weights, for the forward products; may be nil
 	// Memory bounds the chain's compute buffer and the values at its cuts, in
 	// bytes. 0 means no bound.
 	Memory int64
@@ -58,7 +59,7 @@ func NewChain(ctx context.Context, d *Decode, spec ChainSpec) (*Chain, error) {
 			c.Close()
 			return nil, context.Cause(ctx)
 		}
-		if err := c.split(d, spec, spread(cuts, n-1)); err != nil {
+		if err := c.split(ctx, d, spec, spread(cuts, n-1)); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -121,7 +122,7 @@ func spread(cuts []graph.ID, n int) []graph.ID {
 	return out
 }
 
-func (c *Chain) split(d *Decode, spec ChainSpec, cuts []graph.ID) error {
+func (c *Chain) split(ctx context.Context, d *Decode, spec ChainSpec, cuts []graph.ID) error {
 	g := &spec.Slice.Graph
 	crossings, err := graph.Crossings(g, cuts)
 	if err != nil {
@@ -146,6 +147,11 @@ func (c *Chain) split(d *Decode, spec ChainSpec, cuts []graph.ID) error {
 		return err
 	}
 	for i, s := range p.Segments {
+		for _, g := range []*graph.Graph{&s.Forward, &s.Reverse} {
+			if err := spec.Copies.use(ctx, g); err != nil {
+				return err
+			}
+		}
 		if err := c.program(s, i == len(p.Segments)-1); err != nil {
 			return err
 		}
@@ -234,6 +240,11 @@ func (c *Chain) SetBytes(id graph.ID, data []byte) error {
 		return fmt.Errorf("%w: the value of %v was not kept", llama.ErrInvalid, c.slice.Node(id))
 	}
 	return llama.WriteTensor(c.ctx, c.handle(id), 0, data)
+}
+
+// SetConsts sets inputs of the slice to known values.
+func (c *Chain) SetConsts(consts []graph.Const) error {
+	return c.ctx.SetConsts(&c.slice.Graph, consts)
 }
 
 // Run computes the loss and its gradient: outputs and gradients by node of the

@@ -11,14 +11,15 @@ import (
 // multiplies faster, within a budget. A weight that has no copy is used as it
 // is in the file.
 type Copies struct {
-	ctx    *llama.Context
-	typ    graph.Type
-	budget int64
-	bytes  int64
-	of     map[uint64]weightCopy  // by the weight's handle
-	turned map[uint64]*Transposed // a transpose each
-	parent *Copies                // whose copies these are
-	except int64                  // weights of so many rows are not copied
+	ctx        *llama.Context
+	typ        graph.Type
+	budget     int64
+	bytes      int64
+	of         map[uint64]weightCopy  // by the weight's handle
+	turned     map[uint64]*Transposed // a transpose each
+	parent     *Copies                // whose copies these are
+	turnedOnly bool                   // weights themselves are not copied
+	except     int64                  // weights of so many rows are not copied
 }
 
 type weightCopy struct {
@@ -32,17 +33,38 @@ func NewCopies(c *llama.Context, t graph.Type, budget int64) *Copies {
 	return &Copies{ctx: c, typ: t, budget: budget, of: map[uint64]weightCopy{}, turned: map[uint64]*Transposed{}}
 }
 
-// use lets the products of a slice use copies, making those that fit.
-func (c *Copies) use(ctx context.Context, s *graph.Slice) error {
+// NewTransposes is copies that are only transposed: weights multiply as they are.
+func NewTransposes(c *llama.Context, t graph.Type, budget int64) *Copies {
+	out := NewCopies(c, t, budget)
+	out.turnedOnly = true
+	return out
+}
+
+// Bytes is the memory that the copies take.
+func (c *Copies) Bytes() int64 {
 	if c == nil {
+		return 0
+	}
+	return c.bytes
+}
+
+// Transposes keeps transposes of the weights that a slice multiplies with,
+// those that fit.
+func (c *Copies) Transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
+	return c.transposes(ctx, s)
+}
+
+// use lets the products of a graph use copies, making those that fit.
+func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
+	if c == nil || c.turnedOnly {
 		return nil
 	}
 	from := c
 	if c.parent != nil {
 		from = c.parent
 	}
-	for _, id := range weightsOf(s) {
-		w := s.Node(id)
+	for _, id := range weightsOf(g) {
+		w := g.Node(id)
 		if w.Type.Size() != 0 || w.Ne[1] == c.except {
 			continue // not quantised, or not worth it
 		}
@@ -115,7 +137,7 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 	if c.parent != nil {
 		return c.parent.transposes(ctx, s)
 	}
-	for _, id := range weightsOf(s) {
+	for _, id := range weightsOf(&s.Graph) {
 		w := *s.Node(id)
 		size := w.Elements() * int64(c.typ.Size())
 		if c.turned[w.Handle] != nil || c.bytes+size > c.budget {

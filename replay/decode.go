@@ -175,6 +175,14 @@ func (d *Decode) Load(p *llama.Program, s *graph.Slice) error {
 	return nil
 }
 
+func bytesOf(values []float32) []byte {
+	out := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+	}
+	return out
+}
+
 // floats reads F32 values.
 func floats(data []byte) []float32 {
 	out := make([]float32, len(data)/4)

@@ -64,7 +64,7 @@ func (r *Runs) Layer(ctx context.Context, spec LayerSpec) (*Layer, error) {
 		return nil, err
 	}
 	outputs := l.outputs(spec)
-	if err := spec.Copies.use(ctx, l.slice); err != nil {
+	if err := spec.Copies.use(ctx, &l.slice.Graph); err != nil {
 		return nil, err
 	}
 	var err error

@@ -14,12 +14,11 @@ type LossTerm struct {
 	Weight float64
 }
 
-// KLTerm is KL(now || original) of row Row of the logits, Weight times.
-// Original holds the logits [n_vocab] to stay near.
+// KLTerm is KL(now || original) of row Row of the logits, Weight times. It
+// counts once [loss.keep] has told it the original logits.
 type KLTerm struct {
-	Row      int
-	Weight   float64
-	Original []float32
+	Row    int
+	Weight float64
 }
 
 // loss is the tail of a program: from logits to the gradient of the loss at
@@ -29,12 +28,17 @@ type loss struct {
 	kls   []KLTerm
 
 	consts []graph.Const
+	// of the KL terms: places in consts, and what they keep
+	weightAt, originalAt, bestAt int
+	original                     [][]float32
+	logSum                       []float64
 
-	seed graph.ID // dL/dlogits
-	p    graph.ID // p of each term's token, [1, terms]
-	klZ  graph.ID // logit of each KL row's likeliest original token, [1, kls]
-	klP  graph.ID // its probability
-	klS  graph.ID // Σ p (z - z0) of each KL row, [1, kls]
+	seed   graph.ID // dL/dlogits
+	p      graph.ID // p of each term's token, [1, terms]
+	klRows graph.ID // logits of the KL rows [n_vocab, kls]
+	klZ    graph.ID // logit of each KL row's likeliest original token, [1, kls]
+	klP    graph.ID // its probability
+	klS    graph.ID // Σ p (z - z0) of each KL row, [1, kls]
 }
 
 // newLoss appends the loss to a graph that ends in logits [n_vocab, rows].
@@ -69,28 +73,46 @@ func newLoss(g *graph.Graph, logits graph.ID, terms []LossTerm, kls []KLTerm) *l
 func (l *loss) addKL(b graph.Builder, logits graph.ID) {
 	ne := b.Node(logits).Ne
 	n := int64(len(l.kls))
-	rows, best, weight, original := make([]int64, n), make([]int64, n), make([]float32, n), make([]float32, 0, n*ne[0])
+	rows, best := make([]int64, n), make([]int64, n)
 	for i, k := range l.kls {
-		rows[i], weight[i] = int64(k.Row), float32(k.Weight)
-		original = append(original, k.Original...)
-		top := 0
-		for j, z := range k.Original {
-			if z > k.Original[top] {
-				top = j
-			}
-		}
-		best[i] = int64(i)*ne[0] + int64(top)
+		rows[i], best[i] = int64(k.Row), int64(i)*ne[0]
 	}
+	l.original, l.logSum = make([][]float32, n), make([]float64, n)
 	z := b.GetRows(logits, l.int32s(b, rows))
+	l.klRows = z
 	p := b.SoftMax(z)
-	d := b.Sub(z, l.f32(b, original, graph.Shape2(ne[0], n)))
+	l.originalAt = len(l.consts)
+	d := b.Sub(z, l.f32(b, make([]float32, ne[0]*n), graph.Shape2(ne[0], n)))
 	l.klS = b.SumRows(b.Mul(p, d))
-	g := b.Mul(b.Mul(p, b.Sub(d, l.klS)), l.f32(b, weight, graph.Shape2(1, n)))
+	l.weightAt = len(l.consts)
+	g := b.Mul(b.Mul(p, b.Sub(d, l.klS)), l.f32(b, make([]float32, n), graph.Shape2(1, n)))
 	all := b.SetRows(b.Fill(logits, 0), g, l.int64s(b, rows))
 	l.seed = b.Add(l.seed, all)
+	l.bestAt = len(l.consts)
 	idx := l.int32s(b, best)
 	l.klZ = b.GetRows(b.Reshape(z, graph.Shape2(1, n*ne[0])), idx)
 	l.klP = b.GetRows(b.Reshape(p, graph.Shape2(1, n*ne[0])), idx)
+}
+
+// logitsOf copies the logits of a KL term's row out of a run's outputs.
+func (l *loss) logitsOf(out map[graph.ID][]float32, kl int) []float32 {
+	n := len(out[l.klRows]) / len(l.kls)
+	return append([]float32(nil), out[l.klRows][kl*n:][:n]...)
+}
+
+// keep tells a KL term the logits [n_vocab] to stay near. The constants must be
+// set again.
+func (l *loss) keep(kl int, original []float32) {
+	top := 0
+	for j, z := range original {
+		if z > original[top] {
+			top = j
+		}
+	}
+	l.original[kl], l.logSum[kl] = original, logSumExp(original)
+	copy(l.consts[l.originalAt].F32[kl*len(original):], original)
+	l.consts[l.weightAt].F32[kl] = float32(l.kls[kl].Weight)
+	l.consts[l.bestAt].I32[kl] = int32(kl*len(original) + top)
 }
 
 func (l *loss) f32(b graph.Builder, v []float32, ne [4]int64) graph.ID {
@@ -120,7 +142,7 @@ func (l *loss) outputs() []graph.ID {
 	if len(l.kls) == 0 {
 		return []graph.ID{l.p}
 	}
-	return []graph.ID{l.p, l.klZ, l.klP, l.klS}
+	return []graph.ID{l.p, l.klZ, l.klP, l.klS, l.klRows}
 }
 
 // buffers is room for the outputs.
@@ -128,6 +150,7 @@ func (l *loss) buffers() map[graph.ID][]float32 {
 	m := map[graph.ID][]float32{l.p: make([]float32, len(l.terms))}
 	if n := len(l.kls); n > 0 {
 		m[l.klZ], m[l.klP], m[l.klS] = make([]float32, n), make([]float32, n), make([]float32, n)
+		m[l.klRows] = make([]float32, len(l.consts[l.originalAt].F32))
 	}
 	return m
 }
@@ -140,10 +163,14 @@ func (l *loss) values(out map[graph.ID][]float32) (nll, kl []float64) {
 	for _, p := range out[l.p] {
 		nll = append(nll, -math.Log(max(float64(p), tiny)))
 	}
-	for i, k := range l.kls {
+	for i := range l.kls {
+		if l.original[i] == nil {
+			kl = append(kl, 0)
+			continue
+		}
 		// KL = Σ p (z - z0) - (lse - lse0), with lse = z_t - log p_t for any t
 		lse := float64(out[l.klZ][i]) - math.Log(max(float64(out[l.klP][i]), tiny))
-		kl = append(kl, float64(out[l.klS][i])-(lse-logSumExp(k.Original)))
+		kl = append(kl, float64(out[l.klS][i])-(lse-l.logSum[i]))
 	}
 	return nll, kl
 }

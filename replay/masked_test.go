@@ -38,7 +38,7 @@ func tinyModel(t *testing.T) *llama.Model {
 
 func newContext(t *testing.T, m *llama.Model) *llama.Context {
 	t.Helper()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 2, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

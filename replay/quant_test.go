@@ -56,11 +56,11 @@ func tinyStep(t *testing.T, path string) stepResult {
 func replayEverySite(t *testing.T, c *llama.Context, rows []ValueRow) {
 	t.Helper()
 	ctx := context.Background()
-	v, err := NewValue(ctx, c, ValueSpec{Layer: 0, Rows: rows})
+	v, err := NewValue(ctx, c, ValueSpec{Batches: [][]ValueRow{rows}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := v.decode
+	d := v.batches[0].decode
 	sites := []graph.ID{d.Sites.Embedding}
 	for _, l := range d.Sites.Layers {
 		sites = append(sites, l.Key, l.FFN, l.Attention, l.Residual)

@@ -25,7 +25,7 @@ func (r *Runs) Reverse(ctx context.Context, layer int, copies *Copies) (*Reverse
 	if err := v.differentiate(ctx, copies); err != nil {
 		return nil, err
 	}
-	if err := copies.use(ctx, l.slice); err != nil {
+	if err := copies.use(ctx, &l.slice.Graph); err != nil {
 		return nil, err
 	}
 	var err error

@@ -23,7 +23,7 @@ func TestRPC(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer rm.Close()
-		rc, err := rm.NewContext(llama.ContextParams{Cells: 256, Batch: 128, Sequences: 8, Threads: 2})
+		rc, err := rm.NewContext(llama.ContextParams{Cells: 256, Batch: 128, Sequences: 8})
 		if err != nil {
 			t.Fatal(err)
 		}

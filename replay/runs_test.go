@@ -46,7 +46,7 @@ func TestRunsEqualDecode(t *testing.T) {
 func testRuns(t *testing.T, m *llama.Model) bool {
 	t.Helper()
 	ctx := context.Background()
-	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: 64, Sequences: 8, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: 64, Sequences: 8})
 	if err != nil {
 		t.Skip(err)
 	}

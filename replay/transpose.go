@@ -22,22 +22,22 @@ type Transposed struct {
 // take in a type.
 func TransposeBytes(s *graph.Slice, t graph.Type) int64 {
 	var n int64
-	for _, id := range weightsOf(s) {
+	for _, id := range weightsOf(&s.Graph) {
 		n += s.Node(id).Elements() * int64(t.Size())
 	}
 	return n
 }
 
-// weightsOf lists the matrices that the slice multiplies with.
-func weightsOf(s *graph.Slice) []graph.ID {
+// weightsOf lists the matrices that a graph multiplies with.
+func weightsOf(g *graph.Graph) []graph.ID {
 	seen := map[graph.ID]bool{}
 	var out []graph.ID
-	for i := range s.Nodes {
-		n := &s.Nodes[i]
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
 		if n.Kind != graph.Computed || n.Op != graph.OpMulMat || seen[n.Src[0]] {
 			continue
 		}
-		if w := s.Node(n.Src[0]); w.Kind == graph.Weight && w.Ne[2] == 1 && w.Ne[3] == 1 {
+		if w := g.Node(n.Src[0]); w.Kind == graph.Weight && w.Ne[2] == 1 && w.Ne[3] == 1 {
 			seen[n.Src[0]] = true
 			out = append(out, n.Src[0])
 		}
@@ -48,7 +48,7 @@ func weightsOf(s *graph.Slice) []graph.ID {
 // Transpose fills transposes of every matrix that the slice multiplies with,
 // in type F32, F16 or BF16, a block of rows at a time.
 func Transpose(ctx context.Context, c *llama.Context, s *graph.Slice, t graph.Type) (*Transposed, error) {
-	return transpose(ctx, c, s, weightsOf(s), t)
+	return transpose(ctx, c, s, weightsOf(&s.Graph), t)
 }
 
 func transpose(ctx context.Context, c *llama.Context, s *graph.Slice, weights []graph.ID, t graph.Type) (*Transposed, error) {

@@ -52,7 +52,7 @@ func openModel(t testing.TB, path string) (*llama.Model, *llama.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: 128, Sequences: 8, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: 128, Sequences: 8})
 	if err != nil {
 		m.Close()
 		t.Fatal(err)
@@ -77,12 +77,12 @@ type stepResult struct {
 
 func unified(t testing.TB, c *llama.Context, rows []ValueRow) stepResult {
 	t.Helper()
-	return stepOf(t, c, ValueSpec{Layer: 0, Rows: rows, Unified: true}, 0, 0, false)
+	return stepOf(t, c, ValueSpec{Batches: [][]ValueRow{rows}, Unified: true}, 0, 0, false)
 }
 
 func step(t testing.TB, c *llama.Context, layer int, rows []ValueRow, memory int64, typ graph.Type, keep bool) stepResult {
 	t.Helper()
-	return stepOf(t, c, ValueSpec{Layer: layer, Rows: rows}, memory, typ, keep)
+	return stepOf(t, c, ValueSpec{Layer: layer, Batches: [][]ValueRow{rows}}, memory, typ, keep)
 }
 
 func stepOf(t testing.TB, c *llama.Context, spec ValueSpec, memory int64, typ graph.Type, keep bool) stepResult {
@@ -100,7 +100,7 @@ func stepOf(t testing.TB, c *llama.Context, spec ValueSpec, memory int64, typ gr
 		}
 		defer tr.Close()
 	}
-	if err := v.Build(ctx, tr, memory); err != nil {
+	if err := v.Build(ctx, tr.Use, memory); err != nil {
 		t.Fatal(err)
 	}
 	width := c.Model().Info().Width
@@ -109,10 +109,7 @@ func stepOf(t testing.TB, c *llama.Context, spec ValueSpec, memory int64, typ gr
 		delta[i] = float32(math.Sin(float64(3*i))) * 0.05
 	}
 	r := stepResult{grad: make([]float32, width), segments: v.chain.Segments(), bytes: v.chain.Bytes(), local: v.Local()}
-	if r.nll, r.kl, err = v.Step(ctx, delta, r.grad); err != nil {
-		t.Fatal(err)
-	}
-	if err := v.decode.Rewind(); err != nil {
+	if r.nll, r.kl, err = v.Step(ctx, 0, delta, r.grad); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -200,7 +197,7 @@ func TestLocalEqualsUnified(t *testing.T) {
 			}
 			loss, grad := 1e-4, 1e-4
 			if strings.Contains(path, "Q4_1") {
-				loss, grad = 0.2, 0.05 // rounding of activations, see groupsEqualWhole
+				loss, grad = 0.2, 0.1 // rounding of activations, see groupsEqualWhole
 			}
 			sameLosses(t, "local", got.nll, want.nll, loss)
 			sameLosses(t, "local", got.kl, want.kl, loss)

@@ -41,7 +41,7 @@ func TestAgreement(t *testing.T) {
 		t.Skip(err)
 	}
 	defer m.Close()
-	exact, estimates := New(m, Options{Threads: 2}), New(m, Options{Threads: 2})
+	exact, estimates := New(m, Options{}), New(m, Options{})
 	defer exact.Close()
 	defer estimates.Close()
 	settings := map[string]*Approx{"plain": {Steps: 1}, "two steps": {Steps: 2}, "24 cells refined": {Steps: 1, Refine: 24}}

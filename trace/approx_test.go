@@ -14,7 +14,7 @@ func TestRefineEqualsExact(t *testing.T) {
 		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)},
 		Window:     2, Hidden: true, MLP: true, Attn: true, Foil: NoFoil,
 	}
-	tr := New(m, Options{Threads: 2})
+	tr := New(m, Options{})
 	defer tr.Close()
 	want, err := tr.Run(context.Background(), p, cfg)
 	if err != nil {
@@ -58,7 +58,7 @@ func gridOf(r *Result, kind string) [][]float64 {
 // (Of a window, a module also changes what later ones would have given.)
 func TestEstimateIsFirstOrder(t *testing.T) {
 	m, p := tiny(t)
-	tr := New(m, Options{Threads: 2, Exact: true})
+	tr := New(m, Options{Exact: true})
 	defer tr.Close()
 	worst := func(level float64) float64 {
 		cfg := Config{

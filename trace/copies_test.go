@@ -18,7 +18,7 @@ func quantised(t *testing.T) (*Tracer, Prompt) {
 	t.Helper()
 	m, p := tinyOf(t, gguf.Q8_0)
 	weights := 2 * int64(m.Info().Params)
-	tr := New(m, Options{Threads: 2, Memory: weights*8/shareCopies + 4096})
+	tr := New(m, Options{Memory: weights*8/shareCopies + 4096})
 	tr.fast, tr.copied = graph.BF16, true
 	t.Cleanup(func() { tr.Close() })
 	return tr, p
@@ -81,7 +81,7 @@ func TestCopiesKeepNoHistory(t *testing.T) {
 // other factor to 8 bits.
 func TestCopiesNearFile(t *testing.T) {
 	tr, p := quantised(t)
-	file := New(tr.model, Options{Threads: 2, Exact: true})
+	file := New(tr.model, Options{Exact: true})
 	defer file.Close()
 	got, want := tr.must(t, p, experiments(tr, p)), file.must(t, p, experiments(tr, p))
 	worst := math.Abs(got.PClean - want.PClean)

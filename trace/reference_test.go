@@ -67,7 +67,7 @@ func TestReference(t *testing.T) {
 				t.Fatalf("subject [%d,%d), not %v", p.Begin, p.End, rec.SubjectRange)
 			}
 			noise := readNoise(t, rec.NoiseFile, rec.NoiseShape)
-			tr := New(m, Options{Threads: 2})
+			tr := New(m, Options{})
 			defer tr.Close()
 			r, err := tr.Run(context.Background(), p, Config{
 				Corruption: Corruption{Noise: noise}, Foil: NoFoil, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,

@@ -23,7 +23,7 @@ func benchmarkTrace(b *testing.B, approx *Approx) {
 		Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.35)},
 		Window:     10, Hidden: true, MLP: true, Attn: true, Foil: NoFoil, Approx: approx,
 	}
-	tr := New(m, Options{Threads: 2})
+	tr := New(m, Options{})
 	defer tr.Close()
 	first := 0.0
 	for i := 0; b.Loop(); i++ {

@@ -40,7 +40,7 @@ func load(t *testing.T, path string) *llama.Model {
 // decode of nothing else.
 func after(t *testing.T, m *llama.Model, tokens []int32, first int) []float32 {
 	t.Helper()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(tokens), Sequences: 1, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(tokens), Sequences: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func alone(t *testing.T, m *llama.Model, p trace.Prompt, text []int32, answer in
 	var c LayerChange
 	logits := make([]float32, m.Info().Vocab)
 	for _, tokens := range [][]int32{p.Tokens, text} {
-		k, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(tokens), Sequences: 1, Threads: 2})
+		k, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(tokens), Sequences: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestLayersEqualDecodes(t *testing.T) {
 // places finds where each layer's modules hand their outputs over.
 func places(t *testing.T, m *llama.Model) [][2]llama.Place {
 	t.Helper()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 8, Sequences: 1, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 8, Sequences: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func column(w []float64, i, length int) []float64 {
 // a recorded decode.
 func keysAndValues(t *testing.T, m *llama.Model, p trace.Prompt) (keys, values [][]float64) {
 	t.Helper()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(p.Tokens), Sequences: 1, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(p.Tokens), Sequences: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

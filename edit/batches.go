@@ -1,0 +1,92 @@
+package edit
+
+// Batches splits the rows of an objective into batches of about n: the bare
+// prompt and what has no target are in each of them, the other prompts take
+// turns. n of 0 takes all rows at once. Batches are of one size, for which a
+// row may be in two of them.
+func Batches(rows []ObjectiveRow, n int) []Batch {
+	var always, turns []int
+	for i, r := range rows {
+		if i == 0 || len(r.Targets) == 0 {
+			always = append(always, i)
+		} else {
+			turns = append(turns, i)
+		}
+	}
+	each := len(turns)
+	if n > 0 {
+		each = min(each, max(1, n-len(always)))
+	}
+	count := 1
+	if each > 0 {
+		count = (len(turns) + each - 1) / each
+		each = (len(turns) + count - 1) / count
+	}
+	uses := make([]int, len(rows))
+	batches := make([]Batch, count)
+	for b := range batches {
+		// the bare prompt first, what has no target last, as the rows are
+		batches[b].Rows = append(batches[b].Rows, always[0])
+		for k := range each {
+			// neighbours go to different batches: prefixes are in order of length
+			batches[b].Rows = append(batches[b].Rows, turns[(k*count+b)%len(turns)])
+		}
+		batches[b].Rows = append(batches[b].Rows, always[1:]...)
+		for _, r := range batches[b].Rows {
+			uses[r]++
+		}
+	}
+	for b := range batches {
+		for _, r := range batches[b].Rows {
+			batches[b].Scale = append(batches[b].Scale, float64(count)/float64(uses[r]))
+		}
+	}
+	return batches
+}
+
+// latest is the loss of all rows, each as the last batch with it had it.
+type latest struct {
+	rows    []ObjectiveRow
+	batches []Batch
+	nll, kl []float64
+	seen    []bool
+}
+
+func newLatest(rows []ObjectiveRow, batches []Batch) *latest {
+	n := len(rows)
+	return &latest{rows: rows, batches: batches, nll: make([]float64, n), kl: make([]float64, n), seen: make([]bool, n)}
+}
+
+// add takes in the loss of a batch.
+func (l *latest) add(batch int, loss Loss) {
+	for i, r := range l.batches[batch].Rows {
+		l.nll[r], l.kl[r], l.seen[r] = loss.NLL[i], loss.KL[i], true
+	}
+}
+
+// whole reports whether every row has been seen.
+func (l *latest) whole() bool {
+	for _, s := range l.seen {
+		if !s {
+			return false
+		}
+	}
+	return true
+}
+
+// parts are the means over the rows seen, weighted.
+func (l *latest) parts() (nll, kl float64) {
+	var weight, all float64
+	for i, r := range l.rows {
+		all += r.NLLWeight
+		if l.seen[i] {
+			nll += r.NLLWeight * l.nll[i]
+			weight += r.NLLWeight
+			kl += r.KLWeight * l.kl[i]
+		}
+	}
+	if weight > 0 {
+		nll *= all / weight
+	}
+	return nll, kl
+}
