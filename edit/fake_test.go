@@ -411,7 +411,7 @@ type fakeObjective struct {
 	layer   int
 	rows    []ObjectiveRow
 	batches []Batch
-	clean [][]float64 // log-probabilities to keep
+	clean   [][]float64 // log-probabilities to keep
 }
 
 func (f *fake) Objective(ctx context.Context, layer int, rows []ObjectiveRow, batches []Batch) (Objective, error) {

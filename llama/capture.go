@@ -19,7 +19,7 @@ type Recording struct {
 	Graph *graph.Graph
 	// Computed is false for a sketch that was not computed.
 	Computed bool
-	data  map[graph.ID][]byte
+	data     map[graph.ID][]byte
 }
 
 // Bytes are the bytes of an input, or of a node whose value was wanted; nil if
