@@ -132,6 +132,28 @@ func (b Builder) MulMat(x, y ID) ID {
 	return b.push(shaped(OpMulMat, F32, [4]int64{nx.Ne[1], ny.Ne[1], ny.Ne[2], ny.Ne[3]}, x, y))
 }
 
+// OutProd is the sum of the outer products of rows: [m, n, ...] for x [m, k, ...]
+// and y [n, k, ...]; the higher dimensions of x repeat to meet y's. y may be
+// transposed: no operand needs a copy that way round.
+func (b Builder) OutProd(x, y ID) ID {
+	nx, ny := b.Node(x), b.Node(y)
+	if nx.Ne[1] != ny.Ne[1] || ny.Ne[2]%nx.Ne[2] != 0 || ny.Ne[3]%nx.Ne[3] != 0 {
+		panic(fmt.Sprintf("graph: OUT_PROD of %v and %v", nx.Ne, ny.Ne))
+	}
+	if !nx.packedRows() {
+		x = b.Cont(x)
+	}
+	return b.push(shaped(OpOutProd, F32, [4]int64{nx.Ne[0], ny.Ne[0], ny.Ne[2], ny.Ne[3]}, x, y))
+}
+
+// DotRows is the product of each row of x with that of y, [1, ...].
+func (b Builder) DotRows(x, y ID) ID {
+	ne := b.Node(x).Ne
+	rows := [4]int64{ne[0], 1, ne[1] * ne[2] * ne[3], 1}
+	dot := b.MulMat(b.Reshape(x, rows), b.Reshape(y, rows))
+	return b.Reshape(dot, [4]int64{1, ne[1], ne[2], ne[3]})
+}
+
 // GetRows picks the rows idx [n] (I32) of the matrix x, as F32.
 func (b Builder) GetRows(x, idx ID) ID {
 	nx, ni := b.Node(x), b.Node(idx)

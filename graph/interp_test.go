@@ -209,6 +209,8 @@ func (s *state) other(n *Node, a []float64, ne [4]int64) []float64 {
 		return s.setRows(n, a, ne)
 	case OpMulMat:
 		return mulMat(a, ne, s.read(n.Src[1]), s.g.Node(n.Src[1]).Ne)
+	case OpOutProd:
+		return outProd(a, ne, n.Ne, s.read(n.Src[1]), s.g.Node(n.Src[1]).Ne)
 	case OpSoftMax:
 		return s.softMax(n, a, ne)
 	case OpRope:
@@ -359,6 +361,19 @@ func mulMat(a []float64, na [4]int64, b []float64, nb [4]int64) []float64 {
 		sum := 0.0
 		for k := range na[0] {
 			sum += a[x+k] * b[y+k]
+		}
+		out = append(out, sum)
+	})
+	return out
+}
+
+func outProd(a []float64, na, ne [4]int64, b []float64, nb [4]int64) []float64 {
+	out := make([]float64, 0, ne[0]*ne[1]*ne[2]*ne[3])
+	positions(ne, func(i [4]int64) {
+		sum := 0.0
+		for k := range na[1] {
+			x := index(na, [4]int64{i[0], k, i[2] / (nb[2] / na[2]), i[3] / (nb[3] / na[3])})
+			sum += a[x] * b[index(nb, [4]int64{i[1], k, i[2], i[3]})]
 		}
 		out = append(out, sum)
 	})
@@ -664,6 +679,9 @@ func wellFormed(g *Graph, n *Node) bool {
 		a, b := first(), g.Node(n.Src[1])
 		plain := a.Type.Size() == 0 || a.Nb[0] == a.Type.Size() && a.Nb[0] <= a.Nb[1]
 		return plain && a.Ne[0] == b.Ne[0] && b.Nb[0] == 4
+	case OpOutProd:
+		a, b := first(), g.Node(n.Src[1])
+		return a.Type == F32 && b.Type == F32 && a.Nb[0] == 4 && a.Ne[1] == b.Ne[1]
 	case OpReshape:
 		return first().Contiguous()
 	case OpScale, OpRopeBack, OpSumRows, OpMean, OpSqr, OpSqrt, OpSigmoid, OpStep, OpAbs, OpSgn, OpExp, OpClamp,

@@ -241,18 +241,31 @@ func (l *localiser) mix(id ID) error {
 		return err
 	}
 	b := l.b()
-	vt := b.Cont(b.Permute(values, [4]int{1, 2, 0, 3}))
 	p := l.to[n.Src[1]]
 	pn := *b.Node(p)
 	// heads that share values are rows of one larger product
-	share := pn.Ne[2] / b.Node(vt).Ne[2]
+	share := pn.Ne[2] / b.Node(values).Ne[1]
 	if pn.Contiguous() && share > 1 {
 		p = b.Reshape(p, [4]int64{pn.Ne[0], pn.Ne[1] * share, pn.Ne[2] / share, pn.Ne[3]})
 	}
-	kqv := b.MulMat(vt, p)
-	b.Nodes[kqv].Params, b.Nodes[kqv].Name = n.Params, n.Name
-	l.became(id, b.Reshape(kqv, [4]int64{b.Node(vt).Ne[1], pn.Ne[1], pn.Ne[2], pn.Ne[3]}), mixed)
+	kqv := l.mixture(values, p)
+	b.Nodes[kqv].Name = n.Name
+	if b.Nodes[kqv].Op == OpMulMat {
+		b.Nodes[kqv].Params = n.Params
+	}
+	l.became(id, b.Reshape(kqv, [4]int64{b.Node(values).Ne[0], pn.Ne[1], pn.Ne[2], pn.Ne[3]}), mixed)
 	return nil
+}
+
+// mixture is the sum of values [d, heads, cells, sequences] weighted by rows of
+// p [cells, rows, heads, sequences]. A ragged batch's runs are short as a rule:
+// their values need not be transposed.
+func (l *localiser) mixture(values, p ID) ID {
+	b := l.b()
+	if l.ragged != nil && b.Node(p).Ne[0] <= fewTerms {
+		return b.OutProd(b.Permute(values, [4]int{0, 2, 1, 3}), b.Transpose(p))
+	}
+	return b.MulMat(b.Cont(b.Permute(values, [4]int{1, 2, 0, 3})), p)
 }
 
 // merge exchanges heads and rows again.

@@ -34,6 +34,7 @@ const (
 
 	OpMulMat   Op = "MUL_MAT"
 	OpMulMatID Op = "MUL_MAT_ID"
+	OpOutProd  Op = "OUT_PROD"
 	OpRope     Op = "ROPE"
 	OpRopeBack Op = "ROPE_BACK"
 	OpSoftMax  Op = "SOFT_MAX"

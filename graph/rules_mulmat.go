@@ -6,6 +6,11 @@ import "fmt"
 // no transpose is kept: 4 Mi elements, 16 MB as F32.
 const blockElements = 4 << 20
 
+// fewTerms is how many terms a sum may have for OUT_PROD to be the faster
+// kernel: a product of long sums is many times faster by MUL_MAT, even where its
+// operands must be transposed first.
+const fewTerms = 32
+
 // reverseMulMat: y [m, n] = aᵀ b for a [k, m], b [k, n].
 func reverseMulMat(b *gradient, _ ID, n Node, g ID) error {
 	x, y := n.Src[0], n.Src[1]
@@ -31,6 +36,9 @@ func (b *gradient) reverseRight(x, g ID) (ID, error) {
 	n := b.Node(x)
 	leaf := b.Nodes[b.Root(x)].Kind
 	if leaf != Weight {
+		if n.Type == F32 && n.Ne[1] <= fewTerms {
+			return b.OutProd(x, b.Transpose(g)), nil
+		}
 		return b.MulMat(b.transposed(b.castF32(x)), g), nil
 	}
 	if n.Kind == Weight && b.transposes != nil {
@@ -104,5 +112,24 @@ func (b *gradient) reverseLeft(x, y, g ID) ID {
 	rows := ny.Ne[1] * share
 	y = b.Reshape(y, [4]int64{ny.Ne[0], rows, nx.Ne[2], ny.Ne[3]})
 	g = b.Reshape(g, [4]int64{ng.Ne[0], rows, nx.Ne[2], ng.Ne[3]})
+	if rows <= fewTerms {
+		return b.OutProd(y, g)
+	}
 	return b.MulMat(b.transposed(y), b.transposed(g))
+}
+
+// reverseOutProd: y [m, n] = a bᵀ for a [m, k], b [n, k].
+func reverseOutProd(b *gradient, _ ID, n Node, g ID) error {
+	x, y := n.Src[0], n.Src[1]
+	g = b.Cont(g)
+	if b.wants(y) {
+		b.accumulate(y, b.Transpose(b.MulMat(x, g)))
+	}
+	if b.wants(x) {
+		if nx, ny := b.Node(x), b.Node(y); nx.Ne[2] != ny.Ne[2] || nx.Ne[3] != ny.Ne[3] {
+			return fmt.Errorf("%w: no reverse rule for OUT_PROD over heads that repeat (node %q)", ErrGraph, n.Name)
+		}
+		b.accumulate(x, b.OutProd(g, b.Transpose(y)))
+	}
+	return nil
 }

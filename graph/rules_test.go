@@ -177,7 +177,7 @@ func ruleCases() []ruleCase {
 	for dim := range 4 {
 		cases = append(cases, concatCase(dim))
 	}
-	return slices.Concat(cases, permuteCases(), viewCases(), softMaxCases(), mulMatCases(), ropeCases())
+	return slices.Concat(cases, permuteCases(), viewCases(), softMaxCases(), mulMatCases(), outProdCases(), ropeCases())
 }
 
 func concatCase(dim int) ruleCase {
@@ -301,6 +301,35 @@ func mulMatCases() []ruleCase {
 		{"MUL_MAT with a part of a weight", OpMulMat, func(f *fixture) (ID, []ID) {
 			w, y := f.weight(F32, "w", 4, 6), f.leaf(4, 5)
 			return f.MulMat(f.View(w, shape(4, 3), f.Node(w).Nb, 3*16), y), []ID{y}
+		}},
+	}
+}
+
+func outProdCases() []ruleCase {
+	product := func(name string, build func(f *fixture) (x, y ID)) ruleCase {
+		return ruleCase{"OUT_PROD " + name, OpOutProd, func(f *fixture) (ID, []ID) {
+			x, y := build(f)
+			return f.OutProd(x, y), []ID{x, y}
+		}}
+	}
+	return []ruleCase{
+		product("of matrices", func(f *fixture) (x, y ID) { return f.leaf(4, 3), f.leaf(5, 3) }),
+		product("of heads", func(f *fixture) (x, y ID) { return f.leaf(4, 3, 2, 2), f.leaf(5, 3, 2, 2) }),
+		{"OUT_PROD of a transposed matrix", OpOutProd, func(f *fixture) (ID, []ID) {
+			x, y := f.leaf(4, 3, 2), f.leaf(3, 5, 2)
+			return f.OutProd(f.Scale(x, 1, 0.5), f.Transpose(f.Scale(y, 2, 0))), []ID{x, y}
+		}},
+		{"OUT_PROD by one head for all", OpOutProd, func(f *fixture) (ID, []ID) {
+			x, y := f.leaf(4, 3), f.leaf(5, 3, 6)
+			return f.OutProd(x, y), []ID{y}
+		}},
+		{"OUT_PROD for MUL_MAT of few terms", OpMulMat, func(f *fixture) (ID, []ID) {
+			x, y := f.leaf(4, fewTerms, 2), f.leaf(4, 3, 6)
+			return f.MulMat(x, y), []ID{x, y}
+		}},
+		{"MUL_MAT of many terms", OpMulMat, func(f *fixture) (ID, []ID) {
+			x, y := f.leaf(4, fewTerms+1, 2), f.leaf(4, fewTerms+1, 2)
+			return f.MulMat(x, y), []ID{x, y}
 		}},
 	}
 }

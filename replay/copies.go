@@ -134,13 +134,14 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 	if c == nil {
 		return nil, nil
 	}
+	except := c.except
 	if c.parent != nil {
-		return c.parent.transposes(ctx, s)
+		c = c.parent
 	}
 	for _, id := range weightsOf(&s.Graph) {
 		w := *s.Node(id)
 		size := w.Elements() * int64(c.typ.Size())
-		if c.turned[w.Handle] != nil || c.bytes+size > c.budget {
+		if w.Ne[1] == except || c.turned[w.Handle] != nil || c.bytes+size > c.budget {
 			continue
 		}
 		one := &graph.Slice{Graph: graph.Graph{Nodes: []graph.Node{w}}}
@@ -157,8 +158,7 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 }
 
 // Except is the same copies for a program in which weights of so many rows,
-// such as the output matrix, meet too few values to be worth one. Their
-// transposes are kept.
+// such as the output matrix, meet too few values to be worth one, or a transpose.
 func (c *Copies) Except(rows int) *Copies {
 	if c == nil {
 		return nil

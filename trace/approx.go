@@ -41,13 +41,19 @@ type attribution struct {
 	embedding []float32 // of the base
 	start     []float32 // of the corrupted runs
 	shares    []*replay.Shares
-	// by layer: the clean run's values, the corrupted runs', and the gradients
-	cleanAt, corruptAt, gradAt []values
-	odds                       []float64 // log-odds of the answer in each run
+	// by layer: the clean run's values and the corrupted runs'
+	cleanAt, corruptAt []values
+	moves              []moves
+	odds               []float64    // log-odds of the answer in each run
+	grads              [3][]float32 // of the layer in hand: before it, FFN, attention
 }
 
 // values are a layer's: the stream behind it and its modules' outputs.
 type values struct{ stream, ffn, attn []float32 }
+
+// moves are by how much restoring a layer's values at a row moves the log-odds of
+// its run, by row of the corrupted runs.
+type moves struct{ stream, ffn, attn []float64 }
 
 // estimate fills the grids by attribution.
 func (j *job) estimate(ctx context.Context) error {
@@ -64,7 +70,11 @@ func (j *job) estimate(ctx context.Context) error {
 func (a *attribution) estimate(ctx context.Context, samples []int) error {
 	j := a.job
 	a.shares, a.cleanAt, a.corruptAt, a.odds = nil, nil, nil, nil
-	a.samples, a.gradAt = len(samples), make([]values, j.layers)
+	a.samples, a.moves = len(samples), make([]moves, j.layers)
+	for l := range a.moves {
+		n := a.samples * a.rows
+		a.moves[l] = moves{make([]float64, n), make([]float64, n), make([]float64, n)}
+	}
 	if err := a.forward(ctx, samples); err != nil {
 		return err
 	}
@@ -213,53 +223,75 @@ func (a *attribution) copies() *replay.Copies {
 }
 
 // backward takes the gradient of each run's log-odds from the logits to every
-// layer.
+// layer, and adds up what it says of the values that would be restored.
 func (a *attribution) backward(ctx context.Context, streams [][]float32) error {
 	j := a.job
-	seed := a.seed(streams[j.layers])
+	seed, tokens := a.seed(streams[j.layers])
 	for l := j.layers - 1; l >= 0; l-- {
+		clean, corrupt := a.cleanAt[l], a.corruptAt[l]
 		if l < j.layers-1 {
-			addTo(&a.gradAt[l].stream, seed)
+			a.add(a.moves[l].stream, clean.stream, corrupt.stream, seed)
 		}
-		r, err := a.runs.Reverse(ctx, l, a.copies())
-		if err != nil {
+		if err := a.reverse(ctx, l, tokens, streams[l], seed); err != nil {
 			return err
 		}
-		before, ffn, attn, err := a.reverse(ctx, r, l, streams[l], seed)
-		r.Close()
-		if err != nil {
-			return err
-		}
-		addTo(&a.gradAt[l].ffn, ffn)
-		addTo(&a.gradAt[l].attn, attn)
-		seed = before
+		a.add(a.moves[l].ffn, clean.ffn, corrupt.ffn, a.grads[1])
+		a.add(a.moves[l].attn, clean.attn, corrupt.attn, a.grads[2])
+		seed = a.grads[0]
 		j.progress(1)
 	}
 	return nil
 }
 
-func (a *attribution) reverse(ctx context.Context, r *replay.Reverse, layer int, stream, seed []float32) (before, ffn, attn []float32, err error) {
-	if err := r.Share(a.shares[layer]); err != nil {
-		return nil, nil, nil, err
+// reverse takes the gradient through a layer.
+func (a *attribution) reverse(ctx context.Context, layer int, tokens []int32, stream, seed []float32) error {
+	r, err := a.runs.Reverse(ctx, replay.ReverseSpec{Layer: layer, Copies: a.copies(), Tokens: tokens})
+	if err != nil {
+		return err
 	}
-	return r.Run(ctx, stream, seed)
+	defer r.Close()
+	if err := r.Share(a.shares[layer]); err != nil {
+		return err
+	}
+	return r.Run(ctx, stream, seed, &a.grads)
 }
 
-// seed is the derivative of log(p/(1-p)) by the logits: (e - p) / (1 - p).
-// Unlike the probability's own, it does not vanish where p is near 0 or 1.
-func (a *attribution) seed(logits []float32) []float32 {
-	j := a.job
+// seed is the derivative of log(p/(1-p)) by the logits, (e - p) / (1 - p), of the
+// tokens that it names. Unlike the probability's own, it does not vanish where p
+// is near 0 or 1.
+func (a *attribution) seed(logits []float32) (seed []float32, tokens []int32) {
 	n := len(logits) / a.samples
-	out := make([]float32, len(logits))
+	p := make([]float32, len(logits))
 	for s := range a.samples {
-		row, dst := logits[s*n:][:n], out[s*n:][:n]
-		softmax(dst, row)
-		p := dst[j.answer]
-		rest := max(1-p, 1e-6)
-		for i := range dst {
-			dst[i] /= -rest
+		softmax(p[s*n:][:n], logits[s*n:][:n])
+	}
+	if a.runs.PicksTokens() {
+		tokens = likely(p, n, a.job.answer)
+	}
+	return a.derivative(p, n, tokens), tokens
+}
+
+// derivative picks tokens of it, all for nil, [tokens x samples].
+func (a *attribution) derivative(p []float32, n int, tokens []int32) []float32 {
+	var out []float32
+	for s := range a.samples {
+		row := p[s*n:][:n]
+		rest := max(1-row[a.job.answer], 1e-6)
+		if tokens == nil {
+			for i, v := range row {
+				if out = append(out, -v/rest); int32(i) == a.job.answer {
+					out[len(out)-1] = 1
+				}
+			}
+			continue
 		}
-		dst[j.answer] = 1
+		for _, t := range tokens {
+			if t == a.job.answer {
+				out = append(out, 1)
+			} else {
+				out = append(out, -row[t]/rest)
+			}
+		}
 	}
 	return out
 }
@@ -279,11 +311,43 @@ func softmax(dst, logits []float32) {
 	}
 }
 
-func addTo(dst *[]float32, v []float32) {
-	if *dst == nil {
-		*dst = make([]float32, len(v))
+// unlikely is how much of a run's probability its left-out tokens may hold: far
+// less than the rounding of the products that the gradient goes through.
+const unlikely = 1e-4
+
+// likely names the tokens that hold all but an unlikely part of every row of
+// probabilities [rows x n], and the answer.
+func likely(p []float32, n int, answer int32) []int32 {
+	keep := make([]bool, n)
+	keep[answer] = true
+	for ; len(p) > 0; p = p[n:] {
+		least := threshold(p[:n])
+		for i, v := range p[:n] {
+			keep[i] = keep[i] || v >= least
+		}
 	}
-	for i, x := range v {
-		(*dst)[i] += x
+	var out []int32
+	for i, k := range keep {
+		if k {
+			out = append(out, int32(i))
+		}
 	}
+	return out
+}
+
+// threshold is a probability below which tokens hold no more than an unlikely
+// part, to an eighth of a power of two.
+func threshold(p []float32) float32 {
+	const shift = 20
+	var mass [1 << (32 - shift)]float64
+	for _, v := range p {
+		mass[math.Float32bits(v)>>shift] += float64(v)
+	}
+	sum := 0.0
+	for i, m := range mass {
+		if sum += m; sum > unlikely {
+			return math.Float32frombits(uint32(i) << shift)
+		}
+	}
+	return 0
 }

@@ -12,11 +12,10 @@ func (a *attribution) fill() {
 		for s := range a.samples {
 			ffn, attn := make([]float64, j.layers), make([]float64, j.layers)
 			for l := range j.layers {
-				ffn[l] = a.product(s, i, a.cleanAt[l].ffn, a.corruptAt[l].ffn, a.gradAt[l].ffn)
-				attn[l] = a.product(s, i, a.cleanAt[l].attn, a.corruptAt[l].attn, a.gradAt[l].attn)
+				row := s*a.rows + i
+				ffn[l], attn[l] = a.moves[l].ffn[row], a.moves[l].attn[row]
 				if r.Hidden != nil && l < j.layers-1 {
-					d := a.product(s, i, a.cleanAt[l].stream, a.corruptAt[l].stream, a.gradAt[l].stream)
-					r.Hidden[token][l] += a.probability(s, d)
+					r.Hidden[token][l] += a.probability(s, a.moves[l].stream[row])
 				}
 			}
 			a.windows(r.MLP, token, s, ffn)
@@ -41,24 +40,40 @@ func (a *attribution) windows(grid [][]float64, token, sample int, each []float6
 	}
 }
 
-// product is (clean - corrupted) · gradient at a token of a sample, the gradient
-// being the mean over the steps. Where only last tokens are left, others have
-// no part in it.
-func (a *attribution) product(sample, i int, clean, corrupted, grad []float32) float64 {
-	w := a.width
-	row, whole := sample*a.rows+i, len(corrupted) == a.samples*a.rows*w
-	from := a.job.prompt.Begin + i
-	if !whole {
-		if i != a.rows-1 {
-			return 0
+// add adds (clean - corrupted) · gradient at every row to into, the mean over the
+// steps. Where only last tokens are left, others have no part in it.
+func (a *attribution) add(into []float64, clean, corrupted, grad []float32) {
+	w, begin, rows := a.width, a.job.prompt.Begin, a.rows
+	at := func(sample, i int) int { return sample*rows + i }
+	first := 0
+	if len(corrupted) != a.samples*rows*w {
+		first, begin = rows-1, 1-rows
+		at = func(sample, _ int) int { return sample }
+	}
+	for s := range a.samples {
+		for i := first; i < rows; i++ {
+			from, row := (begin+i)*w, at(s, i)*w
+			d := dotDifference(clean[from:][:w], corrupted[row:][:w], grad[row:][:w])
+			into[s*rows+i] += d / float64(a.job.cfg.Approx.Steps)
 		}
-		row, from = sample, 0
 	}
-	sum := 0.0
-	for d := range w {
-		sum += float64(clean[from*w+d]-corrupted[row*w+d]) * float64(grad[row*w+d])
+}
+
+// dotDifference is (x - y) · g.
+func dotDifference(x, y, g []float32) float64 {
+	var sum [4]float64
+	y, g = y[:len(x)], g[:len(x)]
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		sum[0] += float64((x[i] - y[i]) * g[i])
+		sum[1] += float64((x[i+1] - y[i+1]) * g[i+1])
+		sum[2] += float64((x[i+2] - y[i+2]) * g[i+2])
+		sum[3] += float64((x[i+3] - y[i+3]) * g[i+3])
 	}
-	return sum / float64(a.job.cfg.Approx.Steps)
+	for ; i < len(x); i++ {
+		sum[0] += float64((x[i] - y[i]) * g[i])
+	}
+	return sum[0] + sum[1] + sum[2] + sum[3]
 }
 
 // probability is that of a sample's log-odds moved by d.
