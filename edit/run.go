@@ -28,6 +28,7 @@ type session struct {
 	edits    []*Edit // the ones that are to be written
 	updates  []Update
 	earlier  int           // edits in the file's history
+	sums     *gguf.Sums    // of the unedited file, once asked for
 	patches  *patchSession // of T-Patcher
 }
 

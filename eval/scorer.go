@@ -103,6 +103,13 @@ func (s *Scorer) Job(rec *Record) (*Job, error) {
 	return j, nil
 }
 
+// On is the job for another model with the same vocabulary.
+func (j *Job) On(m Model) *Job {
+	s, other := *j.s, *j
+	s.Model, other.s = m, &s
+	return &other
+}
+
 // Score runs the stages on the model as it is applied now. base is set for the
 // unedited model, which the stage OnText has been run on already.
 func (j *Job) Score(ctx context.Context, base bool) (Result, error) {

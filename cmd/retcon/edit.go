@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/edit/patch"
 )
 
@@ -25,6 +26,7 @@ type editFlags struct {
 	layer              layers
 	corpus, imatrix    string
 	statsTime          time.Duration
+	keys               float64
 	cacheDir, text     string
 	hparams, prefixes  string
 	h                  edit.HParams
@@ -128,6 +130,7 @@ func (f *editFlags) statsFlags() *pflag.FlagSet {
 	f.statsTime = 10 * time.Minute
 	fs.Var(choice{&f.covariance, []string{"full", "diagonal", "identity"}, nil}, "covariance", "how much of the keys' covariance is used")
 	fs.Var(text{&f.corpus, "FILE"}, "corpus", "plain text to make it from (default: the model writes the text)")
+	fs.Float64Var(&f.keys, "keys", covariance.EnoughKeys, "tokens of it, for each number in a key")
 	fs.Var(text{&f.imatrix, "FILE"}, "imatrix", "importance matrix (GGUF), for --covariance diagonal and for types that need one")
 	fs.DurationVar(&f.statsTime, "stats-time", f.statsTime, "longest that the model may write text")
 	f.cacheDir = edit.DefaultCacheDir()

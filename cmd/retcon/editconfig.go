@@ -32,6 +32,9 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 	}
+	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
+		return cfg, nil, err
+	}
 	if err := f.patchConfig(flags, &cfg); err != nil {
 		return cfg, nil, err
 	}
@@ -50,6 +53,17 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		cfg.Locate = tracedLayer(cfg.HParams.Seed, nil) // connect gives it a voice
 	}
 	return cfg, warnings, err
+}
+
+// keysPerDim is --keys as the configuration has it, 0 for the default.
+func keysPerDim(keys float64) (float64, error) {
+	if !(keys > 0 && keys <= 1e6) {
+		return 0, usagef("--keys %v: give a number above 0, as in 2 or 0.5", keys)
+	}
+	if keys == covariance.EnoughKeys {
+		return 0, nil
+	}
+	return keys, nil
 }
 
 // patchConfig takes over the flags of T-Patcher.
