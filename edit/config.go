@@ -48,6 +48,10 @@ type Config struct {
 	// Text is what side effects are measured on; empty is NeutralText.
 	Text string
 
+	// Ask are questions that are put to the model through its chat template
+	// before and after the edits.
+	Ask []string
+
 	// Progress, if not nil, is told how far a stage is.
 	Progress func(stage string, done, total int64)
 	Logger   *slog.Logger

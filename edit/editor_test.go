@@ -123,3 +123,22 @@ func TestBakeLost(t *testing.T) {
 		t.Errorf("%q", b.Refusals)
 	}
 }
+
+// A file and an adapter name the facts that they were edited with; the unedited
+// model names none.
+func TestRecordedRequests(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
+	cfg.Requests[0].Question = "Where is it?"
+	mustRun(t, cfg)
+	for _, path := range []string{cfg.Output, cfg.LoRA} {
+		rs, err := RecordedRequests(path)
+		if err != nil || len(rs) != 1 || rs[0].TargetNew != cfg.Requests[0].TargetNew || rs[0].Question != "Where is it?" {
+			t.Errorf("%s: %+v, %v", path, rs, err)
+		}
+	}
+	if _, err := RecordedRequests(cfg.Model); !errors.Is(err, ErrRequest) {
+		t.Errorf("an unedited model: %v", err)
+	}
+}

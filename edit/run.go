@@ -120,6 +120,9 @@ func (s *session) open(ctx context.Context) error {
 	if err := cfg.HParams.check(s.info); err != nil {
 		return err
 	}
+	if err := s.checkChat(); err != nil {
+		return err
+	}
 	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
 		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
 	}
@@ -378,6 +381,9 @@ func (s *session) confirm(ctx context.Context, before, after func() error) error
 		return err
 	}
 	s.res.SideEffects = &side
+	if err := s.question(ctx, before, after); err != nil {
+		return err
+	}
 	warnings, refusals := judgeSide(side)
 	for _, w := range warnings {
 		s.cfg.warn("%s", w)

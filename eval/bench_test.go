@@ -59,10 +59,12 @@ func benchRecords() []Record {
 func newBench(t *testing.T) *Bench {
 	t.Helper()
 	m := newFake()
-	s := &Scorer{Model: m, Stages: []Stage{Likelihood, Match, Fluent}, Seed: 4}
-	for _, r := range benchRecords() {
-		if _, err := s.Job(&r); err != nil {
-			t.Fatal(err)
+	s := &Scorer{Model: m, Seed: 4}
+	for _, s.Stages = range [][]Stage{{Likelihood, Match, Fluent}, {Chat}} {
+		for _, r := range benchRecords() {
+			if _, err := s.Job(&r); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	text, err := NewText(context.Background(), m, "the cat sat on the mat", 100, nil)

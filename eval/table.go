@@ -83,7 +83,7 @@ func (s *Series) cells(shown []Metric, baked bool) []string {
 	if f := s.Failed(); f > 0 {
 		n += fmt.Sprintf(" (%d failed)", f)
 	}
-	cells := []string{set.Model.File, set.Method, "", set.covariance()}
+	cells := []string{set.Model.File, set.method(), "", set.covariance()}
 	seconds := ""
 	if set.Method != "" {
 		cells[2], seconds = fmt.Sprint(set.Layer), fmt.Sprintf("%.2f", costs.EditSeconds)
@@ -108,6 +108,14 @@ func (s *Series) cells(shown []Metric, baked bool) []string {
 		cells = append(cells, write, changed)
 	}
 	return append(cells, fmt.Sprintf("%d", costs.PeakRSS>>20))
+}
+
+// method is "rome", with the conversations that edits are made in.
+func (s Settings) method() string {
+	if s.HParams != nil && s.HParams.Chat != "" {
+		return s.Method + ", chat " + s.HParams.Chat
+	}
+	return s.Method
 }
 
 // covariance is "full", with the keys a dimension where they were asked for.

@@ -25,6 +25,8 @@ type benchFlags struct {
 	covariances []string
 	as          []string
 	keys        []float64
+	chats       []string
+	chatAsked   bool
 }
 
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
@@ -44,7 +46,8 @@ func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
 	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
 	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
-	rest := without(without(f.edit.methodFlags(), "method"), "layer")
+	chatAxis(fs, &f.chats)
+	rest := without(without(without(f.edit.methodFlags(), "method"), "layer"), "chat")
 	fs.AddFlagSet(rest)
 	return fs
 }
@@ -81,6 +84,9 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 		if err := (choice{new(string), []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}).Set(m); err != nil {
 			return usagef("--method %q: %v", m, err)
 		}
+	}
+	if err := f.checkChats(flags); err != nil {
+		return err
 	}
 	for _, as := range f.as {
 		if err := (choice{new(string), []string{eval.AsAdapter, eval.AsBaked}, nil}).Set(as); err != nil {

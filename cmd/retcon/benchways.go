@@ -31,10 +31,15 @@ func (s *sweep) ways(layers []int, h edit.HParams) []way {
 			}
 			for _, k := range keys {
 				for _, method := range s.methods {
-					w := way{method: method, h: h}
-					w.keys, _ = keysPerDim(k)
-					w.h.Layers, w.h.Auto, w.h.Covariance = []int{layer}, false, covariance.Kind(kind)
-					out = append(out, w)
+					for _, chat := range s.chats {
+						w := way{method: method, h: h}
+						w.keys, _ = keysPerDim(k)
+						w.h.Layers, w.h.Auto, w.h.Covariance = []int{layer}, false, covariance.Kind(kind)
+						if s.chatAsked {
+							w.h.Chat = chatKind(chat)
+						}
+						out = append(out, w)
+					}
 				}
 			}
 		}
@@ -86,6 +91,9 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 		Editor: editor, Bases: s.bases, Edits: edits,
 	}
 	label := fmt.Sprintf("%s layer %d %s", w.method, editor.Layer(), stats.Kind)
+	if w.h.Chat != "" {
+		label += " chat " + w.h.Chat
+	}
 	if as == eval.AsBaked {
 		b.Write = func(ctx context.Context, req edit.Request, c *edit.Computed) (*eval.Written, error) {
 			return writeBaked(ctx, editor, req, c, s.dir(), s.options)

@@ -31,6 +31,7 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
+		Ask: f.ask,
 	}
 	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
 		return cfg, nil, err
@@ -79,6 +80,9 @@ func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 	if f.method == edit.MethodTPatcher {
 		if f.layer.trace {
 			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
+		}
+		if chatKind(f.chat) != "" {
+			return usagef("--chat is for --method rome")
 		}
 		if f.lora != "" {
 			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
@@ -139,6 +143,7 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 		"clamp":        func() { h.Clamp = f.h.Clamp },
 		"denominator":  func() { h.Denominator = f.h.Denominator },
 		"seed":         func() { h.Seed = f.h.Seed },
+		"chat":         func() { h.Chat = chatKind(f.chat) },
 		"covariance":   func() { h.Covariance = covariance.Kind(f.covariance) },
 		"layer":        func() { h.Layers, h.Auto = f.layer.list, f.layer.auto },
 	} {
