@@ -89,6 +89,11 @@ bool rc_token_is_control(const rc_model *, int32_t token);
 int32_t rc_tokenize(const rc_model *, const char * text, int32_t n_text, int32_t * tokens, int32_t cap, bool add_special, bool parse_special);
 int32_t rc_token_piece(const rc_model *, int32_t token, char * buf, int32_t cap, bool special);
 
+// Renders n messages by a chat template in Jinja, and with assistant the beginning
+// of the assistant's answer behind them. *length is that of the text in bytes, of
+// which at most cap are written to buf.
+int rc_chat_render(const rc_model *, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, size_t cap, size_t * length, char * err);
+
 // ---- context ----------------------------------------------------------------
 
 typedef struct rc_context rc_context;

@@ -55,7 +55,7 @@ func TestBatchesAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := rowsOf(m, f, []string{"You know. ", "So. ", "It is said. ", "Then. "})
+	rows, err := rowsOf(m, f, []string{"You know. ", "So. ", "It is said. ", "Then. "}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package edit
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,8 +30,10 @@ type Config struct {
 	// writes the text, in at most StatsTime (0 is ten minutes).
 	Corpus    string
 	StatsTime time.Duration
-	// StatsKeys is the number of keys; 0 is ten times their length.
-	StatsKeys int64
+	// StatsKeys is the number of keys; 0 is KeysPerDim times their length, and
+	// where that is 0 too ten times.
+	StatsKeys  int64
+	KeysPerDim float64
 	// Imatrix is an importance matrix in GGUF: the diagonal covariance, and
 	// the weights of columns when the tensor is quantised.
 	Imatrix string
@@ -44,6 +47,10 @@ type Config struct {
 	KeepGoing bool
 	// Text is what side effects are measured on; empty is NeutralText.
 	Text string
+
+	// Ask are questions that are put to the model through its chat template
+	// before and after the edits.
+	Ask []string
 
 	// Progress, if not nil, is told how far a stage is.
 	Progress func(stage string, done, total int64)
@@ -83,7 +90,20 @@ func (c *Config) keys(n int) int64 {
 	if c.StatsKeys > 0 {
 		return c.StatsKeys
 	}
+	if c.KeysPerDim > 0 {
+		return max(1, int64(math.Round(c.KeysPerDim*float64(n))))
+	}
 	return int64(covariance.EnoughKeys * n)
+}
+
+// fewest is the least number of keys of length n for a full covariance: what
+// was asked for, if that is below the usual bound.
+func (c *Config) fewest(n int) int64 {
+	least := int64(covariance.FewestKeys * n)
+	if c.KeysPerDim > 0 {
+		least = min(least, c.keys(n))
+	}
+	return least
 }
 
 func (c *Config) progress(stage string, done, total int64) {

@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"retcon/edit/covariance"
 )
 
 // chunk is the number of tokens of a text that is run alone.
@@ -116,10 +114,8 @@ const (
 
 // sample lets the model write the text, a batch of rows at a time. It says how
 // long that will take after the first, and refuses, with advice, what does not
-// fit StatsTime; a text of at least FewestKeys is taken when time is up.
-func (s *stats) sample(ctx context.Context, n int) ([][]int32, error) {
-	want := s.cfg.keys(n)
-	least := int64(covariance.FewestKeys * n)
+// fit StatsTime; a text of at least so many tokens is taken when time is up.
+func (s *stats) sample(ctx context.Context, want, least int64) ([][]int32, error) {
 	var out [][]int32
 	var have int64
 	start := time.Now()

@@ -3,6 +3,8 @@ package edit
 import (
 	"context"
 	"time"
+
+	"retcon/gguf"
 )
 
 // Editor computes edits in memory, each on the unedited model, and writes
@@ -90,6 +92,9 @@ func (e *Editor) Model() Model { return e.s.model }
 
 // Layer is the layer that is edited.
 func (e *Editor) Layer() int { return e.layer }
+
+// TensorType is the type of the tensor that is edited.
+func (e *Editor) TensorType() gguf.Type { return e.s.weights[e.layer].info.Type }
 
 // Stats says what the covariance was made from.
 func (e *Editor) Stats() Stats { return e.s.made[e.layer] }

@@ -1,9 +1,13 @@
 package edit
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"retcon/gguf"
@@ -47,5 +51,94 @@ func TestEditor(t *testing.T) {
 	cfg.HParams.Auto = true
 	if _, err := NewEditor(context.Background(), cfg); !errors.Is(err, ErrRequest) {
 		t.Errorf("layer auto: %v", err)
+	}
+}
+
+// What an Editor bakes is, byte for byte, what Run writes for the same request,
+// in a larger type too, and is gone once closed.
+func TestBake(t *testing.T) {
+	for _, typ := range []gguf.Type{gguf.F32, gguf.Q4_0} {
+		cfg := testConfig(t, typ)
+		cfg.Force = true // the coarse type may refuse
+		cfg.Output = filepath.Join(t.TempDir(), "out.gguf")
+		want := mustRun(t, cfg)
+		e, err := NewEditor(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		c, err := e.Compute(t.Context(), cfg.Requests[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		for range 2 {
+			b, err := e.Bake(t.Context(), cfg.Requests[0], c, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _ := os.ReadFile(b.Path)
+			ref, _ := os.ReadFile(cfg.Output)
+			if !bytes.Equal(got, ref) {
+				t.Errorf("%v: the file is not Run's", typ)
+			}
+			if !slices.Equal(b.TypesChanged, want.TypesChanged) && len(b.TypesChanged)+len(want.TypesChanged) > 0 {
+				t.Errorf("%v: types %v instead of %v", typ, b.TypesChanged, want.TypesChanged)
+			}
+			if b.Written.LogProb != want.Written.LogProb || b.Seconds <= 0 {
+				t.Errorf("%v: %+v instead of %+v", typ, b.Written, want.Written)
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if f := e.Model().(*fake); len(f.updates) > 0 {
+			t.Error("the model was left edited")
+		}
+	}
+}
+
+// An edit that no type holds is in the file nevertheless, and said to be lost.
+func TestBakeLost(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	e, err := NewEditor(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c, err := e.Compute(t.Context(), cfg.Requests[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.s.cfg.Open = func(ctx context.Context, _ string, _ ...string) (Model, error) { return openFake(ctx, cfg.Model) }
+	b, err := e.Bake(t.Context(), cfg.Requests[0], c, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if len(b.Refusals) != 1 || !strings.Contains(b.Refusals[0], "did not survive") {
+		t.Errorf("%q", b.Refusals)
+	}
+}
+
+// A file and an adapter name the facts that they were edited with; the unedited
+// model names none.
+func TestRecordedRequests(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	dir := t.TempDir()
+	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
+	cfg.Requests[0].Question = "Where is it?"
+	mustRun(t, cfg)
+	for _, path := range []string{cfg.Output, cfg.LoRA} {
+		rs, err := RecordedRequests(path)
+		if err != nil || len(rs) != 1 || rs[0].TargetNew != cfg.Requests[0].TargetNew || rs[0].Question != "Where is it?" {
+			t.Errorf("%s: %+v, %v", path, rs, err)
+		}
+	}
+	if _, err := RecordedRequests(cfg.Model); !errors.Is(err, ErrRequest) {
+		t.Errorf("an unedited model: %v", err)
 	}
 }

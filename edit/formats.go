@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"retcon/internal/records"
 )
@@ -135,6 +136,7 @@ type record struct {
 	Rewrite     *record `json:"requested_rewrite"`
 	Paraphrases texts   `json:"paraphrase_prompts"`
 	Neighbours  texts   `json:"neighborhood_prompts"`
+	Question    string  `json:"question"`
 
 	GroundTruth    text  `json:"ground_truth"`
 	RephrasePrompt texts `json:"rephrase_prompt"`
@@ -148,14 +150,14 @@ type record struct {
 func (r *record) request() (Request, error) {
 	if r.Rewrite != nil {
 		q, err := r.Rewrite.request()
-		q.Paraphrases, q.Neighbours = r.Paraphrases, r.Neighbours
+		q.Paraphrases, q.Neighbours, q.Question = r.Paraphrases, r.Neighbours, r.Question
 		return q, err
 	}
 	q := Request{
 		Prompt: first(r.Prompt, r.Src), Subject: r.Subject,
 		TargetTrue:  first(string(r.TargetTrue), string(r.GroundTruth), string(r.Answers)),
 		Paraphrases: append(append(r.Paraphrases, r.RephrasePrompt...), r.Rephrase...),
-		Neighbours:  r.Neighbours,
+		Neighbours:  r.Neighbours, Question: strings.TrimSpace(r.Question),
 	}
 	switch {
 	case r.TargetNew != nil:

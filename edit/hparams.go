@@ -3,6 +3,7 @@ package edit
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"retcon/edit/covariance"
@@ -44,7 +45,10 @@ type HParams struct {
 	// PrefixLengths has {tokens, how many} of the prefixes to sample.
 	PrefixLengths [][2]int `json:"context_template_length_params"`
 	// Prefixes, if not empty, are used instead of sampled ones.
-	Prefixes    []string        `json:"prefixes,omitempty"`
+	Prefixes []string `json:"prefixes,omitempty"`
+	// Chat puts the prompt in conversations too: ChatAnswer, ChatTurn,
+	// ChatBoth, or none if empty.
+	Chat        string          `json:"chat,omitempty"`
 	Denominator string          `json:"denominator"`
 	Covariance  covariance.Kind `json:"covariance"`
 	Seed        uint64          `json:"seed"`
@@ -105,6 +109,8 @@ func (h HParams) check(info Info) error {
 		return errorf(ErrRequest, "the weight decay must not be negative: %v", h.WeightDecay)
 	case h.KLPosition != KLSubject && h.KLPosition != KLEnd:
 		return errorf(ErrRequest, "the KL position is subject or end, not %q", h.KLPosition)
+	case !slices.Contains([]string{"", ChatAnswer, ChatTurn, ChatBoth}, h.Chat):
+		return errorf(ErrRequest, "chat is answer, turn or both, not %q", h.Chat)
 	case h.Denominator != Consistent && h.Denominator != Original:
 		return errorf(ErrRequest, "the denominator is consistent or original, not %q", h.Denominator)
 	}

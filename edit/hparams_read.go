@@ -86,6 +86,8 @@ func (h *HParams) set(key string, value json.RawMessage) (known bool, err error)
 		dst = &h.PrefixLengths
 	case "prefixes":
 		dst = &h.Prefixes
+	case "chat":
+		dst = &h.Chat
 	case "denominator":
 		dst = &h.Denominator
 	case "covariance":

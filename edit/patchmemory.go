@@ -64,7 +64,7 @@ func (s *session) makeMemory(ctx context.Context, want int) error {
 	if s.cfg.Corpus != "" {
 		texts, err = spreadTexts(s.model, s.cfg.Corpus, want)
 	} else {
-		texts, err = s.stats.sample(ctx, want/covariance.EnoughKeys)
+		texts, err = s.stats.sample(ctx, int64(want), int64(want*covariance.FewestKeys/covariance.EnoughKeys))
 	}
 	if err != nil {
 		return err

@@ -104,6 +104,17 @@ func (p *Plan) rows(s *session) error {
 		for _, l := range h.PrefixLengths {
 			n += l[1] * (l[0] + 2 + len(span.Tokens))
 		}
+		frames, err := chatFrames(s.model, h.Chat)
+		if err != nil {
+			return err
+		}
+		for _, fr := range frames {
+			span, err := tokeniseIn(s.model, f, fr, f.New)
+			if err != nil {
+				return err
+			}
+			n += len(span.Tokens) - span.Subject // what stands before is computed once
+		}
 		p.Tokens = max(p.Tokens, n+span.Subject+4)
 	}
 	return nil

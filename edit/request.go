@@ -22,6 +22,8 @@ type Request struct {
 	// and of facts that must not change.
 	Paraphrases []string `json:"paraphrase_prompts,omitempty"`
 	Neighbours  []string `json:"neighborhood_prompts,omitempty"`
+	// Question asks for the fact in a conversation.
+	Question string `json:"question,omitempty"`
 }
 
 // slot marks the subject's place in a prompt.

@@ -23,6 +23,7 @@ type Result struct {
 	LayersTried  []LayerTrial `json:"layers_tried,omitempty"`
 	Located      *Located     `json:"located,omitempty"`
 	SideEffects  *SideEffects `json:"side_effects,omitempty"`
+	Asked        []Asked      `json:"asked,omitempty"`
 	TypesChanged []TypeChange `json:"types_changed"`
 	Warnings     []string     `json:"warnings"`
 

@@ -42,7 +42,7 @@ type UpdateReport struct {
 // rome computes the update of one fact at a layer, on the model as it is
 // applied now: rows, k*, u, v*, Delta (ROME, sections 3.1 and equation 2).
 func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams, step func(int, StepLoss)) (*Rank, error) {
-	rows, err := rowsOf(m, f, prefixes)
+	rows, err := rowsOf(m, f, prefixes, h.Chat)
 	if err != nil {
 		return nil, err
 	}

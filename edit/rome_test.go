@@ -37,7 +37,7 @@ func TestGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := rowsOf(m, f, []string{"You know. "})
+	rows, err := rowsOf(m, f, []string{"You know. "}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestEquation(t *testing.T) {
 			if n := norm(r.Left); math.Abs(n-1) > 1e-5 {
 				t.Errorf("u has length %g", n)
 			}
-			rows, _ := rowsOf(m, f, prefixes)
+			rows, _ := rowsOf(m, f, prefixes, "")
 			keys, _, _ := m.Keys(t.Context(), 1, rows.keys())
 			meant := [][]float64{r.MeanKey}
 			if c.denominator == Original {

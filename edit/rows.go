@@ -1,7 +1,7 @@
 package edit
 
 // editRows are the sequences of one edit: the bare prompt, the prompt behind
-// each prefix, and "{subject} is a".
+// each prefix and in each conversation, and "{subject} is a".
 type editRows struct {
 	spans     []Span
 	kl        Span
@@ -9,15 +9,20 @@ type editRows struct {
 	opens     bool // nothing stands before the subject in the bare prompt
 }
 
-// rowsOf tokenises the rows of a fact. The bare prompt comes first.
-func rowsOf(m Model, f Fact, prefixes []string) (*editRows, error) {
+// rowsOf tokenises the rows of a fact: the bare prompt, then those behind
+// prefixes, then those in conversations (HParams.Chat).
+func rowsOf(m Model, f Fact, prefixes []string, chat string) (*editRows, error) {
 	r := &editRows{}
-	for i := range len(prefixes) + 1 {
-		prefix := ""
-		if i > 0 {
-			prefix = prefixes[i-1]
-		}
-		s, err := tokenise(m, f, prefix, f.New)
+	frames := []frame{{}}
+	for _, p := range prefixes {
+		frames = append(frames, frame{before: p})
+	}
+	chats, err := chatFrames(m, chat)
+	if err != nil {
+		return nil, err
+	}
+	for _, fr := range append(frames, chats...) {
+		s, err := tokeniseIn(m, f, fr, f.New)
 		if err != nil {
 			return nil, err
 		}
@@ -25,7 +30,6 @@ func rowsOf(m Model, f Fact, prefixes []string) (*editRows, error) {
 		r.spans = append(r.spans, s)
 	}
 	essence := Fact{Text: f.Subject + " is a", End: len(f.Subject), Request: f.Request}
-	var err error
 	if r.kl, err = tokenise(m, essence, "", ""); err != nil {
 		return nil, err
 	}

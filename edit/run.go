@@ -28,6 +28,7 @@ type session struct {
 	edits    []*Edit // the ones that are to be written
 	updates  []Update
 	earlier  int           // edits in the file's history
+	sums     *gguf.Sums    // of the unedited file, once asked for
 	patches  *patchSession // of T-Patcher
 }
 
@@ -117,6 +118,9 @@ func (s *session) open(ctx context.Context) error {
 	s.info = s.model.Info()
 	s.res.LoadSeconds = time.Since(start).Seconds()
 	if err := cfg.HParams.check(s.info); err != nil {
+		return err
+	}
+	if err := s.checkChat(); err != nil {
 		return err
 	}
 	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
@@ -377,6 +381,9 @@ func (s *session) confirm(ctx context.Context, before, after func() error) error
 		return err
 	}
 	s.res.SideEffects = &side
+	if err := s.question(ctx, before, after); err != nil {
+		return err
+	}
 	warnings, refusals := judgeSide(side)
 	for _, w := range warnings {
 		s.cfg.warn("%s", w)

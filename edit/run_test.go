@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -406,5 +407,36 @@ func TestNoSideEffects(t *testing.T) {
 	u := Update{Layer: 1, Left: narrow(normals(1, fakeFF, 1), 1), Right: narrow(normals(2, fakeWidth, 1), 1)}
 	if s, err = sideEffects(t.Context(), m, nil, []Update{u}, neutralTexts()[1], nil); err != nil || s.KL <= 0 || s.SameTop1 >= 1 || len(m.updates) != 1 {
 		t.Errorf("%+v %v", s, err)
+	}
+}
+
+// Keys a dimension are counted in the covariance, and each number of them is
+// cached by its own name, sampled text and corpus alike.
+func TestKeysPerDim(t *testing.T) {
+	for _, corpus := range []bool{true, false} {
+		cfg := testConfig(t, gguf.F32)
+		cfg.StatsKeys, cfg.Force = 0, true
+		if !corpus {
+			cfg.Corpus = ""
+		}
+		for _, keys := range []float64{0.5, 3, 5} {
+			cfg.KeysPerDim = keys
+			for round := range 2 {
+				res := mustRun(t, cfg)
+				want := int64(keys * fakeFF)
+				if got := res.Stats.Keys; corpus && got != want || got < want {
+					t.Errorf("%v keys a dimension made %d keys", keys, got)
+				}
+				if res.Stats.Cached != (round == 1) {
+					t.Errorf("%v keys a dimension, run %d: cached %v", keys, round, res.Stats.Cached)
+				}
+			}
+		}
+	}
+	cfg := testConfig(t, gguf.F32)
+	cfg.StatsKeys, cfg.KeysPerDim = 0, 1000
+	res := mustRun(t, cfg)
+	if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, "that were asked for") }) {
+		t.Errorf("a corpus that is too short: %q", res.Warnings)
 	}
 }

@@ -93,7 +93,7 @@ func (s *stats) make(ctx context.Context, layer, n int, key covariance.Key, path
 		s.cfg.warn("the covariance is made from %d keys, of %d recommended, and shrunk towards its diagonal", m.Count(), covariance.EnoughKeys*n)
 	}
 	c, err := covariance.FromMoments(ctx, m, covariance.Options{
-		Workers: s.model.Info().Threads, Shrink: true,
+		Workers: s.model.Info().Threads, Shrink: true, Fewest: s.cfg.fewest(n),
 		Progress: func(done float64) { s.cfg.progress("factoring", int64(1000*done), 1000) },
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *stats) load(ctx context.Context, layer, n int) error {
 	if s.cfg.Corpus != "" {
 		s.texts, err = corpusTexts(s.model, s.cfg.Corpus, s.cfg.keys(n))
 	} else {
-		s.texts, err = s.sample(ctx, n)
+		s.texts, err = s.sample(ctx, s.cfg.keys(n), s.cfg.fewest(n))
 	}
 	if err != nil {
 		return err
@@ -142,7 +142,10 @@ func (s *stats) load(ctx context.Context, layer, n int) error {
 	for _, t := range s.texts {
 		have += len(t)
 	}
-	if least := covariance.FewestKeys * n; s.cfg.HParams.Covariance == covariance.KindFull && have < least {
+	if want := s.cfg.keys(n); s.cfg.Corpus != "" && s.cfg.KeysPerDim > 0 && int64(have) < want {
+		s.cfg.warn("the corpus has %d tokens, of the %d that were asked for", have, want)
+	}
+	if least := s.cfg.fewest(n); s.cfg.HParams.Covariance == covariance.KindFull && int64(have) < least {
 		return errorf(ErrStats, "the text has %d tokens, but layer %d needs at least %d, better %d: give a longer --corpus, or --covariance diagonal",
 			have, layer, least, covariance.EnoughKeys*n)
 	}
@@ -161,6 +164,9 @@ func (s *stats) key(layer, n int) (covariance.Key, error) {
 	k := covariance.Key{Model: s.print, Layer: layer}
 	if s.cfg.Corpus == "" {
 		k.Text = fmt.Sprintf("sampled seed %d", s.cfg.HParams.Seed)
+		if s.cfg.KeysPerDim > 0 && s.cfg.keys(n) != int64(covariance.EnoughKeys*n) {
+			k.Text += fmt.Sprintf(" %d", s.cfg.keys(n))
+		}
 		return k, nil
 	}
 	text, err := readCorpus(s.cfg.Corpus, s.cfg.keys(n))

@@ -35,9 +35,17 @@ func (s Span) Scored() Scored {
 // one; only where a token would cover the end of the prompt and the start of
 // the target is the target split by itself.
 func tokenise(m Model, f Fact, prefix, target string) (Span, error) {
+	return tokeniseIn(m, f, frame{before: prefix}, target)
+}
+
+// tokeniseIn is tokenise for a prompt with text on both sides.
+func tokeniseIn(m Model, f Fact, in frame, target string) (Span, error) {
 	var s Span
-	prompt := prefix + f.Text
-	tokens, err := m.Tokenize(prompt+target, false)
+	prompt := in.before + f.Text + in.after
+	if in.after != "" && target != "" {
+		target = Follow(prompt, target)
+	}
+	tokens, err := m.Tokenize(prompt+target, in.special)
 	if err != nil {
 		return s, err
 	}
@@ -48,7 +56,7 @@ func tokenise(m Model, f Fact, prefix, target string) (Span, error) {
 		s.Prompt = n
 		s.Target = ids(tokens[n:])
 	} else {
-		if tokens, err = m.Tokenize(prompt, false); err != nil {
+		if tokens, err = m.Tokenize(prompt, in.special); err != nil {
 			return s, err
 		}
 		own, err := m.Tokenize(target, false)
@@ -69,7 +77,7 @@ func tokenise(m Model, f Fact, prefix, target string) (Span, error) {
 	if target != "" {
 		s.Tokens = s.Tokens[:len(s.Tokens)-1]
 	}
-	begin, end := len(prefix)+f.Begin, len(prefix)+f.End
+	begin, end := len(in.before)+f.Begin, len(in.before)+f.End
 	s.Subject, s.Straddles = lastOver(tokens[:s.Prompt], begin, end)
 	if s.Subject < 0 {
 		return s, errorf(ErrRequest, "no token of the prompt holds the subject %q", f.Subject)

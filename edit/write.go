@@ -16,7 +16,7 @@ func (s *session) write(ctx context.Context) error {
 	if err := s.closeModel(); err != nil {
 		return err
 	}
-	sums, err := gguf.HashTensors(ctx, s.file, func(done, total int64) { s.cfg.progress("hashing", done, total) })
+	sums, err := s.hash(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,6 +50,16 @@ func (s *session) write(ctx context.Context) error {
 	}
 	s.res.Output, s.res.LoRA = s.cfg.Output, s.cfg.LoRA
 	return nil
+}
+
+// hash are the digests of the unedited file, computed once.
+func (s *session) hash(ctx context.Context) (*gguf.Sums, error) {
+	if s.sums != nil {
+		return s.sums, nil
+	}
+	var err error
+	s.sums, err = gguf.HashTensors(ctx, s.file, func(done, total int64) { s.cfg.progress("hashing", done, total) })
+	return s.sums, err
 }
 
 // create writes out to a temporary file beside path.
@@ -145,49 +155,81 @@ func survives(e *Edit, got Outcome) string {
 	return ""
 }
 
-// writeModel writes the model with the tensor in its own type or, where the
-// edit does not survive that, in the next larger one.
+// writeModel writes the model, and refuses one in which the edit does not
+// survive.
 func (s *session) writeModel(ctx context.Context, sums *gguf.Sums) (*atomicfile.File, error) {
+	f, lost, err := s.bakeModel(ctx, sums)
+	if err != nil || lost == "" {
+		return f, err
+	}
+	f.Abort()
+	return nil, errorf(ErrRefused, "%s; write an adapter with --lora", lost)
+}
+
+// bakeModel writes the model with the tensor in its own type or, where the edit
+// does not survive that, in the next larger one. Where it survives in none, the
+// file is of the largest, and lost says so.
+func (s *session) bakeModel(ctx context.Context, sums *gguf.Sums) (out *atomicfile.File, lost string, err error) {
 	layer := s.res.Layer
 	w := s.weights[layer]
-	var importance []float32
-	if s.cfg.Imatrix != "" {
-		d, _, err := readImatrix(s.cfg.Imatrix, w.info.Name, int(w.info.RowLength()))
-		if err != nil {
-			return nil, err
-		}
-		importance = narrow(d, 1)
+	importance, err := s.importance(w)
+	if err != nil {
+		return nil, "", err
 	}
 	types := w.candidates(importance)
+	if len(types) == 0 {
+		return nil, "", errorf(ErrRefused, "%v cannot be written without an importance matrix (--imatrix), and there is no larger type", w.info.Type)
+	}
 	reason := ""
-	if len(types) > 0 && types[0] != w.info.Type {
+	if types[0] != w.info.Type {
 		reason = fmt.Sprintf("%v cannot be written without an importance matrix", w.info.Type)
 	}
-	for _, t := range types {
+	for i, t := range types {
 		f, got, err := s.candidate(ctx, w, t, importance, sums)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		lost := ""
-		for i, e := range s.edits {
-			if lost == "" {
-				lost = survives(e, got[i])
-			}
-		}
-		if lost == "" {
-			for i, e := range s.edits {
-				e.Written = &got[i]
+		gone := s.lost(got)
+		if gone == "" || i == len(types)-1 {
+			for k, e := range s.edits {
+				e.Written = &got[k]
 			}
 			if t != w.info.Type {
 				s.res.TypesChanged = append(s.res.TypesChanged, TypeChange{w.info.Name, w.info.Type.String(), t.String(), reason})
 			}
-			return f, nil
+			if gone != "" {
+				gone = fmt.Sprintf("the edit did not survive writing in any of %v: in %v %s", types, t, gone)
+			}
+			return f, gone, nil
 		}
 		f.Abort()
-		s.cfg.info("the edit does not survive rounding", "type", t, "why", lost)
-		reason = fmt.Sprintf("in %v %s", t, lost)
+		s.cfg.info("the edit does not survive rounding", "type", t, "why", gone)
+		reason = fmt.Sprintf("in %v %s", t, gone)
 	}
-	return nil, errorf(ErrRefused, "the edit did not survive writing in any of %v: %s; write an adapter with --lora", types, reason)
+	panic("no type was tried")
+}
+
+// importance are the weights of the columns of a weight, nil without an
+// importance matrix.
+func (s *session) importance(w *weight) ([]float32, error) {
+	if s.cfg.Imatrix == "" {
+		return nil, nil
+	}
+	d, _, err := readImatrix(s.cfg.Imatrix, w.info.Name, int(w.info.RowLength()))
+	if err != nil {
+		return nil, err
+	}
+	return narrow(d, 1), nil
+}
+
+// lost is why one of the edits did not survive, empty if all did.
+func (s *session) lost(got []Outcome) string {
+	for i, e := range s.edits {
+		if why := survives(e, got[i]); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 // candidate writes the model with the tensor as type t, and asks it.

@@ -20,6 +20,8 @@ type Options struct {
 	Memory int64
 	// Transpose fixes how the transposes of weights are kept for gradients.
 	Transpose TransposePolicy
+	// ChatTemplate, in Jinja, stands in for the file's own if not empty.
+	ChatTemplate string
 	// CheckTensors validates every weight while loading.
 	CheckTensors bool
 }

@@ -1,6 +1,11 @@
 package engine
 
-import "retcon/edit"
+import (
+	"retcon/edit"
+	"retcon/llama"
+)
+
+var _ edit.Chatter = (*Model)(nil)
 
 // Tokenize splits text as llama.cpp does for this file.
 func (m *Model) Tokenize(text string, special bool) ([]edit.Token, error) {
@@ -13,6 +18,16 @@ func (m *Model) Tokenize(text string, special bool) ([]edit.Token, error) {
 		out[i] = edit.Token(t)
 	}
 	return out, nil
+}
+
+// Chat is a conversation as the file's chat template writes it, or the one of
+// Options.
+func (m *Model) Chat(messages []edit.Message, assistant bool) (string, error) {
+	turns := make([]llama.ChatMessage, len(messages))
+	for i, msg := range messages {
+		turns[i] = llama.ChatMessage(msg)
+	}
+	return m.model.RenderChat(m.opts.ChatTemplate, turns, assistant)
 }
 
 // Text is the text of tokens, control tokens left out.

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"retcon/edit"
 )
@@ -18,8 +20,23 @@ type Bench struct {
 	// Bases has what the unedited model scored, by the index of records. It
 	// may be shared by runs that edit one model in several ways.
 	Bases map[int]*Result
+	// Edits has what Editor computed, by the index of records. It may be
+	// shared by runs that score the same edits in several ways.
+	Edits map[int]*edit.Computed
+	// Write, if not nil, writes the edited model, and what was written is
+	// scored: else the edit is an adapter in memory.
+	Write func(ctx context.Context, r edit.Request, c *edit.Computed) (*Written, error)
 	// Step, if not nil, is told of each step of an edit's optimisation.
 	Step func(done, most int)
+}
+
+// Written is an edited model that was written to a file and loaded again.
+type Written struct {
+	Model        Model
+	Seconds      float64 // for writing and checking
+	TypesChanged []edit.TypeChange
+	Refusals     []string
+	Close        func() error // closes the model and removes the file
 }
 
 // Record scores one record. What goes wrong with it stands in the entry; an
@@ -55,16 +72,48 @@ func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
 			b.Bases[rec.Index] = &base
 		}
 	}
-	c, err := b.Editor.Compute(ctx, rec.Request, b.Step)
+	c, err := b.compute(ctx, rec)
 	if err != nil {
 		return err
 	}
 	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Sink
 	e.Warnings, e.Refusals = c.Warnings, c.Refusals
+	if b.Write != nil {
+		return b.written(ctx, rec, job, c, e)
+	}
 	if err := b.Scorer.Model.Apply([]edit.Update{c.Update}); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)
+	if err != nil {
+		return err
+	}
+	e.Edited = &edited
+	return nil
+}
+
+// compute is the edit of a record, computed once.
+func (b *Bench) compute(ctx context.Context, rec *Record) (*edit.Computed, error) {
+	if c := b.Edits[rec.Index]; c != nil {
+		return c, nil
+	}
+	c, err := b.Editor.Compute(ctx, rec.Request, b.Step)
+	if err == nil && b.Edits != nil {
+		b.Edits[rec.Index] = c
+	}
+	return c, err
+}
+
+// written scores the edit in a file of its own.
+func (b *Bench) written(ctx context.Context, rec *Record, job *Job, c *edit.Computed, e *Entry) (err error) {
+	w, err := b.Write(ctx, rec.Request, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	e.WriteSeconds, e.TypesChanged = w.Seconds, w.TypesChanged
+	e.Refusals = append(slices.Clip(e.Refusals), w.Refusals...)
+	edited, err := job.On(w.Model).Score(ctx, false)
 	if err != nil {
 		return err
 	}

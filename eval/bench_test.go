@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,10 +59,12 @@ func benchRecords() []Record {
 func newBench(t *testing.T) *Bench {
 	t.Helper()
 	m := newFake()
-	s := &Scorer{Model: m, Stages: []Stage{Likelihood, Match, Fluent}, Seed: 4}
-	for _, r := range benchRecords() {
-		if _, err := s.Job(&r); err != nil {
-			t.Fatal(err)
+	s := &Scorer{Model: m, Seed: 4}
+	for _, s.Stages = range [][]Stage{{Likelihood, Match, Fluent}, {Chat}} {
+		for _, r := range benchRecords() {
+			if _, err := s.Job(&r); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	text, err := NewText(context.Background(), m, "the cat sat on the mat", 100, nil)
@@ -139,6 +142,74 @@ func TestSharedBases(t *testing.T) {
 	second := run(t, b, benchRecords())
 	if second.Entries[2].Base.Completion != "kept" || first.Entries[2].Base.Completion == "kept" {
 		t.Error("the base was scored again")
+	}
+}
+
+// Edits are scored in what was written where they are to be, and are computed
+// once for both ways; the base is the unedited model's.
+func TestWritten(t *testing.T) {
+	b := newBench(t)
+	b.Bases, b.Edits = map[int]*Result{}, map[int]*edit.Computed{}
+	adapter := run(t, b, benchRecords())
+	b.Editor = nil // all edits are there
+	for _, r := range benchRecords() {
+		if r.Request.Subject == "nothing" {
+			b.Edits[r.Index] = &edit.Computed{Rank: &edit.Rank{}}
+		}
+	}
+	model, open := b.Scorer.Model.(*fakeModel), 0
+	b.Write = func(_ context.Context, r edit.Request, c *edit.Computed) (*Written, error) {
+		if r.Subject == "nothing" {
+			return nil, errNothing
+		}
+		m := *model
+		m.Apply([]edit.Update{c.Update})
+		open++
+		return &Written{
+			Model: &m, Seconds: 3, Refusals: []string{"lost"}, TypesChanged: []edit.TypeChange{{From: "Q4_0", To: "Q8_0"}},
+			Close: func() error { open--; return nil },
+		}, nil
+	}
+	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome", As: AsBaked, Model: Facts{File: "m.gguf"}}, Machine{})}
+	for _, e := range run(t, b, benchRecords()).Entries {
+		s.Add(e)
+	}
+	if open != 0 || s.Failed() != 1 || s.Entries[1].Error != errNothing.Error() {
+		t.Fatalf("%d open, %d failed", open, s.Failed())
+	}
+	for i, e := range s.Scored() {
+		want := adapter.Scored()[i]
+		if d := cmp.Diff(want.Edited.Values, e.Edited.Values); d != "" || e.Base != want.Base {
+			t.Errorf("record %d (-adapter +written)\n%s", e.Index, d)
+		}
+		if e.WriteSeconds != 3 || len(e.Refusals) != 2 || e.Refusals[1] != "lost" || len(want.Refusals) != 1 {
+			t.Errorf("%+v", e)
+		}
+	}
+	if c := s.Costs(); c.WriteSeconds != 3 || s.Promoted()["Q4_0 -> Q8_0"] != 4 {
+		t.Errorf("%+v, %v", c, s.Promoted())
+	}
+	table := Tables([]Series{adapter, s})
+	last := table.Rows[len(table.Rows)-1]
+	for _, want := range []string{"baked", "3.00", "Q4_0 -> Q8_0: 4"} {
+		if !slices.Contains(last, want) {
+			t.Errorf("%q has no %s", last, want)
+		}
+	}
+	for _, row := range table.Rows[1:] {
+		if len(row) != len(table.Columns) {
+			t.Errorf("%d cells in %d columns: %q", len(row), len(table.Columns), row)
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	s := Series{Run: NewRun(Settings{Model: Facts{File: "m.gguf", Print: "1", Types: map[string]string{
+		"attn_q": "Q4_K", "attn_v": "Q4_K/Q6_K", "ffn_up": "Q4_K", "ffn_gate": "Q4_K", "ffn_down": "Q6_K", "token_embd": "Q8_0",
+	}}}, Machine{})}
+	want := []string{"m.gguf: attention Q4_K/Q6_K, ffn_gate/up Q4_K, ffn_down Q6_K, embedding Q8_0, output is the embedding"}
+	if d := cmp.Diff(want, Notes([]Series{s, s})); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -274,7 +345,14 @@ func TestRunID(t *testing.T) {
 	if NewRun(a, Machine{CPU: "x"}).ID != NewRun(b, Machine{}).ID {
 		t.Error("the machine or the cache makes another run")
 	}
-	b.Layer = 6
+	b.As, b.Tensor = AsAdapter, "Q4_1"
+	if NewRun(a, Machine{}).ID != NewRun(b, Machine{}).ID {
+		t.Error("the default, or what follows from the model, makes another run")
+	}
+	if b.As = AsBaked; NewRun(a, Machine{}).ID == NewRun(b, Machine{}).ID {
+		t.Error("baked edits are the same run")
+	}
+	b.As, b.Layer = "", 6
 	if NewRun(a, Machine{}).ID == NewRun(b, Machine{}).ID {
 		t.Error("another layer is the same run")
 	}

@@ -19,6 +19,7 @@
 //   - fluency.go: n-gram entropy (GE) and consistency (RS) of generated texts,
 //     over a Treebank word tokeniser (treebank.go, sentence.go) and TF-IDF
 //     (tfidf.go);
+//   - chat.go: the fact in a conversation, through the model's chat template;
 //   - text.go: perplexity of a text, KL against the base, unchanged top-1
 //     tokens.
 //

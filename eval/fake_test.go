@@ -147,3 +147,15 @@ func near(t *testing.T, what string, got, want float64) {
 		t.Errorf("%s is %v, want %v", what, got, want)
 	}
 }
+
+// Chat writes words for what templates have control tokens for.
+func (f *fakeModel) Chat(messages []edit.Message, assistant bool) (string, error) {
+	text := ""
+	for _, m := range messages {
+		text += "<" + m.Role + ">" + m.Text
+	}
+	if assistant {
+		text += "<assistant>"
+	}
+	return text, nil
+}

@@ -25,6 +25,11 @@ const (
 	Perplexity             = "perplexity"
 	KL                     = "kl"
 	SameTop1               = "same_top1"
+	ChatNew                = "chat_new"
+	ChatOld                = "chat_old"
+	ChatMatch              = "chat_match"
+	ChatEfficacy           = "chat_efficacy"
+	ChatNeighbourhood      = "chat_neighbourhood"
 )
 
 // Metric says what a metric is.
@@ -51,6 +56,11 @@ var Metrics = []Metric{
 	{ExactMatchParaphrase, "match P", "the same on paraphrases"},
 	{Fluency, "GE", "entropy of bigrams and trigrams of generated texts"},
 	{Consistency, "RS", "TF-IDF cosine of generated texts with reference texts about the new answer"},
+	{ChatNew, "chat new", "the free answer in a conversation holds the new answer"},
+	{ChatOld, "chat old", "it holds the old one"},
+	{ChatMatch, "chat match", "an assistant's turn that begins with the prompt goes on with the new answer"},
+	{ChatEfficacy, "chat ES", "the new answer is likelier than the old one there"},
+	{ChatNeighbourhood, "chat NS", "the old answer is likelier than the new one there, on prompts of other subjects"},
 	{Perplexity, "ppl", "perplexity of the text"},
 	{KL, "KL", "mean KL(base || edited) of the next token over the text, nats"},
 	{SameTop1, "top-1", "share of tokens of the text with the same likeliest next token as the base"},

@@ -58,6 +58,16 @@ func ReadRecords(path string, zsre Answers) ([]Record, error) {
 	return rs, nil
 }
 
+// RecordsOf are records of requests alone.
+func RecordsOf(requests []edit.Request) []Record {
+	out := make([]Record, len(requests))
+	for i, r := range requests {
+		out[i] = Record{Index: i, Case: i, Request: r}
+		out[i].Request.Record = i + 1
+	}
+	return out
+}
+
 // ParseRecords reads records in any of the forms of edit.ParseRequests, an
 // array or JSON lines. A CounterFact record must have both targets, and a zsRE
 // record its rephrase and loc. Errors are edit.RecordErrors that wrap

@@ -37,6 +37,8 @@ func (s *Series) Fields() report.Row {
 	}
 	add("worst_perplexity_ratio", known(s.WorstPerplexity()))
 	add("seconds_per_edit", costs.EditSeconds)
+	add("write_seconds", known(costs.WriteSeconds))
+	add("types_changed", s.promoted())
 	for _, stage := range Stages {
 		add(string(stage)+"_seconds", costs.Stages[stage])
 	}
@@ -70,9 +72,13 @@ func (s Settings) fields() report.Row {
 	if s.Method != "" {
 		layer = s.Layer
 	}
+	chat := ""
+	if s.HParams != nil {
+		chat = s.HParams.Chat
+	}
 	return append(row, report.Row{
 		{Name: "base", Value: base}, {Name: "lora", Value: strings.Join(adapters, ",")},
-		{Name: "method", Value: s.Method}, {Name: "layer", Value: layer}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
+		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: chat}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
 		{Name: "data", Value: s.Data.File}, {Name: "from", Value: s.From}, {Name: "records", Value: s.Records},
 		{Name: "metrics", Value: strings.Join(stages, ",")}, {Name: "seed", Value: s.Seed},
 	}...)
@@ -117,6 +123,9 @@ func (s *Series) JSON() report.Row {
 		summary = append(summary, report.Field{Name: "worst_perplexity_ratio", Value: worst})
 	}
 	summary = append(summary, report.Field{Name: "seconds_per_edit", Value: costs.EditSeconds})
+	if s.Run.Settings.As == AsBaked {
+		summary = append(summary, report.Field{Name: "write_seconds", Value: costs.WriteSeconds}, report.Field{Name: "types_changed", Value: s.Promoted()})
+	}
 	for _, stage := range Stages {
 		if v, ok := costs.Stages[stage]; ok {
 			summary = append(summary, report.Field{Name: string(stage) + "_seconds", Value: v})
@@ -146,92 +155,15 @@ func (s Summary) fields() report.Row {
 	return row
 }
 
-// Tables are the series for people: a line for each with the metrics that any of
-// them has, and above those of a model one for its base.
-func Tables(all []Series) report.Table {
-	var shown []Metric
-	for _, m := range Metrics {
-		if m.Name == EfficacyAccuracy || m.Name == ParaphraseAccuracy || m.Name == NeighbourhoodAccuracy {
-			continue // nearly the free-running matches; the other formats have them
-		}
-		for i := range all {
-			if _, ok := all[i].Edited()[m.Name]; ok {
-				shown = append(shown, m)
-				break
-			}
-		}
+// promoted is "Q4_1 -> Q8_0: 3", nil where every file kept the type.
+func (s *Series) promoted() any {
+	n := s.Promoted()
+	var out []string
+	for _, change := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, fmt.Sprintf("%s: %d", change, n[change]))
 	}
-	t := report.Table{Columns: []string{"model", "method", "layer", "C", "n"}}
-	for _, m := range shown {
-		t.Columns = append(t.Columns, m.Short)
+	if len(out) == 0 {
+		return nil
 	}
-	t.Columns = append(t.Columns, "s/edit", "peak MB")
-	seen := map[string]bool{}
-	for i := range all {
-		s := &all[i]
-		set := s.Run.Settings
-		baseOf := set.baseKey()
-		if base := s.Base(); len(base) > 0 && !seen[baseOf] {
-			seen[baseOf] = true
-			t.Add(append([]string{set.baseName(), "unedited", "", "", fmt.Sprint(len(s.Scored()))}, base.cells(shown)...)...)
-		}
-		costs := s.Costs()
-		n := fmt.Sprint(len(s.Scored()))
-		if f := s.Failed(); f > 0 {
-			n += fmt.Sprintf(" (%d failed)", f)
-		}
-		cells := []string{set.Model.File, set.Method, "", set.Covariance, n}
-		seconds := ""
-		if set.Method != "" {
-			cells[2], seconds = fmt.Sprint(set.Layer), fmt.Sprintf("%.2f", costs.EditSeconds)
-		}
-		if set.Command == "eval" {
-			cells[1] = "as it is"
-			if len(set.LoRA) > 0 {
-				cells[1] = "with adapter"
-			}
-		}
-		cells = append(cells, s.Edited().cells(shown)...)
-		t.Add(append(cells, seconds, fmt.Sprintf("%d", costs.PeakRSS>>20))...)
-	}
-	return t
-}
-
-func (s Settings) baseName() string {
-	if s.Base != nil {
-		return s.Base.File
-	}
-	return s.Model.File
-}
-
-// baseKey tells bases apart: other models, or other records.
-func (s Settings) baseKey() string {
-	print := s.Model.Print
-	if s.Base != nil {
-		print = s.Base.Print
-	}
-	return fmt.Sprint(print, s.Data, s.From, s.Records, s.Stages, s.Seed)
-}
-
-// cells are values with half-widths for a table.
-func (s Summary) cells(shown []Metric) []string {
-	out := make([]string, len(shown))
-	for i, m := range shown {
-		st, ok := s[m.Name]
-		if !ok {
-			continue
-		}
-		digits := 1
-		switch m.Name {
-		case KL:
-			digits = 4
-		case Perplexity:
-			digits = 2
-		}
-		out[i] = fmt.Sprintf("%.*f", digits, st.Value)
-		if st.N > 1 {
-			out[i] += fmt.Sprintf(" ± %.*f", digits, st.CI)
-		}
-	}
-	return out
+	return strings.Join(out, ", ")
 }

@@ -34,11 +34,18 @@ type Settings struct {
 	Base *Facts   `json:"base,omitempty"`
 	LoRA []Source `json:"lora,omitempty"`
 
-	Method     string        `json:"method,omitempty"`
-	Layer      int           `json:"layer"`
-	Covariance string        `json:"covariance,omitempty"`
-	Stats      *edit.Stats   `json:"stats,omitempty"`
-	HParams    *edit.HParams `json:"hyperparameters,omitempty"`
+	Method string `json:"method,omitempty"`
+	// As is how an edit is scored: AsAdapter or AsBaked.
+	As         string `json:"as,omitempty"`
+	Layer      int    `json:"layer"`
+	Covariance string `json:"covariance,omitempty"`
+	// Keys is how many keys a dimension the covariance was to be made from, 0
+	// by default.
+	Keys    float64       `json:"keys_per_dimension,omitempty"`
+	Stats   *edit.Stats   `json:"stats,omitempty"`
+	HParams *edit.HParams `json:"hyperparameters,omitempty"`
+	// Tensor is the type of the edited tensor, before the edit.
+	Tensor string `json:"tensor_type,omitempty"`
 
 	Data       Source  `json:"data"`
 	From       int     `json:"from"` // first record
@@ -50,6 +57,12 @@ type Settings struct {
 	TextTokens int     `json:"text_tokens,omitempty"`
 	Snippets   *Source `json:"snippets,omitempty"`
 }
+
+// The ways to score an edit.
+const (
+	AsAdapter = "adapter" // in memory, beside the untouched weights
+	AsBaked   = "baked"   // in a file, written as edit writes it
+)
 
 // Facts says which model it is.
 type Facts struct {
@@ -85,8 +98,14 @@ type Machine struct {
 	Time     string   `json:"time"` // at the start, RFC 3339
 }
 
-// id is a short digest of the settings. What a cache had is no setting.
+// id is a short digest of the settings. What a cache had is no setting, and
+// what follows from others or is the default is left out, so that runs of
+// earlier versions keep their ids.
 func (s Settings) id() string {
+	s.Tensor = ""
+	if s.As == AsAdapter {
+		s.As = ""
+	}
 	if s.Stats != nil {
 		stats := *s.Stats
 		stats.Cached = false
@@ -114,6 +133,9 @@ type Entry struct {
 
 	Update      *edit.UpdateReport `json:"update,omitempty"`
 	EditSeconds float64            `json:"edit_seconds,omitempty"`
+	// WriteSeconds and TypesChanged are of a baked file.
+	WriteSeconds float64           `json:"write_seconds,omitempty"`
+	TypesChanged []edit.TypeChange `json:"types_changed,omitempty"`
 	// Sink says that the fact could be edited behind a prefix only.
 	Sink     bool     `json:"sink,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`

@@ -19,23 +19,25 @@ const (
 	Likelihood Stage = "likelihood" // teacher-forced: ES, PS, NS and what goes with them
 	Match      Stage = "match"      // free-running exact match
 	Fluent     Stage = "fluency"    // generated texts: GE, RS
+	Chat       Stage = "chat"       // in conversations, by the model's chat template
 	OnText     Stage = "text"       // perplexity, KL, unchanged top-1 tokens
 )
 
 // Stages are all stages.
-var Stages = []Stage{Likelihood, Match, Fluent, OnText}
+var Stages = []Stage{Likelihood, Match, Fluent, Chat, OnText}
 
-// ParseStages reads a list of stages; "all" is all of them.
+// ParseStages reads a list of stages; "all" is all that every model has, which
+// leaves out Chat.
 func ParseStages(names []string) ([]Stage, error) {
 	var out []Stage
 	for _, s := range Stages {
-		if slices.Contains(names, string(s)) || slices.Contains(names, "all") {
+		if slices.Contains(names, string(s)) || s != Chat && slices.Contains(names, "all") {
 			out = append(out, s)
 		}
 	}
 	for _, n := range names {
 		if n != "all" && !slices.Contains(Stages, Stage(n)) {
-			return nil, fmt.Errorf("%w: no metrics %q: there are likelihood, match, fluency, text and all", edit.ErrRequest, n)
+			return nil, fmt.Errorf("%w: no metrics %q: there are likelihood, match, fluency, chat, text and all", edit.ErrRequest, n)
 		}
 	}
 	if len(out) == 0 {
@@ -67,6 +69,7 @@ type Result struct {
 	Values     Values            `json:"values"`
 	NLL        *NLL              `json:"nll,omitempty"`
 	Completion string            `json:"completion,omitempty"` // greedy, of the prompt
+	ChatAnswer string            `json:"chat_answer,omitempty"`
 	Seconds    map[Stage]float64 `json:"seconds"`
 }
 
@@ -78,6 +81,7 @@ type Job struct {
 	scored *likelihood
 	match  *match
 	fluent *fluent
+	chat   *chat
 }
 
 // Job makes a record ready.
@@ -95,12 +99,21 @@ func (s *Scorer) Job(rec *Record) (*Job, error) {
 			j.match, err = newMatch(s.Model, rec, fact)
 		case Fluent:
 			j.fluent, err = newFluent(s.Model, rec, s.Snippets, s.Seed)
+		case Chat:
+			j.chat, err = newChat(s.Model, rec, fact)
 		}
 		if err != nil {
 			return nil, &edit.RecordError{Record: rec.Index + 1, Err: err}
 		}
 	}
 	return j, nil
+}
+
+// On is the job for another model with the same vocabulary.
+func (j *Job) On(m Model) *Job {
+	s, other := *j.s, *j
+	s.Model, other.s = m, &s
+	return &other
 }
 
 // Score runs the stages on the model as it is applied now. base is set for the
@@ -118,6 +131,9 @@ func (j *Job) Score(ctx context.Context, base bool) (Result, error) {
 			r.Completion = strings.ToValidUTF8(r.Completion, "\ufffd")
 		case stage == Fluent:
 			err = j.fluent.run(ctx, j.s.Model, r.Values)
+		case stage == Chat:
+			r.ChatAnswer, err = j.chat.run(ctx, j.s.Model, r.Values)
+			r.ChatAnswer = strings.ToValidUTF8(strings.TrimSpace(r.ChatAnswer), "\ufffd")
 		case stage == OnText && base:
 			r.Values[Perplexity] = j.s.Text.Perplexity()
 		case stage == OnText:

@@ -86,9 +86,10 @@ func (s *Series) summary(of func(Entry) *Result) Summary {
 
 // Costs are times and memory of a series.
 type Costs struct {
-	EditSeconds float64           // mean of an edit
-	Stages      map[Stage]float64 // mean of each stage, edited and base together
-	PeakRSS     int64             // most of any process
+	EditSeconds  float64           // mean of an edit
+	WriteSeconds float64           // mean of writing a baked file
+	Stages       map[Stage]float64 // mean of each stage, edited and base together
+	PeakRSS      int64             // most of any process
 }
 
 // Costs sums up what the scored records took.
@@ -98,6 +99,7 @@ func (s *Series) Costs() Costs {
 	for _, e := range scored {
 		n := float64(len(scored))
 		c.EditSeconds += e.EditSeconds / n
+		c.WriteSeconds += e.WriteSeconds / n
 		for _, r := range []*Result{e.Base, e.Edited} {
 			if r != nil {
 				for stage, seconds := range r.Seconds {
@@ -110,6 +112,18 @@ func (s *Series) Costs() Costs {
 		c.PeakRSS = max(c.PeakRSS, e.PeakRSS)
 	}
 	return c
+}
+
+// Promoted counts the records whose edited tensor was written in another type,
+// by "FROM -> TO".
+func (s *Series) Promoted() map[string]int {
+	n := map[string]int{}
+	for _, e := range s.Scored() {
+		for _, c := range e.TypesChanged {
+			n[c.From+" -> "+c.To]++
+		}
+	}
+	return n
 }
 
 // WorstPerplexity is the largest perplexity after an edit, in parts of the

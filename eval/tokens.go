@@ -12,14 +12,22 @@ import (
 // begins there; only where a token covers the end of the prompt and the start
 // of the target are the two split apart.
 func tokenise(m edit.Model, prompt, target string) (edit.Scored, error) {
+	return tokeniseIn(m, "", prompt, target)
+}
+
+// tokeniseIn is tokenise behind the turns of a conversation, if chat is not
+// empty, whose control tokens are read as such.
+func tokeniseIn(m edit.Model, chat, prompt, target string) (edit.Scored, error) {
 	target = edit.Follow(prompt, target)
-	all, err := m.Tokenize(prompt+target, false)
+	special := chat != ""
+	prompt = chat + prompt
+	all, err := m.Tokenize(prompt+target, special)
 	if err != nil {
 		return edit.Scored{}, err
 	}
 	row := edit.Scored{Tokens: ids(all), From: boundary(all, len(prompt))}
 	if row.From == 0 {
-		before, err := m.Tokenize(prompt, false)
+		before, err := m.Tokenize(prompt, special)
 		if err != nil {
 			return edit.Scored{}, err
 		}

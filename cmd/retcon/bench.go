@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
-	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/eval"
 )
@@ -96,6 +94,8 @@ type sweep struct {
 	facts eval.Facts
 	text  *eval.Text
 	bases map[int]*eval.Result
+
+	options engine.Options
 }
 
 // benchModel runs every combination on one model.
@@ -105,7 +105,7 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer m.Close()
-	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}}
+	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o}
 	if s.facts, err = factsOf(path, m.Info()); err != nil {
 		return err
 	}
@@ -119,46 +119,12 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer s.text.Close()
-	for _, layer := range layers {
-		for _, kind := range f.covariances {
-			for _, method := range f.methods {
-				h := h
-				h.Layers, h.Auto, h.Covariance = []int{layer}, false, covariance.Kind(kind)
-				if err := a.benchRun(ctx, s, r, method, h); err != nil {
-					return err
-				}
-			}
+	for _, w := range s.ways(layers, h) {
+		if err := a.benchEdits(ctx, s, r, w); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// benchRun edits and scores the records in one way.
-func (a *app) benchRun(ctx context.Context, s *sweep, r *results, method string, h edit.HParams) error {
-	f := &s.edit
-	cfg := edit.Config{
-		Model: s.path, HParams: h, Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
-	}
-	a.connect(&cfg, engine.Options{}, a.log)
-	cfg.Open = func(context.Context, string, ...string) (edit.Model, error) { return shared{s.model}, nil }
-	editor, err := edit.NewEditor(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer editor.Close()
-	set := s.task.settings
-	stats, params := editor.Stats(), editor.HParams()
-	set.Model, set.Method, set.Layer, set.Covariance = s.facts, method, editor.Layer(), string(stats.Kind)
-	set.Stats, set.HParams, set.Seed = &stats, &params, h.Seed
-	b := &eval.Bench{
-		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: h.Seed, Snippets: s.task.snippets, Text: s.text},
-		Editor: editor, Bases: s.bases,
-	}
-	label := fmt.Sprintf("%s layer %d %s", method, editor.Layer(), stats.Kind)
-	if len(s.models) > 1 {
-		label = filepath.Base(s.path) + " " + label
-	}
-	return a.score(ctx, r, s.task, eval.NewRun(set, machine(s.model.Info().Threads)), label, b)
 }
 
 // mergeFiles joins files of results.

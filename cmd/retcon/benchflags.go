@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
+	"retcon/eval"
 )
 
 // benchFlags are the flags of bench as they stand on the command line.
@@ -21,6 +23,10 @@ type benchFlags struct {
 	layers      layerList
 	methods     []string
 	covariances []string
+	as          []string
+	keys        []float64
+	chats       []string
+	chatAsked   bool
 }
 
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
@@ -39,12 +45,19 @@ func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "method of editing, `rome`; several with commas")
 	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
 	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
-	rest := without(without(f.edit.methodFlags(), "method"), "layer")
+	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
+	chatAxis(fs, &f.chats)
+	rest := without(without(without(f.edit.methodFlags(), "method"), "layer"), "chat")
 	fs.AddFlagSet(rest)
 	return fs
 }
 
-func (f *benchFlags) statsFlags() *pflag.FlagSet { return without(f.edit.statsFlags(), "covariance") }
+func (f *benchFlags) statsFlags() *pflag.FlagSet {
+	fs := newFlagSet("stats")
+	fs.Float64SliceVar(&f.keys, "keys", []float64{covariance.EnoughKeys}, "tokens of the text, for each number in a key; several with commas, `N,..`")
+	fs.AddFlagSet(without(without(f.edit.statsFlags(), "covariance"), "keys"))
+	return fs
+}
 
 // check finds what is wrong with the flags before anything is read.
 func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error {
@@ -70,6 +83,19 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 	for _, m := range f.methods {
 		if err := (choice{new(string), []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}).Set(m); err != nil {
 			return usagef("--method %q: %v", m, err)
+		}
+	}
+	if err := f.checkChats(flags); err != nil {
+		return err
+	}
+	for _, as := range f.as {
+		if err := (choice{new(string), []string{eval.AsAdapter, eval.AsBaked}, nil}).Set(as); err != nil {
+			return usagef("--as %q: %v", as, err)
+		}
+	}
+	for _, k := range f.keys {
+		if _, err := keysPerDim(k); err != nil {
+			return err
 		}
 	}
 	for _, c := range f.covariances {

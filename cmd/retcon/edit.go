@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/edit/patch"
 )
 
@@ -25,8 +26,11 @@ type editFlags struct {
 	layer              layers
 	corpus, imatrix    string
 	statsTime          time.Duration
+	keys               float64
 	cacheDir, text     string
 	hparams, prefixes  string
+	chat               string
+	ask                []string
 	h                  edit.HParams
 	patch              edit.PatchConfig
 	memoryLoss         string
@@ -78,6 +82,7 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "say the plan, its size and time, and stop")
 	fs.BoolVar(&f.force, "force", false, "replace outputs that exist, and write an edit that would be refused")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "leave out requests that fail instead of stopping")
+	fs.StringArrayVar(&f.ask, "ask", nil, "question to put to the model through its chat template before and after, `TEXT`; may be given again")
 	fs.Var(text{&f.text, "FILE"}, "text", "text to measure side effects on (default: one on everyday matters)")
 	return fs
 }
@@ -97,6 +102,7 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	fs.Float64Var(&h.Clamp, "clamp", h.Clamp, "most that the value may change, in parts of its norm")
 	fs.Var(choice{&h.Denominator, []string{edit.Consistent, edit.Original}, nil}, "denominator", "consistent is r-ROME's; original is for comparison")
 	fs.Var(text{&f.prefixes, "FILE"}, "prefixes", "texts to put before the prompt, one a line, instead of sampled ones")
+	chatFlag(fs, &f.chat)
 	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
 	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
 	fromEnvironment(fs, "seed", "RETCON_SEED")
@@ -128,6 +134,7 @@ func (f *editFlags) statsFlags() *pflag.FlagSet {
 	f.statsTime = 10 * time.Minute
 	fs.Var(choice{&f.covariance, []string{"full", "diagonal", "identity"}, nil}, "covariance", "how much of the keys' covariance is used")
 	fs.Var(text{&f.corpus, "FILE"}, "corpus", "plain text to make it from (default: the model writes the text)")
+	fs.Float64Var(&f.keys, "keys", covariance.EnoughKeys, "tokens of it, for each number in a key")
 	fs.Var(text{&f.imatrix, "FILE"}, "imatrix", "importance matrix (GGUF), for --covariance diagonal and for types that need one")
 	fs.DurationVar(&f.statsTime, "stats-time", f.statsTime, "longest that the model may write text")
 	f.cacheDir = edit.DefaultCacheDir()

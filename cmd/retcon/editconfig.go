@@ -31,6 +31,10 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
+		Ask: f.ask,
+	}
+	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
+		return cfg, nil, err
 	}
 	if err := f.patchConfig(flags, &cfg); err != nil {
 		return cfg, nil, err
@@ -52,6 +56,17 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	return cfg, warnings, err
 }
 
+// keysPerDim is --keys as the configuration has it, 0 for the default.
+func keysPerDim(keys float64) (float64, error) {
+	if !(keys > 0 && keys <= 1e6) {
+		return 0, usagef("--keys %v: give a number above 0, as in 2 or 0.5", keys)
+	}
+	if keys == covariance.EnoughKeys {
+		return 0, nil
+	}
+	return keys, nil
+}
+
 // patchConfig takes over the flags of T-Patcher.
 func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 	cfg.Method, cfg.Patch = f.method, f.patch
@@ -65,6 +80,9 @@ func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 	if f.method == edit.MethodTPatcher {
 		if f.layer.trace {
 			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
+		}
+		if chatKind(f.chat) != "" {
+			return usagef("--chat is for --method rome")
 		}
 		if f.lora != "" {
 			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
@@ -125,6 +143,7 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 		"clamp":        func() { h.Clamp = f.h.Clamp },
 		"denominator":  func() { h.Denominator = f.h.Denominator },
 		"seed":         func() { h.Seed = f.h.Seed },
+		"chat":         func() { h.Chat = chatKind(f.chat) },
 		"covariance":   func() { h.Covariance = covariance.Kind(f.covariance) },
 		"layer":        func() { h.Layers, h.Auto = f.layer.list, f.layer.auto },
 	} {

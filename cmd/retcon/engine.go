@@ -17,15 +17,23 @@ type engineFlags struct {
 	gpu              gpuLayers
 	rpc              []string
 	memory           size
+	template         string // a file
 }
 
 // set has the flags of a command that edits.
 func (f *engineFlags) set() *pflag.FlagSet {
-	fs := f.machine()
+	fs := f.conversing()
 	f.memory = engine.DefaultMemory
 	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
 	fromEnvironment(fs, "memory", "RETCON_MEMORY")
+	return fs
+}
+
+// conversing has the flags of a command that may use the chat template.
+func (f *engineFlags) conversing() *pflag.FlagSet {
+	fs := f.machine()
+	fs.Var(text{&f.template, "FILE"}, "chat-template-file", "chat template in Jinja, instead of the model's own")
 	return fs
 }
 
@@ -49,8 +57,16 @@ func (f *engineFlags) options(ctx context.Context) (engine.Options, error) {
 			return engine.Options{}, err
 		}
 	}
+	template := ""
+	if f.template != "" {
+		var err error
+		if template, err = readText(f.template); err != nil {
+			return engine.Options{}, err
+		}
+	}
 	return engine.Options{
-		Threads: max(0, f.threads), GPULayers: f.gpu.n, CPUOnly: f.gpu.n == 0 && len(f.rpc) == 0, Memory: int64(f.memory),
+		ChatTemplate: template,
+		Threads:      max(0, f.threads), GPULayers: f.gpu.n, CPUOnly: f.gpu.n == 0 && len(f.rpc) == 0, Memory: int64(f.memory),
 	}, nil
 }
 

@@ -21,15 +21,18 @@ type evalFlags struct {
 	seed                  uint64
 }
 
-const evalExamples = `  retcon eval -m edited.gguf --base model.gguf --requests facts.jsonl
-      scores an edited file beside the one that it was made from
+const evalExamples = `  retcon eval -m edited.gguf --base model.gguf
+      scores an edited file beside the one that it was made from, on the facts that it was edited with
+
+  retcon eval -m edited.gguf --base model.gguf --requests facts.jsonl --text book.txt
+      the same on other records, and on a text
 
   retcon eval -m model.gguf --lora edit-lora.gguf --requests counterfact.json -n 10 --metrics all
       scores a model with an adapter beside the model alone`
 
 func (a *app) evalCommand(common *pflag.FlagSet, f *evalFlags) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "eval -m MODEL [--base BASE] --requests RECORDS [--lora ADAPTER]",
+		Use:   "eval -m MODEL [--base BASE] [--requests RECORDS] [--lora ADAPTER]",
 		Short: "Score a model or an adapter as it is",
 		Long: "Score a model as it is on records: how often it says what they want, in other wordings too, and what became\n" +
 			"of other facts and other text.",
@@ -40,7 +43,7 @@ func (a *app) evalCommand(common *pflag.FlagSet, f *evalFlags) *cobra.Command {
 		group{"What to score", f.dataFlags()},
 		group{"Metrics", f.metricFlags()},
 		group{"Results", f.score.resultFlags()},
-		group{"Running the model", f.engine.machine()},
+		group{"Running the model", f.engine.conversing()},
 	)
 }
 
@@ -49,7 +52,7 @@ func (f *evalFlags) dataFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to score; of a split model any of its files")
 	fs.Var(text{&f.base, "FILE"}, "base", "the model that it was made from, scored beside it (default with --lora: the model without it)")
 	fs.StringSliceVar(&f.lora, "lora", nil, "adapters, `FILE,..`, to score the model with")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines (default: what the file was edited with)")
 	f.score.recordFlags(fs)
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
@@ -67,13 +70,10 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if err := f.score.check(flags, a.json); err != nil {
 		return err
 	}
-	switch {
-	case f.model == "":
+	if f.model == "" {
 		return usagef("%v", errNoModel)
-	case f.requests == "":
-		return usagef("no records: name a file of requests with --requests FILE")
 	}
-	t, err := f.score.task("eval", f.requests)
+	t, err := f.task()
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,18 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 		return err
 	}
 	return a.finish(&f.score, r.series)
+}
+
+// task is what is to be scored: the records asked for, or else the facts that the
+// model, or the first adapter, says it was edited with.
+func (f *evalFlags) task() (*task, error) {
+	switch {
+	case f.requests != "":
+		return f.score.task("eval", f.requests)
+	case len(f.lora) > 0:
+		return f.score.recordedTask("eval", f.lora[0])
+	}
+	return f.score.recordedTask("eval", f.model)
 }
 
 // compare opens the models and scores them.

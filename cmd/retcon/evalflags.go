@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -81,17 +82,44 @@ type task struct {
 	settings eval.Settings // those of the files
 }
 
-// task reads the files that the flags name.
+// task reads the files that the flags name; data has the records.
 func (f *scoreFlags) task(command, data string) (*task, error) {
-	t := &task{}
-	var err error
-	if t.stages, err = eval.ParseStages(f.stages); err != nil {
+	stages, err := eval.ParseStages(f.stages)
+	if err != nil {
 		return nil, err
 	}
 	all, err := eval.ReadRecords(data, eval.Answers(f.zsre))
 	if err != nil {
 		return nil, err
 	}
+	from, err := source(data)
+	if err != nil {
+		return nil, err
+	}
+	return f.taskOf(command, stages, all, from)
+}
+
+// recordedTask scores what a file says it was edited with.
+func (f *scoreFlags) recordedTask(command, path string) (*task, error) {
+	stages, err := eval.ParseStages(f.stages)
+	if err != nil {
+		return nil, err
+	}
+	requests, err := edit.RecordedRequests(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(requests)
+	if err != nil {
+		return nil, err
+	}
+	return f.taskOf(command, stages, eval.RecordsOf(requests), eval.Source{File: filepath.Base(path), Sum: digest(text)})
+}
+
+// taskOf takes the records that are asked for out of all, which are from data.
+func (f *scoreFlags) taskOf(command string, stages []eval.Stage, all []eval.Record, data eval.Source) (*task, error) {
+	t := &task{stages: stages}
+	var err error
 	if t.records, err = eval.Subset(all, f.from, f.n, f.shard.Shard); err != nil {
 		return nil, err
 	}
@@ -102,14 +130,11 @@ func (f *scoreFlags) task(command, data string) (*task, error) {
 	if f.n > 0 {
 		n = min(n, f.n)
 	}
-	t.settings = eval.Settings{Command: command, From: f.from, Records: n, Stages: t.stages}
+	t.settings = eval.Settings{Command: command, Data: data, From: f.from, Records: n, Stages: t.stages}
 	for _, r := range all {
 		if r.Tokens {
 			t.settings.ZsRE = eval.Answers(f.zsre)
 		}
-	}
-	if t.settings.Data, err = source(data); err != nil {
-		return nil, err
 	}
 	return t, f.texts(t)
 }

@@ -57,7 +57,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitRefused
 	case is(edit.ErrVerify):
 		return exitVerify
-	case is(edit.ErrUnsupported, llama.ErrUnsupported):
+	case is(edit.ErrUnsupported, llama.ErrUnsupported, llama.ErrTemplate):
 		return exitUnsupported
 	}
 	return exitFailure

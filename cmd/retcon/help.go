@@ -87,7 +87,10 @@ func flagLines(fs *pflag.FlagSet) string {
 		if name, ok := map[string]string{"int": "N", "uint": "N", "float": "X", "duration": "TIME"}[takes]; ok {
 			takes = name
 		}
-		if takes != "" {
+		switch {
+		case takes != "" && f.NoOptDefVal != "" && f.Value.Type() != "bool":
+			left += "[=" + takes + "]"
+		case takes != "":
 			left += " " + takes
 		}
 		if len(left) > flagColumn-2 {

@@ -24,6 +24,7 @@ func printReport(w io.Writer, s style, r *edit.Result, err error) {
 	}
 	p.how()
 	p.trials()
+	p.asked(r.Asked)
 	p.warnings(r.Warnings)
 	switch {
 	case err != nil:
@@ -218,6 +219,19 @@ func (p *report) trials() {
 			mark = "*"
 		}
 		p.line(fmt.Sprintf("%s layer %d", mark, t.Layer), text)
+	}
+}
+
+// asked shows answers to questions before and after.
+func (p *report) asked(all []edit.Asked) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading("Asked through the chat template")
+	for _, a := range all {
+		p.line("question", quote(a.Question, 100))
+		p.line("before", quote(a.Before, 100))
+		p.line("after", quote(a.After, 100))
 	}
 }
 

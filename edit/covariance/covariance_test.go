@@ -186,6 +186,11 @@ func TestShrinkage(t *testing.T) {
 	if _, err := FromMoments(t.Context(), newSample(n, n), Options{Shrink: true}); !errors.Is(err, ErrTooFew) {
 		t.Errorf("too few keys: %v", err)
 	}
+	// asked for, half a key a dimension is enough: the diagonal makes up for it
+	half, err := FromMoments(t.Context(), newSample(n, n/2), Options{Shrink: true, Fewest: int64(n / 2)})
+	if err != nil || half.Made().Shrinkage < few.Made().Shrinkage || half.Made().Keys != int64(n/2) {
+		t.Errorf("half a key a dimension: %v", err)
+	}
 }
 
 type poisoned struct{ *sample }

@@ -33,6 +33,8 @@ type Options struct {
 	// Shrink allows fewer than EnoughKeys keys, shrinking C towards its
 	// diagonal by Ledoit and Wolf's weight. Without it C is taken as it is.
 	Shrink bool
+	// Fewest is how many keys are needed; 0 is FewestKeys times their length.
+	Fewest int64
 	// Progress is called now and then with the share of the work done.
 	Progress func(done float64)
 }
@@ -49,8 +51,11 @@ type Made struct {
 // ErrNotPositive, or the context's.
 func FromMoments(ctx context.Context, m Moments, o Options) (*Factor, error) {
 	n, count := m.Dim(), m.Count()
-	if n < 1 || count < int64(FewestKeys*n) {
-		return nil, fmt.Errorf("%w: %d keys of length %d, at least %d are needed", ErrTooFew, count, n, FewestKeys*n)
+	if o.Fewest == 0 {
+		o.Fewest = int64(FewestKeys * n)
+	}
+	if n < 1 || count < max(1, o.Fewest) {
+		return nil, fmt.Errorf("%w: %d keys of length %d, at least %d are needed", ErrTooFew, count, n, o.Fewest)
 	}
 	diag, err := meanSquares(m)
 	if err != nil {

@@ -1,0 +1,190 @@
+package eval
+
+import (
+	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"retcon/edit"
+)
+
+// chat scores a fact in a conversation, as people meet it: through the model's
+// chat template. Data sets have prompts to be continued, not questions, so the
+// user asks for the rest of the sentence, unless the record has a question.
+//
+// Two things are measured. The answer runs free: does it hold the new answer,
+// does it hold the old one? And the assistant's turn is begun with the prompt:
+// which answer is likelier there, what does the model go on with, and what of
+// neighbourhood prompts in the same place?
+type chat struct {
+	question []int32 // the conversation up to the assistant's turn
+	length   int     // most tokens of an answer
+	new, old string
+	begun    []int32 // the same with the prompt in the turn; nil for a question alone
+	rows     []edit.Scored
+	own      pair
+	others   []pair
+}
+
+// chatTask is how the user asks for the rest of a prompt.
+const chatTask = "Complete the sentence: "
+
+// chatTokens is the least bound of an answer's length; a longer prompt, which
+// the answer may repeat, has more.
+const chatTokens = 24
+
+func newChat(m edit.Model, rec *Record, fact edit.Fact) (*chat, error) {
+	q := rec.Request
+	c := &chat{new: q.TargetNew, old: q.TargetTrue, own: pair{-1, -1}}
+	question := q.Question
+	switch {
+	case question == "" && rec.Tokens: // zsRE's prompts are questions
+		question = fact.Text
+	case question == "":
+		question = chatTask + fact.Text
+	}
+	text, err := turn(m, question)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := m.Tokenize(text, true)
+	if err != nil {
+		return nil, err
+	}
+	c.question = ids(tokens)
+	row, err := tokenise(m, fact.Text, q.TargetNew)
+	if err != nil {
+		return nil, err
+	}
+	c.length = max(chatTokens, len(row.Tokens)+beyond)
+	if rec.Tokens {
+		return c, nil
+	}
+	return c, c.begin(m, rec, fact)
+}
+
+// turn is a conversation in which it is the assistant's turn.
+func turn(m edit.Model, question string) (string, error) {
+	return edit.RenderChat(m, []edit.Message{{Role: "user", Text: question}}, true)
+}
+
+// begin adds the rows of turns that are begun with a prompt.
+func (c *chat) begin(m edit.Model, rec *Record, fact edit.Fact) error {
+	q := rec.Request
+	add := func(prompt string) (pair, error) {
+		p := pair{-1, -1}
+		before, err := turn(m, chatTask+prompt)
+		if err != nil {
+			return p, err
+		}
+		if c.begun == nil {
+			tokens, err := m.Tokenize(before+prompt, true)
+			if err != nil {
+				return p, err
+			}
+			c.begun = ids(tokens)
+		}
+		if q.TargetTrue == "" {
+			return p, nil
+		}
+		for _, t := range []struct {
+			row    *int
+			target string
+		}{{&p.new, q.TargetNew}, {&p.old, q.TargetTrue}} {
+			row, err := tokeniseIn(m, before, prompt, t.target)
+			if err != nil {
+				return p, err
+			}
+			*t.row = len(c.rows)
+			c.rows = append(c.rows, row)
+		}
+		return p, nil
+	}
+	var err error
+	if c.own, err = add(fact.Text); err != nil || q.TargetTrue == "" {
+		return err
+	}
+	for _, prompt := range q.Neighbours {
+		p, err := add(prompt)
+		if err != nil {
+			return err
+		}
+		c.others = append(c.others, p)
+	}
+	return nil
+}
+
+// run scores the conversation and returns the free answer.
+func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
+	prompts := [][]int32{c.question}
+	if c.begun != nil {
+		prompts = append(prompts, c.begun)
+	}
+	said, err := m.Generate(ctx, prompts, c.length, 1, 0, true)
+	if err != nil {
+		return "", err
+	}
+	answer := m.Text(said[0])
+	v[ChatNew] = percent(mentions(answer, c.new))
+	if c.old != "" {
+		v[ChatOld] = percent(mentions(answer, c.old))
+	}
+	if c.begun != nil {
+		v[ChatMatch] = percent(edit.StartsWith(m.Text(said[1]), c.new))
+	}
+	if len(c.rows) == 0 {
+		return answer, nil
+	}
+	made, err := m.Predict(ctx, c.rows)
+	if err != nil {
+		return "", err
+	}
+	likelier := func(p pair) bool { return meanNLL(made[p.new]) < meanNLL(made[p.old]) }
+	v[ChatEfficacy] = percent(likelier(c.own))
+	if len(c.others) > 0 {
+		kept := 0
+		for _, p := range c.others {
+			if meanNLL(made[p.old]) < meanNLL(made[p.new]) {
+				kept++
+			}
+		}
+		v[ChatNeighbourhood] = 100 * float64(kept) / float64(len(c.others))
+	}
+	return answer, nil
+}
+
+func percent(yes bool) float64 {
+	if yes {
+		return 100
+	}
+	return 0
+}
+
+// mentions reports whether a text holds a target as whole words, in capitals or
+// not.
+func mentions(text, target string) bool {
+	text, target = strings.ToLower(text), strings.ToLower(strings.TrimSpace(target))
+	if target == "" {
+		return false
+	}
+	first, _ := utf8.DecodeRuneInString(target)
+	for at := 0; ; {
+		i := strings.Index(text[at:], target)
+		if i < 0 {
+			return false
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:at+i])
+		// StartsWith settles the end of the last word
+		if !(spacedRune(before) && spacedRune(first)) && edit.StartsWith(text[at+i:], target) {
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(text[at+i:])
+		at += i + size
+	}
+}
+
+// spacedRune reports whether r is part of a word of a script with spaces.
+func spacedRune(r rune) bool {
+	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
