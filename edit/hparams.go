@@ -60,7 +60,7 @@ type HParams struct {
 // DefaultHParams are the reference's for GPT-2, with r-ROME's denominator.
 func DefaultHParams() HParams {
 	return HParams{
-		Steps: 20, LR: 0.5, StopLoss: 0.05,
+		Steps: 20, LR: 0.5, StopLoss: 0.05, StepRows: 8,
 		KLFactor: 0.0625, KLPosition: KLSubject, WeightDecay: 0.5, Clamp: 4,
 		PrefixLengths: [][2]int{{5, 10}, {10, 10}},
 		Denominator:   Consistent, Covariance: covariance.KindFull, Seed: 1,
@@ -101,6 +101,10 @@ func (h HParams) check(info Info) error {
 		return errorf(ErrRequest, "steps must be between 1 and 10000, not %d", h.Steps)
 	case !(h.LR > 0) || !finite(h.LR):
 		return errorf(ErrRequest, "the learning rate must be above 0, not %v", h.LR)
+	case h.StepRows < 0:
+		return errorf(ErrRequest, "a step takes 0 rows, for all, or more, not %d", h.StepRows)
+	case math.IsNaN(h.StopLoss):
+		return errorf(ErrRequest, "the loss to stop at is not a number")
 	case !(h.Clamp > 0) || !finite(h.Clamp):
 		return errorf(ErrRequest, "the clamp must be above 0, not %v", h.Clamp)
 	case !(h.KLFactor >= 0) || !finite(h.KLFactor):

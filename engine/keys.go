@@ -126,6 +126,7 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 	}
 	rows := max(1, min(batchTokens/longest, batchRows))
 	m.closeScratch()
+	m.closeKept()
 	c, err := m.newContext(llama.ContextParams{Cells: rows * longest, Batch: rows * longest, Outputs: 1, Sequences: rows})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,9 @@ type Options struct {
 	Transpose TransposePolicy
 	// ChatTemplate, in Jinja, stands in for the file's own if not empty.
 	ChatTemplate string
+	// KeepCopies keeps the copies of weights that an objective makes for the
+	// next one, while the model does other things: for many edits in a row.
+	KeepCopies bool
 	// CheckTensors validates every weight while loading.
 	CheckTensors bool
 }
@@ -37,6 +40,7 @@ type Model struct {
 	loaded  []*llama.Adapter // adapters loaded from files, always at work
 	applied *llama.Adapter   // the adapter of updates
 	scratch *llama.Context
+	kept    *copiedContext // of the last objective
 	places  *places
 	patches *patchState // once asked for
 }
@@ -102,6 +106,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closeScratch()
+	m.closeKept()
 	m.closeHeads()
 	m.applied.Close()
 	m.applied = nil

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"retcon/edit"
-	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -86,12 +85,12 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) e
 // objective is a loss whose batches are computed in parts, one after the other,
 // in one context.
 type objective struct {
-	c      *llama.Context
+	m *Model
+	*copiedContext
 	values []*replay.Value
 	// parts says for each batch which values' batches make it up.
-	parts  [][]objectivePart
-	copies *replay.Copies
-	width  int
+	parts [][]objectivePart
+	width int
 }
 
 // objectivePart is a batch of a value.
@@ -114,9 +113,9 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		}
 		outputs = max(outputs, n)
 	}
-	o := &objective{width: m.info.Width}
+	o := &objective{m: m, width: m.info.Width}
 	var err error
-	o.c, err = m.newContext(llama.ContextParams{
+	o.copiedContext, err = m.copiedContext(llama.ContextParams{
 		Cells: (cells + most + cellStep - 1) / cellStep * cellStep, Batch: max(most, prefillTokens),
 		Outputs: min(outputs, max(most, prefillTokens)), Sequences: len(rows),
 	})
@@ -135,7 +134,6 @@ const prefillTokens = 256
 
 // fillObjective decodes what precedes all rows, then prepares each part.
 func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
-	o.copies = m.copies(o.c)
 	if err := prefill(ctx, o.c, rows, o.copies); err != nil {
 		return err
 	}
@@ -198,25 +196,6 @@ func prefill(ctx context.Context, c *llama.Context, rows []edit.ObjectiveRow, co
 	return replay.Prefill(ctx, c, b, copies)
 }
 
-// copies is room for transposes of weights, and for copies of quantised ones in
-// the machine's fastest type, as the policy says.
-func (m *Model) copies(c *llama.Context) *replay.Copies {
-	fast, worth := replay.FastType()
-	switch m.opts.Transpose {
-	case TransposeNever:
-		return nil
-	case TransposeExact:
-		return replay.NewTransposes(c, graph.F32, m.opts.Memory/2)
-	}
-	if !worth {
-		return replay.NewTransposes(c, fast, m.opts.Memory/2)
-	}
-	return replay.NewCopies(c, fast, m.opts.Memory*copiesShare/100)
-}
-
-// copiesShare is the part of the memory, in percent, that copies may take.
-const copiesShare = 85
-
 // valueRows are rows [begin, end) of a batch as sequences of the cache.
 func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.ValueRow {
 	var out []replay.ValueRow
@@ -272,6 +251,14 @@ func (o *objective) Close() error {
 		v.Close()
 	}
 	o.values, o.parts = nil, nil
-	o.copies.Drop()
-	return o.c.Close()
+	if o.copiedContext == nil {
+		return nil
+	}
+	c := o.copiedContext
+	o.copiedContext = nil
+	if o.m.opts.KeepCopies && o.m.kept == nil {
+		o.m.kept = c
+		return nil
+	}
+	return c.close()
 }

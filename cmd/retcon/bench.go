@@ -72,6 +72,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if err != nil {
 		return err
 	}
+	options.KeepCopies = true
 	r := &results{path: f.score.output}
 	if r.log, r.before, err = f.score.results(); err != nil {
 		return err

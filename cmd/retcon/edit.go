@@ -95,6 +95,8 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	fs.Var(choice{&f.method, []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}, "method", "rome changes a matrix; tpatcher adds neurons to the last layer, one a wrong token")
 	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
 	fs.IntVar(&h.Steps, "steps", h.Steps, "steps of the optimisation")
+	fs.Float64Var(&h.StopLoss, "stop-loss", h.StopLoss, "loss below which it ends")
+	fs.IntVar(&h.StepRows, "rows", h.StepRows, "prompts that a step takes; those behind prefixes take turns; 0 is all")
 	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate")
 	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")
 	fs.Var(choice{&h.KLPosition, []string{edit.KLSubject, edit.KLEnd}, nil}, "kl-position", "where that is read: at the subject's last token, or after \"is a\"")

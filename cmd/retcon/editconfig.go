@@ -136,6 +136,8 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 	}
 	for name, set := range map[string]func(){
 		"steps":        func() { h.Steps = f.h.Steps },
+		"stop-loss":    func() { h.StopLoss = f.h.StopLoss },
+		"rows":         func() { h.StepRows = f.h.StepRows },
 		"lr":           func() { h.LR = f.h.LR },
 		"kl-factor":    func() { h.KLFactor = f.h.KLFactor },
 		"kl-position":  func() { h.KLPosition = f.h.KLPosition },
