@@ -41,7 +41,7 @@ func tinyOf(t *testing.T, weights gguf.Type) (*llama.Model, Prompt) {
 func TestSurgeryEqualsHooks(t *testing.T) {
 	m, p := tiny(t)
 	noise := GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)
-	tr := New(m, Options{Threads: 2})
+	tr := New(m, Options{})
 	defer tr.Close()
 	r, err := tr.Run(context.Background(), p, Config{
 		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
@@ -91,8 +91,8 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 	var want *Result
 	parts := map[int]bool{}
-	for _, memory := range []int64{0, 200 << 10, 60 << 10, 1} {
-		tr := New(m, Options{Threads: 2, Memory: memory})
+	for _, memory := range []int64{0, process + 200<<10, process + 60<<10, 1} {
+		tr := New(m, Options{Memory: memory})
 		defer tr.Close()
 		j := &job{Tracer: tr, cfg: cfg, prompt: p, layers: m.Info().Layers, result: newResult(m, p, &cfg)}
 		n := 0
@@ -133,7 +133,7 @@ type hooked struct {
 func newHooked(t *testing.T, m *llama.Model, p Prompt, noise [][]float32) *hooked {
 	t.Helper()
 	n := (len(noise) + 1) * len(p.Tokens)
-	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: n, Sequences: len(noise) + 1, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 256, Batch: n, Sequences: len(noise) + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
