@@ -74,7 +74,7 @@ func transpose(ctx context.Context, c *llama.Context, s *graph.Slice, weights []
 }
 
 // fillElements bounds the part of a weight that is transposed at a time.
-const fillElements = 4 << 20
+const fillElements = 1 << 20
 
 func (t *Transposed) fill(ctx context.Context, w graph.Node) error {
 	rows := min(w.Ne[1], max(1, fillElements/w.Ne[0]))

@@ -17,8 +17,12 @@ import (
 func quantised(t *testing.T) (*Tracer, Prompt) {
 	t.Helper()
 	m, p := tinyOf(t, gguf.Q8_0)
-	weights := 2 * int64(m.Info().Params)
-	tr := New(m, Options{Memory: weights*8/shareCopies + 4096})
+	weights, held := 2*int64(m.Info().Params), int64(0)
+	for _, approx := range []*Approx{nil, {Steps: 1, Refine: 4}} {
+		j := planned(m, p, Options{Memory: 1 << 40}, func(c *Config) { c.Approx = approx })
+		held = max(held, j.plan.held)
+	}
+	tr := New(m, Options{Memory: held + weights*6/5})
 	tr.fast, tr.copied = graph.BF16, true
 	t.Cleanup(func() { tr.Close() })
 	return tr, p

@@ -11,10 +11,11 @@ import (
 type plan struct {
 	job      *job
 	samples  [][]int
-	rows     int // most rows of a batch
-	runs     int // most runs of a batch
-	most     int // rows that fit
-	states   int64
+	rows     int   // most rows of a batch
+	runs     int   // most runs of a batch
+	values   int64 // bytes that a batch's values in a layer may take
+	states   int64 // bytes that the experiments' streams may take
+	held     int64 // bytes of all that is no copy of a weight
 	copies   int64 // bytes
 	resident bool
 	total    int // layers of experiments
@@ -27,29 +28,23 @@ type group struct {
 	sever bool
 }
 
-// The memory's shares, in eighths: copies of weights, streams of the
-// experiments, values of the layer in hand.
+// The most that values may take of the memory beside the process: those of the layer in hand, the
+// streams of the experiments, what an estimate keeps.
 const (
-	shareCopies  = 5
-	shareStreams = 2
-	shareValues  = 1
+	shareValues  = 1. / 12
+	shareStreams = 5. / 32
+	shareKept    = 1. / 8
 )
+
+// mostRows is a batch beyond which products run no faster.
+const mostRows = 1024
 
 // newPlan chooses the sizes.
 func (j *job) newPlan() *plan {
-	info := j.model.Info()
-	p := &plan{job: j, states: j.opts.Memory * shareStreams / 8}
-	row := int64(4 * (4*j.widest() + 8*info.Width)) // bytes of a row in a layer
-	p.most = int(min(2048, max(16, j.opts.Memory*shareValues/8/row)))
-	p.copies = j.opts.Memory * shareCopies / 8
-	p.resident = j.weightBytes() <= p.copies
-	if j.cfg.Approx != nil {
-		// few runs, so few streams: room for transposes too
-		p.copies = j.opts.Memory * 15 / 16
-	}
-
+	memory := float64(max(0, j.opts.Memory-process))
+	p := &plan{job: j, values: int64(memory * shareValues), states: int64(memory * shareStreams)}
 	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
-	per := max(1, min((p.most-n)/span, llama.MaxSequences-1))
+	per := j.fit(p.values, int64(memory*shareKept))
 	for s := range j.cfg.Corruption.Samples() {
 		if s%per == 0 {
 			p.samples = append(p.samples, nil)
@@ -57,7 +52,10 @@ func (j *job) newPlan() *plan {
 		last := len(p.samples) - 1
 		p.samples[last] = append(p.samples[last], s)
 	}
+	var values, streams int64
 	if a := j.cfg.Approx; a != nil {
+		cells := len(j.kinds()) * a.Refine
+		streams = int64(cells) * j.streamBytes(span*len(p.samples[0]))
 		passes := 2 * a.Steps // there and back; the corrupted end is known
 		if a.Steps > 1 {
 			passes++
@@ -65,16 +63,26 @@ func (j *job) newPlan() *plan {
 		p.total = passes * j.layers * len(p.samples)
 	}
 	for _, chunk := range p.samples {
-		p.rows, p.runs = max(p.rows, n+len(chunk)*span), max(p.runs, len(chunk)+1)
+		rows := n + len(chunk)*span
+		p.rows, p.runs = max(p.rows, rows), max(p.runs, len(chunk)+1)
+		values = max(values, j.layerBytes(rows, len(chunk)+1))
 		for _, g := range p.groups(chunk) {
-			p.rows, p.runs = max(p.rows, p.rowsOf(g)), max(p.runs, len(g.cells))
+			rows := p.rowsOf(g)
+			p.rows, p.runs = max(p.rows, rows), max(p.runs, len(g.cells))
+			values = max(values, j.layerBytes(rows, len(g.cells)))
 			for _, exps := range p.experiments(j, g) {
+				streams = max(streams, int64(len(exps))*j.streamBytes(rows))
 				for _, e := range exps {
 					p.total += j.layers - e.start
 				}
 			}
 		}
 	}
+	base := n + len(p.samples[0])*span
+	kept := j.keptBytes(base) + 8*j.streamBytes(base) // with those of the layer in hand
+	p.held = process + j.contextBytes(p.rows, p.runs) + values + heap(streams+kept)
+	p.copies = max(0, j.opts.Memory-p.held)
+	p.resident = j.weightBytes() <= p.copies
 	return p
 }
 
@@ -104,8 +112,9 @@ func (p *plan) groups(samples []int) []group {
 		for token := j.prompt.Begin; token < len(j.prompt.Tokens); token++ {
 			span := len(j.prompt.Tokens) - token
 			for s := range samples {
-				full := int64(rows+span)*count*int64(j.model.Info().Width)*4 > p.states
-				if rows+span > p.most || len(g.cells) == llama.MaxSequences || full {
+				runs := len(g.cells) + 1
+				full := count*j.streamBytes(rows+span) > p.states || j.layerBytes(rows+span, runs) > p.values
+				if rows+span > mostRows || runs > llama.MaxSequences || full {
 					flush()
 				}
 				g.cells = append(g.cells, cell{token, s})
@@ -150,7 +159,7 @@ func (p *plan) experiments(j *job, g group) [][]*experiment {
 	} else {
 		all = j.gridColumns()
 	}
-	per := int(max(1, p.states/(int64(p.rowsOf(g)*j.model.Info().Width)*4)))
+	per := int(max(1, p.states/j.streamBytes(p.rowsOf(g))))
 	if g.sever && j.cfg.Pin != nil {
 		per = len(all) // they branch from each other
 	}
@@ -245,3 +254,10 @@ func (j *job) widest() int {
 
 // weightBytes is what copies of all weights take.
 func (j *job) weightBytes() int64 { return 2 * int64(j.model.Info().Params) }
+
+// layerWeightBytes is what copies take of all but the output matrix, high rather
+// than low.
+func (j *job) layerWeightBytes() int64 {
+	i := j.model.Info()
+	return 2 * (int64(i.Params) - int64(i.Vocab)*int64(i.Width))
+}

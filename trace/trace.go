@@ -3,6 +3,7 @@ package trace
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"retcon/graph"
@@ -41,7 +42,8 @@ const (
 // Options say how a tracer uses the machine.
 type Options struct {
 	Threads int
-	// Memory bounds what is held beyond the model and the KV cache, in bytes.
+	// Memory bounds what the process holds beyond the model's file, in bytes. What
+	// a single run of the prompt needs is taken in any case.
 	Memory int64
 	// Exact uses the weights as they are in the file. Else quantised weights
 	// are copied, within the memory, in a type that the machine multiplies
@@ -58,6 +60,8 @@ type Tracer struct {
 	copies  *replay.Copies
 	fast    graph.Type // of copies
 	copied  bool       // whether there are any
+	// budgeted is what the copies were last allowed to take
+	budgeted int64
 }
 
 // New makes a tracer.
@@ -97,6 +101,7 @@ type job struct {
 // Run traces a prompt.
 func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error) {
 	start := time.Now()
+	defer tightHeap()()
 	j := &job{Tracer: t, cfg: cfg, prompt: p, layers: t.model.Info().Layers, foil: cfg.Foil}
 	if err := j.check(); err != nil {
 		return nil, err
@@ -167,10 +172,10 @@ func (j *job) prepare() error {
 		return nil
 	}
 	j.Close()
+	debug.FreeOSMemory() // of what read the file
 	rows = max(rows, 256)
-	runs = min(max(runs, 64), llama.MaxSequences)
 	c, err := j.model.NewContext(llama.ContextParams{
-		Cells: (rows + 255) / 256 * 256, Batch: rows, Outputs: runs, Sequences: runs, Threads: j.opts.Threads,
+		Cells: cellsFor(rows), Batch: rows, Outputs: runs, Sequences: runs, Threads: j.opts.Threads,
 	})
 	if err != nil {
 		return err
@@ -187,11 +192,16 @@ func (j *job) prepare() error {
 // traced before, since probabilities differ between the types.
 func (j *job) budget() {
 	j.copies.SetBudget(j.plan.copies)
+	same := j.budgeted == j.plan.copies || min(j.budgeted, j.plan.copies) >= 2*j.layerWeightBytes()
+	j.budgeted = j.plan.copies
 	switch {
 	case j.cfg.Approx == nil:
 		j.copies.DropTransposes()
 	case j.plan.resident:
 		j.copies.Forget(j.model.Info().Vocab)
+		if !same { // others would fit
+			j.copies.DropTransposes()
+		}
 	default:
 		j.copies.Drop()
 	}

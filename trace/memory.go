@@ -1,0 +1,93 @@
+package trace
+
+import (
+	"runtime/debug"
+	"strconv"
+
+	"retcon/llama"
+)
+
+// What a trace holds beyond the model's file, part by part. The parts are sizes
+// of what is allocated, high rather than low; copies of weights get what the
+// others leave of the memory asked for.
+
+// process is what the program, the libraries, the vocabulary and the Go runtime
+// hold before anything is traced: 30 MiB were measured.
+const process = 40 << 20
+
+// heapPercent is how much garbage the heap may hold beside what is in use while a
+// trace runs: the heap is a part of the memory.
+const heapPercent = 50
+
+// tightHeap sets it, and gives what undoes it.
+func tightHeap() (undo func()) {
+	old := debug.SetGCPercent(heapPercent)
+	return func() { debug.SetGCPercent(old) }
+}
+
+// heap is the heap that values of so many bytes need.
+func heap(bytes int64) int64 { return bytes + bytes*heapPercent/100 }
+
+// contextBytes is a context's KV cache and rows of logits.
+func (j *job) contextBytes(rows, runs int) int64 {
+	i := j.model.Info()
+	return int64(cellsFor(rows))*int64(2*i.Layers*j.keyWidth())*4 + int64(runs)*int64(i.Vocab)*4
+}
+
+// cellsFor is the size of a cache for batches of so many rows.
+func cellsFor(rows int) int { return (max(rows, 256) + 255) / 256 * 256 }
+
+// keyWidth is the length of a token's keys in a layer.
+func (j *job) keyWidth() int {
+	i := j.model.Info()
+	n, err := strconv.Atoi(j.model.Meta(i.Arch + ".attention.head_count_kv"))
+	if err != nil || n < 1 || n > i.Heads {
+		return i.Width
+	}
+	return i.Width / i.Heads * n
+}
+
+// rowBytes is the values of a row in a layer, there and back.
+func (j *job) rowBytes() int64 { return int64(4 * (4*j.widest() + 8*j.model.Info().Width)) }
+
+// runBytes is the attention of a run in a layer, there and back: scores of every
+// head, and whole runs of queries, keys and values.
+func (j *job) runBytes() int64 {
+	i := j.model.Info()
+	n := len(j.prompt.Tokens)
+	padded := n + 15
+	return 4 * int64(3*i.Heads*n*padded+3*n*i.Width+4*padded*j.keyWidth())
+}
+
+// layerBytes is the values of a batch in a layer or, if those are more, the
+// logits and probabilities behind the last.
+func (j *job) layerBytes(rows, runs int) int64 {
+	inside := int64(rows)*j.rowBytes() + int64(runs)*j.runBytes()
+	return max(inside, 8*j.streamBytes(rows)+8*int64(runs)*int64(j.model.Info().Vocab))
+}
+
+// streamBytes is a residual stream.
+func (j *job) streamBytes(rows int) int64 { return int64(rows) * int64(j.model.Info().Width) * 4 }
+
+// keptBytes is what an estimate keeps of the rows of its base: the streams and
+// the outputs of both modules in every layer.
+func (j *job) keptBytes(rows int) int64 {
+	if j.cfg.Approx == nil {
+		return 0
+	}
+	return 3 * int64(j.layers) * j.streamBytes(rows)
+}
+
+// fit is the most samples, one at least, whose runs beside the clean one fit.
+func (j *job) fit(budget, kept int64) int {
+	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
+	per := 1
+	for per < llama.MaxSequences-1 {
+		rows, runs := n+(per+1)*span, per+2
+		if rows > mostRows || j.layerBytes(rows, runs) > budget || heap(j.keptBytes(rows)) > kept {
+			break
+		}
+		per++
+	}
+	return per
+}
