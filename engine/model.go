@@ -15,8 +15,8 @@ type Options struct {
 	Threads   int // 0: all processors
 	GPULayers int // layers to offload; negative: all
 	CPUOnly   bool
-	// Memory bounds what an objective takes beyond the model and the KV cache:
-	// values, gradients and transposed weights, in bytes. 0: DefaultMemory.
+	// Memory bounds what an edit takes beyond the mapped model, in bytes: caches,
+	// values, gradients, transposed weights. 0: DefaultMemory.
 	Memory int64
 	// Transpose fixes how the transposes of weights are kept for gradients.
 	Transpose TransposePolicy

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"retcon/edit"
 	"retcon/graph"
@@ -41,7 +42,9 @@ func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		if err != nil {
 			return nil, err
 		}
-		if o.bytes() <= m.opts.Memory || groups == len(rows) {
+		if o.bytes() <= o.memory || groups == len(rows) {
+			// what Go held meanwhile is as large as what the programs will touch
+			debug.FreeOSMemory()
 			return o, nil
 		}
 		o.Close()
@@ -74,11 +77,12 @@ type objective struct {
 	groups    []*replay.Value
 	rows      [][]edit.ObjectiveRow
 	transpose *replay.Transposed
+	memory    int64 // for values, gradients and transposes
 	width     int
 }
 
 func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, groups int) (*objective, error) {
-	cells, batch, longest := 0, 0, 0
+	cells, batch, outputs, longest := 0, 0, 0, 0
 	for _, r := range rows {
 		longest = max(longest, len(r.Tokens)-r.At) // rows are decoded at one length
 	}
@@ -88,12 +92,12 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 	o := &objective{width: m.info.Width}
 	for g := range groups {
 		part := rows[g*len(rows)/groups : (g+1)*len(rows)/groups]
-		batch = max(batch, len(part)*longest)
+		batch, outputs = max(batch, len(part)*longest), max(outputs, readRows(part))
 		o.rows = append(o.rows, part)
 	}
 	var err error
 	o.c, err = m.newContext(llama.ContextParams{
-		Cells: (cells + cellStep - 1) / cellStep * cellStep, Batch: max(batch, batchTokens), Sequences: len(rows),
+		Cells: (cells + cellStep - 1) / cellStep * cellStep, Batch: max(batch, prefixTokens), Outputs: outputs, Sequences: len(rows),
 	})
 	if err != nil {
 		return nil, err
@@ -103,6 +107,33 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		return nil, err
 	}
 	return o, nil
+}
+
+// prefixTokens is the least batch in which an objective's prefixes are decoded.
+const prefixTokens = 128
+
+// readRows is the most rows of logits that rows have read: their targets', the
+// one to stay, and in the last layer the edited one.
+func readRows(rows []edit.ObjectiveRow) int {
+	n := 0
+	for _, r := range rows {
+		n += len(r.Targets) + 1
+		if r.KLWeight != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// baseBytes is what a process takes with a model loaded and nothing else done:
+// its vocabulary, tables, Go's heap.
+const baseBytes = 96 << 20
+
+// left is the memory for values, gradients and transposes: what was asked for
+// less what the process and the context take, and a quarter of it at least.
+func (m *Model) left(v *replay.Value) (int64, error) {
+	n, err := v.ContextBytes()
+	return max(m.opts.Memory-baseBytes-n, m.opts.Memory/4), err
 }
 
 // fillObjective decodes the prefixes of all rows, then prepares each group.
@@ -130,12 +161,15 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 			return err
 		}
 		o.groups = append(o.groups, v)
-		if o.transpose == nil {
-			if o.transpose, err = m.transposes(ctx, o.c, v); err != nil {
+		if o.memory == 0 {
+			if o.memory, err = m.left(v); err != nil {
+				return err
+			}
+			if o.transpose, err = m.transposes(ctx, o, v); err != nil {
 				return err
 			}
 		}
-		if err := v.Build(ctx, o.transpose, max(1, m.opts.Memory-o.transpose.Bytes())); err != nil {
+		if err := v.Build(ctx, o.transpose, max(1, o.memory-o.transpose.Bytes())); err != nil {
 			return err
 		}
 		first += len(part)
@@ -143,15 +177,15 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int) erro
 	return nil
 }
 
-// transposes keeps the weights' transposes as the policy says, if at least
-// half the memory is left for values.
-func (m *Model) transposes(ctx context.Context, c *llama.Context, v *replay.Value) (*replay.Transposed, error) {
+// transposes keeps the weights' transposes as the policy says, if at least a
+// quarter of the memory is left for values.
+func (m *Model) transposes(ctx context.Context, o *objective, v *replay.Value) (*replay.Transposed, error) {
 	if m.opts.Transpose == TransposeNever {
 		return nil, nil
 	}
 	for _, t := range m.transposeTypes() {
-		if replay.TransposeBytes(v.Slice(), t) <= m.opts.Memory/2 {
-			return replay.Transpose(ctx, c, v.Slice(), t)
+		if replay.TransposeBytes(v.Slice(), t) <= o.memory/4*3 {
+			return replay.Transpose(ctx, o.c, v.Slice(), t)
 		}
 	}
 	return nil, nil
@@ -207,7 +241,7 @@ func (o *objective) Step(ctx context.Context, delta, grad []float32) (edit.Loss,
 	return loss, nil
 }
 
-// bytes is the memory beyond the model and the KV cache.
+// bytes is the memory for values, gradients and transposes.
 func (o *objective) bytes() int64 {
 	n := o.transpose.Bytes()
 	compute := int64(0)

@@ -37,8 +37,8 @@ type ChainSpec struct {
 	Outputs    []graph.ID   // F32 nodes to read, computed behind the last layer
 	Consts     []graph.Const
 	Transposes graph.Transposes
-	// Memory bounds the chain's compute buffer and the values at its cuts, in
-	// bytes. 0 means no bound.
+	// Memory bounds the chain's inputs, its compute buffer and the values at its
+	// cuts, in bytes. 0 means no bound.
 	Memory int64
 	// Segments fixes the number of segments; 0 takes as few as fit.
 	Segments int
@@ -62,7 +62,7 @@ func NewChain(ctx context.Context, d *Decode, spec ChainSpec) (*Chain, error) {
 			c.Close()
 			return nil, err
 		}
-		if spec.Segments > 0 || spec.Memory <= 0 || c.Bytes() <= spec.Memory || n > len(cuts) {
+		if spec.Segments > 0 || spec.Memory <= 0 || c.Bytes()+c.inputs.Bytes() <= spec.Memory || n > len(cuts) {
 			return c, nil
 		}
 		c.unsplit()

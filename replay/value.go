@@ -49,9 +49,10 @@ type Value struct {
 	rows   []int // row of the site for each row of the spec
 	clean  [][]float32
 	loss   *loss
-	consts []graph.Const // inputs of attention in its local form
-	terms  [][]int       // terms of the loss of each row
-	klOf   []int         // KL term of each row, -1: none
+	consts []graph.Const // inputs of attention in its local form, until built
+	local  bool
+	terms  [][]int // terms of the loss of each row
+	klOf   []int   // KL term of each row, -1: none
 	chain  *Chain
 
 	grad []float32
@@ -101,13 +102,13 @@ func (v *Value) localise() error {
 	if err != nil {
 		return err
 	}
-	v.slice, v.consts = s, consts
+	v.slice, v.consts, v.local = s, consts, true
 	v.site = s.To[v.decode.Sites.Layers[v.spec.Layer].FFN]
 	return nil
 }
 
 // Local reports whether rows attend to their own sequence only.
-func (v *Value) Local() bool { return v.consts != nil }
+func (v *Value) Local() bool { return v.local }
 
 // length is the number of tokens of the longest row. Shorter ones are decoded
 // with their last token repeated behind them, which changes nothing before it.
@@ -222,6 +223,7 @@ func (v *Value) Build(ctx context.Context, t *Transposed, memory int64) error {
 		WRT: []graph.ID{v.site}, Outputs: v.loss.outputs(), Consts: append(v.loss.consts, v.consts...),
 		Transposes: t.Use, Memory: memory,
 	})
+	v.consts, v.loss.consts = nil, nil // the chain has them
 	return err
 }
 
