@@ -63,7 +63,7 @@ func BenchmarkStep(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer f.Close()
-		if err := engine.WriteProfile(context.Background(), f, o); err != nil {
+		if err := m.WriteProfile(context.Background(), f, o); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -20,6 +20,8 @@ type Options struct {
 	Memory int64
 	// Transpose fixes how the transposes of weights are kept for gradients.
 	Transpose TransposePolicy
+	// Profile, where there is one, is told where the native side spends its time.
+	Profile *llama.Profile
 	// CheckTensors validates every weight while loading.
 	CheckTensors bool
 }
@@ -60,6 +62,7 @@ func Open(ctx context.Context, path string, opts Options, adapters ...string) (*
 	if err != nil {
 		return nil, err
 	}
+	lm.SetProfile(opts.Profile)
 	m := &Model{model: lm, opts: opts}
 	if err := m.start(ctx, adapters); err != nil {
 		m.Close()

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"retcon/graph"
@@ -64,6 +65,11 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 		return nil, err
 	}
 	defer leave()
+	return c.capture(ctx, b, want, sketch)
+}
+
+// capture decodes a batch and records it. The context is locked.
+func (c *Context) capture(ctx context.Context, b *Batch, want []graph.ID, sketch bool) (*Recording, error) {
 	wanted := make([]int32, len(want))
 	for i, id := range want {
 		wanted[i] = int32(id)
@@ -78,7 +84,9 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 	if err := e.check(ctx, code, "capture"); err != nil {
 		return nil, err
 	}
-	decodeErr := c.decode(ctx, b)
+	start := time.Now()
+	decodeErr := c.decodeBatch(ctx, b)
+	seconds := time.Since(start).Seconds()
 	var n C.size_t
 	code = C.rc_capture_end(c.c, &n, e.ptr())
 	if decodeErr != nil {
@@ -87,7 +95,11 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 	if err := e.check(ctx, code, "capture"); err != nil {
 		return nil, err
 	}
-	return c.readCapture(int(n), want)
+	r, err := c.readCapture(int(n), want)
+	if profile := c.model.profile; profile != nil && err == nil && !sketch {
+		profile.decode(r.Graph, b.Len(), seconds)
+	}
+	return r, err
 }
 
 func (c *Context) readCapture(n int, want []graph.ID) (*Recording, error) {

@@ -17,6 +17,7 @@ type engineFlags struct {
 	gpu              gpuLayers
 	rpc              []string
 	memory           size
+	profile          string // of the commands that have the flag
 }
 
 // set has the flags of a command that edits.
@@ -39,6 +40,12 @@ func (f *engineFlags) machine() *pflag.FlagSet {
 	fromEnvironment(fs, "threads", "LLAMA_ARG_THREADS")
 	fromEnvironment(fs, "n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS")
 	fromEnvironment(fs, "rpc", "LLAMA_ARG_RPC")
+	return fs
+}
+
+// profiled adds the flag for a profile to a command's.
+func (f *engineFlags) profiled(fs *pflag.FlagSet) *pflag.FlagSet {
+	fs.Var(text{&f.profile, "FILE"}, "profile", "write Go's CPU profile there, and seconds and GFLOP/s of the native side to FILE.txt; slows it down")
 	return fs
 }
 
