@@ -91,8 +91,11 @@ test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
 fuzz: ## fuzz the readers of untrusted input for a minute each
 	go test ./gguf -run xxx -fuzz FuzzRead -fuzztime 60s -fuzzminimizetime 5x
 
-bench: lib model ## run the Go benchmarks, in benchstat's format
-	@$(GOENV) go test -p 1 -run xxx -bench . -count 5 -ldflags "$(GOLDFLAGS)" ./...
+# BENCH selects benchmarks, BENCH_COUNT runs each so often.
+BENCH ?= .
+BENCH_COUNT ?= 5
+bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
+	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
 
 demo: retcon tools model ## fetch the demo model, trace and rewrite a fact in it, and let llama.cpp tell it
 	@scripts/demo.sh bin/retcon $(BUILD)/bin/llama-completion $(MODEL) $(BUILD)/demo
