@@ -35,6 +35,11 @@ type Result struct {
 	Seconds      float64 `json:"seconds"` // from k* to Delta, all requests
 	WriteSeconds float64 `json:"write_seconds"`
 	PeakRSS      int64   `json:"peak_rss_bytes"`
+	// PeakOwn is the most memory of the process's own, PeakMapped the most
+	// resident pages of mapped files, the model's among them; 0 where the system
+	// does not say. Their peaks may be at different times.
+	PeakOwn    int64 `json:"peak_own_bytes,omitempty"`
+	PeakMapped int64 `json:"peak_mapped_bytes,omitempty"`
 
 	// Updates are the edits themselves, in order.
 	Updates []Update `json:"-"`

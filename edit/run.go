@@ -30,14 +30,16 @@ type session struct {
 	earlier  int           // edits in the file's history
 	sums     *gguf.Sums    // of the unedited file, once asked for
 	patches  *patchSession // of T-Patcher
+	memory   *memoryWatch
 }
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
 // kind ErrRefused it also returns the result, for showing. Errors of one of
 // several requests are RecordErrors. Nothing is written after an error.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
-	s := &session{cfg: &cfg}
+	s := &session{cfg: &cfg, memory: watchMemory()}
 	defer s.close()
+	defer s.memory.end()
 	if err := cfg.anyRequest(); err != nil {
 		return nil, err
 	}
@@ -80,6 +82,7 @@ func (s *session) finish() *Result {
 	r.Warnings = append(r.Warnings, s.cfg.warnings...)
 	r.Updates = s.updates
 	r.PeakRSS = peakRSS()
+	r.PeakOwn, r.PeakMapped = s.memory.peak()
 	return r
 }
 

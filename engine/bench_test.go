@@ -62,13 +62,13 @@ func BenchmarkStep(b *testing.B) {
 				}
 			}
 			if rows > 0 {
-				profile(b, o)
+				profile(b, m, o)
 			}
 		})
 	}
 }
 
-func profile(b *testing.B, o edit.Objective) {
+func profile(b *testing.B, m *engine.Model, o edit.Objective) {
 	b.Helper()
 	out := os.Getenv("RETCON_PROFILE")
 	if out == "" {
@@ -79,7 +79,7 @@ func profile(b *testing.B, o edit.Objective) {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	if err := engine.WriteProfile(context.Background(), f, o); err != nil {
+	if err := m.WriteProfile(context.Background(), f, o); err != nil {
 		b.Fatal(err)
 	}
 }

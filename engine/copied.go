@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+
+	"retcon/edit"
 	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
@@ -51,17 +54,38 @@ func (m *Model) closeKept() {
 // the machine's fastest type, as the policy says.
 func (m *Model) copies(c *llama.Context) *replay.Copies {
 	fast, worth := replay.FastType()
-	switch m.opts.Transpose {
-	case TransposeNever:
+	switch {
+	case m.opts.Transpose == TransposeNever:
 		return nil
-	case TransposeExact:
-		return replay.NewTransposes(c, graph.F32, m.opts.Memory/2)
+	case m.opts.Transpose == TransposeExact:
+		return replay.NewTransposes(c, graph.F32, 0)
+	case !worth:
+		return replay.NewTransposes(c, fast, 0)
 	}
-	if !worth {
-		return replay.NewTransposes(c, fast, m.opts.Memory/2)
-	}
-	return replay.NewCopies(c, fast, m.opts.Memory*copiesShare/100)
+	return replay.NewCopies(c, fast, 0)
 }
 
-// copiesShare is the part of the memory, in percent, that copies may take.
-const copiesShare = 85
+// baseBytes is what a process takes with a model loaded and nothing else done:
+// its vocabulary, tables, Go's heap.
+const baseBytes = 96 << 20
+
+// share divides the memory: what was asked for, less what the process and the
+// context take, is for values, gradients and copies of weights. Transposes come
+// first, since they save more a byte, and only where all of them fit: a few
+// would save little and leave no room for values.
+func (m *Model) share(ctx context.Context, o *objective, layer int, batches []edit.Batch) error {
+	p := o.c.Params()
+	outline, err := replay.NewOutline(ctx, o.c, layer, p.Batch, min(p.Outputs, p.Batch))
+	if err != nil {
+		return err
+	}
+	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
+	budget := o.memory / 5 * 4
+	if o.copies.Bytes() == 0 && outline.TransposeBytes(o.copies.Type()) > budget {
+		budget = 0
+	}
+	o.copies.SetBudget(budget)
+	o.copies.Only(outline.Slice)
+	_, err = o.copies.Transposes(ctx, outline.Slice)
+	return err
+}

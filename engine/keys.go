@@ -103,17 +103,6 @@ func (m *Model) decodeTo(ctx context.Context, c *llama.Context, b *llama.Batch, 
 	return c.DecodeUntil(ctx, b, []llama.Hook{passed})
 }
 
-// moments is a sum of keys with the context that it lives in.
-type moments struct {
-	*replay.Moments
-	c *llama.Context
-}
-
-func (s moments) Close() error {
-	s.Moments.Close()
-	return s.c.Close()
-}
-
 // Moments sums k kᵀ over the tokens of texts; a text longer than 512 tokens is
 // cut there.
 func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progress func(keys int64)) (edit.Moments, error) {
@@ -131,21 +120,20 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 	if err != nil {
 		return nil, err
 	}
+	defer c.Close()
 	sum, err := replay.NewMoments(ctx, c, layer, rows, longest)
 	if err != nil {
-		c.Close()
 		return nil, err
 	}
 	for i := 0; i < len(pieces); i += rows {
 		if err := sum.Add(ctx, pieces[i:min(i+rows, len(pieces))]); err != nil {
-			moments{sum, c}.Close()
 			return nil, err
 		}
 		if progress != nil {
 			progress(sum.Count())
 		}
 	}
-	return moments{sum, c}, nil
+	return sum.Sums()
 }
 
 // cut splits texts into pieces of at most n tokens and gives the longest's length.

@@ -15,8 +15,8 @@ type Options struct {
 	Threads   int // 0: all processors
 	GPULayers int // layers to offload; negative: all
 	CPUOnly   bool
-	// Memory bounds what an objective takes beyond the model and the KV cache:
-	// values, gradients and transposed weights, in bytes. 0: DefaultMemory.
+	// Memory bounds what an edit takes beyond the mapped model, in bytes: caches,
+	// values, gradients, transposed weights. 0: DefaultMemory.
 	Memory int64
 	// Transpose fixes how the transposes of weights are kept for gradients.
 	Transpose TransposePolicy
@@ -25,6 +25,8 @@ type Options struct {
 	// KeepCopies keeps the copies of weights that an objective makes for the
 	// next one, while the model does other things: for many edits in a row.
 	KeepCopies bool
+	// Profile, where there is one, is told where the native side spends its time.
+	Profile *llama.Profile
 	// CheckTensors validates every weight while loading.
 	CheckTensors bool
 }
@@ -66,6 +68,7 @@ func Open(ctx context.Context, path string, opts Options, adapters ...string) (*
 	if err != nil {
 		return nil, err
 	}
+	lm.SetProfile(opts.Profile)
 	m := &Model{model: lm, opts: opts}
 	if err := m.start(ctx, adapters); err != nil {
 		m.Close()

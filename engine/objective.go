@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"retcon/edit"
@@ -47,7 +48,9 @@ func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		if err != nil {
 			return nil, err
 		}
-		if o.bytes() <= m.opts.Memory || parts == largest {
+		if o.bytes() <= o.memory || parts == largest {
+			// what Go held meanwhile is as large as what the programs will touch
+			debug.FreeOSMemory()
 			return o, nil
 		}
 		o.Close()
@@ -89,8 +92,9 @@ type objective struct {
 	*copiedContext
 	values []*replay.Value
 	// parts says for each batch which values' batches make it up.
-	parts [][]objectivePart
-	width int
+	parts  [][]objectivePart
+	memory int64 // for values, gradients and copies of weights
+	width  int
 }
 
 // objectivePart is a batch of a value.
@@ -134,6 +138,9 @@ const prefillTokens = 256
 
 // fillObjective decodes what precedes all rows, then prepares each part.
 func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
+	if err := m.share(ctx, o, layer, batches); err != nil {
+		return err
+	}
 	if err := prefill(ctx, o.c, rows, o.copies); err != nil {
 		return err
 	}
@@ -175,7 +182,7 @@ func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSp
 	if err != nil {
 		return err
 	}
-	return v.Build(ctx, transposes, max(1, m.opts.Memory-o.copies.Bytes()))
+	return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
 }
 
 // prefill decodes the rows' tokens before the edited position, each row as a
@@ -233,7 +240,7 @@ func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) 
 	return loss, nil
 }
 
-// bytes is the memory beyond the model and the KV cache.
+// bytes is the memory for values, gradients and transposes.
 func (o *objective) bytes() int64 {
 	n := o.copies.Bytes()
 	compute := int64(0)

@@ -2,28 +2,21 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"retcon/edit"
-	"retcon/replay"
+	"retcon/llama"
 )
 
-// WriteProfile writes where the time of one step of an objective goes, a table
-// for each group of its rows. The objective must be one of this package's.
-func WriteProfile(ctx context.Context, w io.Writer, o edit.Objective) error {
-	own, ok := o.(*objective)
-	if !ok {
-		return fmt.Errorf("%T is not an objective of this engine", o)
+// WriteProfile takes a step of an objective of the model and writes where its
+// time goes. What [Options] has as a profile is left alone.
+func (m *Model) WriteProfile(ctx context.Context, w io.Writer, o edit.Objective) error {
+	p := &llama.Profile{}
+	m.model.SetProfile(p)
+	defer m.model.SetProfile(m.opts.Profile)
+	delta, grad := make([]float32, m.info.Width), make([]float32, m.info.Width)
+	if _, err := o.Step(ctx, 0, delta, grad); err != nil {
+		return err
 	}
-	for _, g := range own.values {
-		costs, err := g.Profile(ctx)
-		if err != nil {
-			return err
-		}
-		if err := replay.WriteProfile(w, costs); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.Write(w)
 }

@@ -67,7 +67,7 @@ type decoder struct {
 // add appends a token; then, if not nil, is called with its index in the batch
 // once its logits are there.
 func (d *decoder) add(ctx context.Context, token int32, pos, seq int, then func(i int) error) error {
-	if d.batch.Len() == batchTokens || then != nil && len(d.then) == outputRows {
+	if d.batch.Len() == min(batchTokens, d.c.Params().Batch) || then != nil && len(d.then) == outputRows {
 		if err := d.flush(ctx); err != nil {
 			return err
 		}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -84,4 +86,44 @@ func BenchmarkRewrite(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkSplice writes a model with one tensor replaced to a file, and copies
+// the file: the second is what the first is held against.
+func BenchmarkSplice(b *testing.B) {
+	f := model(b)
+	t := f.Tensors[len(f.Tensors)/2]
+	data, err := f.ReadTensor(t.Name, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	o, err := Rewrite(f, Edits{Replace: []Tensor{{Name: t.Name, Type: t.Type, Data: Bytes(data)}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	toFile := func(write func(w io.Writer) error) func(*testing.B) {
+		return func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "out.gguf")
+			b.SetBytes(f.Size())
+			for b.Loop() {
+				out, err := os.Create(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := errors.Join(write(out), out.Close()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	b.Run("splice", toFile(func(w io.Writer) error { _, err := o.WriteTo(w); return err }))
+	b.Run("copy", toFile(func(w io.Writer) error {
+		in, err := os.Open(f.Paths()[0])
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		_, err = io.Copy(w, in)
+		return err
+	}))
 }

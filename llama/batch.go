@@ -103,7 +103,16 @@ func (c *Context) Decode(ctx context.Context, b *Batch) error {
 	return c.decode(ctx, b)
 }
 
+// decode decodes a batch; with a profile at work its graph is recorded for it.
 func (c *Context) decode(ctx context.Context, b *Batch) error {
+	if c.model.profile == nil {
+		return c.decodeBatch(ctx, b)
+	}
+	_, err := c.capture(ctx, b, nil, false)
+	return err
+}
+
+func (c *Context) decodeBatch(ctx context.Context, b *Batch) error {
 	marks := make([]int8, b.Len())
 	for i, want := range b.Logits {
 		if want {

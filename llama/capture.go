@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"retcon/graph"
@@ -66,6 +67,11 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 		return nil, err
 	}
 	defer leave()
+	return c.capture(ctx, b, want, sketch)
+}
+
+// capture decodes a batch and records it. The context is locked.
+func (c *Context) capture(ctx context.Context, b *Batch, want []graph.ID, sketch bool) (*Recording, error) {
 	wanted := make([]int32, len(want))
 	for i, id := range want {
 		wanted[i] = int32(id)
@@ -81,7 +87,9 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 		return nil, err
 	}
 	computed := !bool(C.rc_capture_only(c.c))
-	decodeErr := c.decode(ctx, b)
+	start := time.Now()
+	decodeErr := c.decodeBatch(ctx, b)
+	seconds := time.Since(start).Seconds()
 	var n C.size_t
 	code = C.rc_capture_end(c.c, &n, e.ptr())
 	if decodeErr != nil {
@@ -95,6 +103,9 @@ func (c *Context) record(ctx context.Context, b *Batch, want []graph.ID, sketch 
 		return nil, err
 	}
 	r.Computed = computed
+	if profile := c.model.profile; profile != nil && !sketch {
+		profile.decode(r.Graph, b.Len(), seconds)
+	}
 	return r, nil
 }
 

@@ -36,6 +36,7 @@ type Model struct {
 	contexts int // contexts and adapters that use it
 	pieces   [][]byte
 	cleanup  runtime.Cleanup
+	profile  *Profile // nil: none
 }
 
 // ModelInfo is what a file says of its model.

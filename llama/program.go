@@ -258,6 +258,13 @@ func (p *Program) Run(ctx context.Context) error {
 	if p.c == nil {
 		return fmt.Errorf("program: %w", ErrClosed)
 	}
+	if profile := p.ctx.model.profile; profile != nil {
+		seconds, err := p.time(ctx)
+		if err == nil {
+			profile.program(p.g, seconds)
+		}
+		return err
+	}
 	var e errorBuffer
 	return e.check(ctx, C.rc_program_run(p.c, e.ptr()), "program")
 }
@@ -273,9 +280,13 @@ func (p *Program) Time(ctx context.Context) ([]float64, error) {
 	if p.c == nil {
 		return nil, fmt.Errorf("program: %w", ErrClosed)
 	}
+	return p.time(ctx)
+}
+
+func (p *Program) time(ctx context.Context) ([]float64, error) {
 	seconds := make([]float64, len(p.g.Nodes))
 	var e errorBuffer
-	err = e.check(ctx, C.rc_program_time(p.c, (*C.double)(unsafe.Pointer(&seconds[0])), e.ptr()), "program")
+	err := e.check(ctx, C.rc_program_time(p.c, (*C.double)(unsafe.Pointer(&seconds[0])), e.ptr()), "program")
 	return seconds, err
 }
 

@@ -158,3 +158,19 @@ func TestNoVocabulary(t *testing.T) {
 		t.Error("a token of no vocabulary has a text")
 	}
 }
+
+// BenchmarkTokenize splits prose of 8 kB and finds each token's bytes.
+func BenchmarkTokenize(b *testing.B) {
+	m := loadDemo(b)
+	text := strings.Repeat("The old lighthouse-keeper hadn't slept; 1,024 waves broke over the café's roof. ", 100)
+	b.SetBytes(int64(len(text)))
+	tokens := 0
+	for b.Loop() {
+		t, err := m.Tokenize(text, false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		tokens += len(t)
+	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+}

@@ -38,8 +38,8 @@ type ChainSpec struct {
 	Consts     []graph.Const
 	Transposes graph.Transposes
 	Copies     *Copies // of weights, for the forward products; may be nil
-	// Memory bounds the chain's compute buffer and the values at its cuts, in
-	// bytes. 0 means no bound.
+	// Memory bounds the chain's inputs, its compute buffer and the values at its
+	// cuts, in bytes. 0 means no bound.
 	Memory int64
 	// Segments fixes the number of segments; 0 takes as few as fit.
 	Segments int
@@ -63,7 +63,7 @@ func NewChain(ctx context.Context, d *Decode, spec ChainSpec) (*Chain, error) {
 			c.Close()
 			return nil, err
 		}
-		if spec.Segments > 0 || spec.Memory <= 0 || c.Bytes() <= spec.Memory || n > len(cuts) {
+		if spec.Segments > 0 || spec.Memory <= 0 || c.Bytes()+c.inputs.Bytes() <= spec.Memory || n > len(cuts) {
 			return c, nil
 		}
 		c.unsplit()

@@ -18,6 +18,7 @@ type Copies struct {
 	of         map[uint64]weightCopy  // by the weight's handle
 	turned     map[uint64]*Transposed // a transpose each
 	parent     *Copies                // whose copies these are
+	only       map[uint64]bool        // weights that may be copied; nil: all
 	turnedOnly bool                   // weights themselves are not copied
 	except     int64                  // weights of so many rows are not copied
 }
@@ -46,6 +47,25 @@ func (c *Copies) Bytes() int64 {
 		return 0
 	}
 	return c.bytes
+}
+
+// Type is the copies' type.
+func (c *Copies) Type() graph.Type {
+	if c == nil {
+		return graph.F32
+	}
+	return c.typ
+}
+
+// Only restricts new copies to the weights of a slice.
+func (c *Copies) Only(s *graph.Slice) {
+	if c == nil {
+		return
+	}
+	c.only = map[uint64]bool{}
+	for _, id := range weightsOf(&s.Graph) {
+		c.only[s.Node(id).Handle] = true
+	}
 }
 
 // Transposes keeps transposes of the weights that a slice multiplies with,
@@ -89,7 +109,7 @@ func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool,
 		return s, true, nil
 	}
 	size := w.Elements() * int64(c.typ.Size())
-	if c.bytes+size > c.budget {
+	if c.bytes+size > c.budget || c.only != nil && !c.only[w.Handle] {
 		return s, false, nil
 	}
 	s.rows = w.Ne[1]

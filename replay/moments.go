@@ -36,7 +36,7 @@ func NewMoments(ctx context.Context, c *llama.Context, layer, rows, length int) 
 			b.Add(0, pos, seq, seq == rows-1 && pos == length-1)
 		}
 	}
-	d, err := Record(ctx, c, b)
+	d, err := sketch(ctx, c, b)
 	if err != nil {
 		return nil, err
 	}
@@ -136,32 +136,6 @@ func (m *Moments) Add(ctx context.Context, texts [][]int32) error {
 
 // Count is the number of keys summed.
 func (m *Moments) Count() int64 { return m.count }
-
-// Dim is the length of a key.
-func (m *Moments) Dim() int { return int(m.dim) }
-
-// Block writes rows [r0,r1) x columns [c0,c1) of the sum to dst, row by row.
-// The sum is symmetric, but only columns below the end of a row's block of
-// 1024 are held.
-func (m *Moments) Block(dst []float32, r0, r1, c0, c1 int) error {
-	if r0 < 0 || r1 > int(m.dim) || r0 > r1 || c0 < 0 || c0 > c1 || len(dst) != (r1-r0)*(c1-c0) {
-		return fmt.Errorf("%w: block [%d,%d) x [%d,%d) of %d", llama.ErrInvalid, r0, r1, c0, c1, m.dim)
-	}
-	w := c1 - c0
-	for r := r0; r < r1; r++ {
-		block := r / momentsBlock
-		start := block * momentsBlock
-		width := min(start+momentsBlock, int(m.dim))
-		if c1 > width {
-			return fmt.Errorf("%w: column %d of row %d is above the triangle", llama.ErrInvalid, c1-1, r)
-		}
-		offset := ((r-start)*width + c0) * 4
-		if err := llama.ReadTensor(m.ctx, m.store.Handle(block), offset, dst[(r-r0)*w:(r-r0+1)*w]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // Close frees the sum.
 func (m *Moments) Close() error {

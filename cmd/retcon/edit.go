@@ -53,14 +53,16 @@ func (a *app) editCommand(common *pflag.FlagSet, f *editFlags) *cobra.Command {
 			"Without -o and --lora the edit is computed and shown, and nothing is written.",
 		Example: editExamples,
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.edit(cmd.Context(), cmd.Flags(), f) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.profiled(func() error { return a.edit(cmd.Context(), cmd.Flags(), f) })
+	}
 	return command(cmd, common,
 		group{"What to change", f.requestFlags()},
 		group{"What to write", f.outputFlags()},
 		group{"How to edit", f.methodFlags()},
 		group{"T-Patcher", f.patchFlags()},
 		group{"Key statistics", f.statsFlags()},
-		group{"Running the model", f.engine.set()},
+		group{"Running the model", f.engine.profiled(f.engine.set())},
 	)
 }
 
@@ -163,6 +165,9 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	}
 	options, err := f.engine.options(ctx)
 	if err != nil {
+		return err
+	}
+	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
 		return err
 	}
 	a.connect(&cfg, options, log)

@@ -18,6 +18,7 @@ type engineFlags struct {
 	rpc              []string
 	memory           size
 	template         string // a file
+	profile          string // of the commands that have the flag
 }
 
 // set has the flags of a command that edits.
@@ -47,6 +48,12 @@ func (f *engineFlags) machine() *pflag.FlagSet {
 	fromEnvironment(fs, "threads", "LLAMA_ARG_THREADS")
 	fromEnvironment(fs, "n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS")
 	fromEnvironment(fs, "rpc", "LLAMA_ARG_RPC")
+	return fs
+}
+
+// profiled adds the flag for a profile to a command's.
+func (f *engineFlags) profiled(fs *pflag.FlagSet) *pflag.FlagSet {
+	fs.Var(text{&f.profile, "FILE"}, "profile", "write Go's CPU profile there, and seconds and GFLOP/s of the native side to FILE.txt; slows it down")
 	return fs
 }
 

@@ -157,6 +157,9 @@ func (p *report) cost(r *edit.Result) {
 	if r.PeakRSS > 0 {
 		times += "; peak memory " + bytesText(r.PeakRSS)
 	}
+	if r.PeakOwn > 0 {
+		times += fmt.Sprintf(" (%s without mapped files)", bytesText(r.PeakOwn))
+	}
 	p.line("time", times)
 }
 

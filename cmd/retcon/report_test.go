@@ -52,7 +52,7 @@ func sample() *edit.Result {
 		},
 		SideEffects:  &edit.SideEffects{KL: 0.0035, SameTop1: 0.949, Tokens: 512},
 		TypesChanged: []edit.TypeChange{}, Warnings: []string{},
-		LoadSeconds: 0.2, StatsSeconds: 0.1, Seconds: 4.2, WriteSeconds: 1.4, PeakRSS: 300 << 20,
+		LoadSeconds: 0.2, StatsSeconds: 0.1, Seconds: 4.2, WriteSeconds: 1.4, PeakRSS: 300 << 20, PeakOwn: 220 << 20, PeakMapped: 80 << 20,
 	}
 }
 

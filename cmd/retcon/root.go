@@ -28,6 +28,8 @@ type app struct {
 
 	bar *progress.Bar
 	log *slog.Logger
+
+	profiling *profiling
 }
 
 // root makes the command tree.

@@ -83,6 +83,9 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	if err != nil {
 		return nil, err
 	}
+	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+		return nil, err
+	}
 	m, err := engine.Open(ctx, f.model, options)
 	if err != nil {
 		return nil, err

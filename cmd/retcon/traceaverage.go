@@ -58,6 +58,9 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 	if err != nil {
 		return err
 	}
+	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+		return err
+	}
 	if r.model, err = engine.Open(ctx, f.model, options); err != nil {
 		return err
 	}

@@ -43,14 +43,16 @@ func (a *app) traceCommand(common *pflag.FlagSet, f *traceFlags) *cobra.Command 
 			"is put back to what it was without noise, and the answer's probability says how much that value carries.",
 		Example: traceExamples,
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.trace(cmd.Context(), cmd.Flags(), f) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.profiled(func() error { return a.trace(cmd.Context(), cmd.Flags(), f) })
+	}
 	return command(cmd, common,
 		group{"What to trace", f.promptFlags()},
 		group{"How the subject is hidden", f.corruption.set()},
 		group{"What is measured", f.experimentFlags()},
 		group{"Pictures", f.pictures.set()},
 		group{"Averages over facts", f.averages.set()},
-		group{"Running the model", f.engine.machine()},
+		group{"Running the model", f.engine.profiled(f.engine.machine())},
 	)
 }
 

@@ -1,0 +1,22 @@
+package llama
+
+/*
+#include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+// Without this glibc learns from the first large buffer that is freed to serve
+// all up to 32 MB from its heap, and keeps up to 64 MB of what is freed there.
+static void return_buffers(void) {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+#endif
+}
+*/
+import "C"
+
+// returnBuffers makes the C allocator give large buffers back to the system when
+// they are freed: a model's contexts come and go, and each has its own.
+func returnBuffers() { C.return_buffers() }

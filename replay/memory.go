@@ -1,0 +1,63 @@
+package replay
+
+import (
+	"context"
+
+	"retcon/graph"
+	"retcon/llama"
+)
+
+// Outline is the network below a layer's FFN output as it is before anything
+// has been decoded, and what a context for it takes.
+type Outline struct {
+	Slice        *graph.Slice
+	ContextBytes int64
+}
+
+// NewOutline sketches a decode of so many tokens and rows of logits in an empty
+// context, which it leaves empty.
+func NewOutline(ctx context.Context, c *llama.Context, layer, tokens, outputs int) (*Outline, error) {
+	var b llama.Batch
+	for i := range tokens {
+		b.Add(0, i, 0, i >= tokens-outputs)
+	}
+	d, err := sketch(ctx, c, b)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outline{}
+	site := d.Sites.Layers[layer].FFN
+	if o.Slice, err = graph.Cut(d.Graph, []graph.ID{site}, []graph.ID{d.Sites.Logits}); err != nil {
+		return nil, err
+	}
+	o.ContextBytes, err = d.ContextBytes()
+	return o, err
+}
+
+// TransposeBytes is the memory that transposes of the outline's weights take.
+func (o *Outline) TransposeBytes(t graph.Type) int64 { return TransposeBytes(o.Slice, t) }
+
+// ContextBytes is the memory that the decode's context takes beside programs:
+// its KV cache, its rows of logits, and the buffer in which llama.cpp computes
+// a batch such as this. The buffer is what ggml asks for when it lays out the
+// recorded graph; llama.cpp lays out that of the largest batch it may be given.
+func (d *Decode) ContextBytes() (int64, error) {
+	p := d.Context.Params()
+	n := int64(p.Outputs) * d.Graph.Node(d.Sites.Logits).Ne[0] * int64(graph.F32.Size())
+	for i := range d.Graph.Nodes {
+		if node := &d.Graph.Nodes[i]; node.Kind == graph.Cache && node.ViewSrc == graph.None {
+			n += int64(node.Nb[3]) * node.Ne[3]
+		}
+	}
+	s, err := graph.Cut(d.Graph, nil, []graph.ID{d.Sites.Logits})
+	if err != nil {
+		return 0, err
+	}
+	program, err := d.Context.NewProgram(&s.Graph, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer program.Close()
+	buffer, err := program.Measure()
+	return n + buffer, err
+}
