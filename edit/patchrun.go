@@ -15,9 +15,10 @@ type patchSession struct {
 	site    patch.Site
 	file    *ffn.Model
 	memory  *patch.Memory
+	key     string        // of the memory: model and text
 	added   []ownedNeuron // by this run
-	old     []ffn.Neuron  // neurons that are overwritten, taken away
-	order   []int64       // their slots
+	old     []ffn.Neuron  // neurons that may be overwritten, negated: adding one takes it away
+	order   []int64       // their slots, the least useful first
 	history []patchedEdit // earlier patches in the file
 }
 
@@ -54,22 +55,12 @@ func (s *session) patch(ctx context.Context) error {
 	if err := s.ask(ctx); err != nil {
 		return err
 	}
-	var err error
-	if s.prefixes = s.cfg.HParams.Prefixes; len(s.prefixes) == 0 {
-		if s.prefixes, err = SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
-			return err
-		}
-	}
-	start := time.Now()
-	err = s.fillMemory(ctx)
-	s.res.StatsSeconds = time.Since(start).Seconds()
+	need, err := s.mostNeurons()
 	if err != nil {
 		return err
 	}
-	if s.cfg.Patch.Slots == SlotsOld {
-		if err := s.chooseSlots(ctx); err != nil {
-			return err
-		}
+	if err := s.readyPatches(ctx, need); err != nil {
+		return err
 	}
 	for _, e := range s.res.Edits {
 		if e.Error != "" {
@@ -85,6 +76,22 @@ func (s *session) patch(ctx context.Context) error {
 		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
 	}
 	return s.concludePatches(ctx)
+}
+
+// readyPatches makes all that training needs, for so many neurons at most.
+func (s *session) readyPatches(ctx context.Context, most int) (err error) {
+	if s.prefixes = s.cfg.HParams.Prefixes; len(s.prefixes) == 0 {
+		if s.prefixes, err = SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
+			return err
+		}
+	}
+	start := time.Now()
+	err = s.fillMemory(ctx)
+	s.res.StatsSeconds = time.Since(start).Seconds()
+	if err == nil && s.cfg.Patch.Slots == SlotsOld {
+		err = s.chooseSlots(ctx, most)
+	}
+	return err
 }
 
 // openPatches refuses, before any training, a model that cannot be patched.
@@ -152,24 +159,33 @@ func (s *session) strategy() ffn.Strategy {
 // patchOne trains the neurons of one request, on the model as edited so far.
 func (s *session) patchOne(ctx context.Context, e *Edit) error {
 	start := time.Now()
-	before := len(s.patches.added)
-	err := s.trainOne(ctx, e)
+	t, err := s.trainFact(ctx, e.fact)
 	s.res.Seconds += time.Since(start).Seconds()
-	if err == nil {
-		err = s.tryPatches(ctx, e)
-	}
 	if err != nil {
-		s.patches.added = s.patches.added[:before]
-		e.Patches = nil
 		return err
 	}
+	p := s.patches
+	before := len(p.added)
+	for _, n := range t.neurons {
+		p.added = append(p.added, ownedNeuron{n, e})
+	}
+	e.Patches, e.Update.Steps = t.reports, t.steps
+	if err := s.tryPatches(ctx, e); err != nil {
+		p.added, e.Patches = p.added[:before], nil
+		return err
+	}
+	p.memory.Join(t.queries)
 	s.edits = append(s.edits, e)
 	return nil
 }
 
+// replaced are the neurons that so many new ones overwrite, taken away: none
+// where there is room for new ones.
+func (p *patchSession) replaced(n int) []ffn.Neuron { return p.old[:min(n, len(p.old))] }
+
 // neurons are all that are at work beside the file's own.
 func (p *patchSession) neurons() []ffn.Neuron {
-	out := slices.Clone(p.old)
+	out := slices.Clone(p.replaced(len(p.added)))
 	for _, n := range p.added {
 		out = append(out, n.Neuron)
 	}

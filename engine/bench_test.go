@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"os"
+	"runtime"
 	"testing"
 
 	"retcon/edit"
@@ -41,7 +42,7 @@ func benchModel(b *testing.B, opts engine.Options) *engine.Model {
 	if _, err := os.Stat(demoModel); err != nil {
 		b.Skip("no demo model: run make model")
 	}
-	opts.Threads = 2
+	opts.Threads = runtime.NumCPU()
 	return open(b, demoModel, opts)
 }
 

@@ -61,7 +61,7 @@ func TestReferenceScores(t *testing.T) {
 	if err := json.Unmarshal(data, &ref); err != nil {
 		t.Fatal(err)
 	}
-	m := open(t, demoF32(t), engine.Options{Threads: 2})
+	m := open(t, demoF32(t), engine.Options{})
 	recs := readCounterFact(t, len(ref.Records))
 	s := &eval.Scorer{Model: m, Stages: []eval.Stage{eval.Likelihood}}
 	const tolerance = 2e-4
@@ -158,7 +158,7 @@ func BenchmarkScoring(b *testing.B) {
 	if _, err := os.Stat(path); err != nil {
 		b.Skip("no demo model: run make model")
 	}
-	m := &counting{Model: open(b, path, engine.Options{Threads: 2})}
+	m := &counting{Model: open(b, path, engine.Options{})}
 	recs := readCounterFact(b, 40)
 	s := &eval.Scorer{Model: m, Stages: []eval.Stage{eval.Likelihood}}
 	var jobs []*eval.Job
@@ -221,7 +221,7 @@ func tinyModel(t testing.TB) *engine.Model {
 	if err := testmodel.Small(gguf.F32).Write(path); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, path, engine.Options{Threads: 2})
+	return open(t, path, engine.Options{})
 }
 
 // treeRows are rows with every way of sharing tokens.

@@ -117,7 +117,7 @@ func TestReference(t *testing.T) {
 		t.Skip("short: a minute of optimisation")
 	}
 	ref := readReference(t)
-	m := open(t, demoF32(t), engine.Options{Threads: 2, Transpose: engine.TransposeNever})
+	m := open(t, demoF32(t), engine.Options{Transpose: engine.TransposeNever})
 	c := referenceCovariance(t, m, ref)
 	for i, r := range ref.Records {
 		t.Run(r.Request.Subject, func(t *testing.T) { checkReference(t, m, c, ref, i) })

@@ -21,7 +21,7 @@ func TestEditOverRPC(t *testing.T) {
 		t.Skip("short: two edits, one of them through a server")
 	}
 	path := demoF32(t)
-	onCPU := shortEdit(t, path, engine.Options{Threads: 2, CPUOnly: true})
+	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
 	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
 	if math.Abs(onCPU.After.LogProb-overRPC.After.LogProb) > 0.01 {

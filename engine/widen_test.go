@@ -45,7 +45,7 @@ func logitsOf(t testing.TB, path string) []float32 {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 1, Threads: 2})
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 32, Sequences: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

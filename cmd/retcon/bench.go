@@ -23,6 +23,9 @@ const benchExamples = `  retcon bench -m model.gguf --data counterfact.json -n 1
   retcon bench --merge part*.jsonl --format csv
       joins the parts
 
+  retcon bench -m model.gguf --data counterfact.json -n 100 --method tpatcher --sequential -o survival.jsonl
+      edits 100 records one after the other in one model, then says how many facts are still told
+
   retcon bench -m a.gguf,b.gguf --data zsre.json -n 50 --layer 3,5,7 --covariance full,identity
       every combination`
 
@@ -40,6 +43,7 @@ func (a *app) benchCommand(common *pflag.FlagSet, f *benchFlags) *cobra.Command 
 		{"Metrics", f.score.metricFlags()},
 		{"Results", f.score.resultFlags()},
 		{"How to edit", f.methodFlags()},
+		{"T-Patcher", f.patchFlags()},
 		{"Key statistics", f.statsFlags()},
 		{"Running the model", f.edit.engine.set()},
 	}
@@ -59,6 +63,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if f.merge {
 		return a.mergeFiles(f, args)
 	}
+	f.edit.patch = f.edit.patches(flags)
 	h, warnings, err := f.edit.hyperparameters(flags)
 	if err != nil {
 		return err
@@ -96,6 +101,7 @@ type sweep struct {
 	facts eval.Facts
 	text  *eval.Text
 	bases map[int]*eval.Result
+	patch edit.PatchConfig
 }
 
 // benchModel runs every combination on one model.
@@ -105,7 +111,7 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer m.Close()
-	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}}
+	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, patch: f.edit.patch}
 	if s.facts, err = factsOf(path, m.Info()); err != nil {
 		return err
 	}
@@ -119,9 +125,12 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer s.text.Close()
-	for _, layer := range layers {
-		for _, kind := range f.covariances {
+	for i, layer := range layers {
+		for j, kind := range f.covariances {
 			for _, method := range f.methods {
+				if method == edit.MethodTPatcher && i+j > 0 {
+					continue // it has one layer and no covariance
+				}
 				h := h
 				h.Layers, h.Auto, h.Covariance = []int{layer}, false, covariance.Kind(kind)
 				if err := a.benchRun(ctx, s, r, method, h); err != nil {
@@ -137,7 +146,7 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 func (a *app) benchRun(ctx context.Context, s *sweep, r *results, method string, h edit.HParams) error {
 	f := &s.edit
 	cfg := edit.Config{
-		Model: s.path, HParams: h, Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
+		Model: s.path, Method: method, Patch: s.patch, HParams: h, Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 	}
 	a.connect(&cfg, engine.Options{}, a.log)
 	cfg.Open = func(context.Context, string, ...string) (edit.Model, error) { return shared{s.model}, nil }
@@ -149,16 +158,22 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, method string,
 	set := s.task.settings
 	stats, params := editor.Stats(), editor.HParams()
 	set.Model, set.Method, set.Layer, set.Covariance = s.facts, method, editor.Layer(), string(stats.Kind)
-	set.Stats, set.HParams, set.Seed = &stats, &params, h.Seed
-	b := &eval.Bench{
-		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: h.Seed, Snippets: s.task.snippets, Text: s.text},
-		Editor: editor, Bases: s.bases,
-	}
+	set.HParams, set.Patch, set.Seed, set.Sequence = &params, editor.Patch(), h.Seed, s.sequential
 	label := fmt.Sprintf("%s layer %d %s", method, editor.Layer(), stats.Kind)
+	if set.Patch != nil {
+		set.HParams, label = nil, method
+	} else {
+		set.Stats = &stats
+	}
 	if len(s.models) > 1 {
 		label = filepath.Base(s.path) + " " + label
 	}
-	return a.score(ctx, r, s.task, eval.NewRun(set, machine(s.model.Info().Threads)), label, b)
+	run := eval.NewRun(set, machine(s.model.Info().Threads))
+	scorer := &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: h.Seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential}
+	if s.sequential {
+		return a.sequence(ctx, r, s, run, label, &eval.Sequence{Scorer: scorer, Editor: editor, Bases: s.bases})
+	}
+	return a.score(ctx, r, s.task, run, label, &eval.Bench{Scorer: scorer, Editor: editor, Bases: s.bases})
 }
 
 // mergeFiles joins files of results.

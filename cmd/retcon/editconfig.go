@@ -54,14 +54,7 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 
 // patchConfig takes over the flags of T-Patcher.
 func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
-	cfg.Method, cfg.Patch = f.method, f.patch
-	cfg.Patch.Form = patch.Form(f.memoryLoss)
-	if flags.Changed("steps") {
-		cfg.Patch.Steps = f.h.Steps
-	}
-	if flags.Changed("lr") {
-		cfg.Patch.LR = f.h.LR
-	}
+	cfg.Method, cfg.Patch = f.method, f.patches(flags)
 	if f.method == edit.MethodTPatcher {
 		if f.layer.trace {
 			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
@@ -71,6 +64,24 @@ func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 		}
 		return nil
 	}
+	return f.noPatchFlags(flags)
+}
+
+// patches are the settings of T-Patcher.
+func (f *editFlags) patches(flags *pflag.FlagSet) edit.PatchConfig {
+	p := f.patch
+	p.Form = patch.Form(f.memoryLoss)
+	if flags.Changed("steps") {
+		p.Steps = f.h.Steps
+	}
+	if flags.Changed("lr") {
+		p.LR = f.h.LR
+	}
+	return p
+}
+
+// noPatchFlags refuses flags of T-Patcher.
+func (f *editFlags) noPatchFlags(flags *pflag.FlagSet) error {
 	for _, name := range []string{"alpha", "beta", "beta-margin", "gamma-margin", "memory-loss", "threshold", "queries", "contrast", "widen", "slots", "pad", "remove"} {
 		if flags.Changed(name) {
 			return usagef("--%s belongs to --method tpatcher", name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"path/filepath"
 
@@ -35,7 +36,14 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 		}
 		return a.printJSON(tables.Row{{Name: "schema", Value: eval.Schema}, {Name: "runs", Value: runs}})
 	}
-	return eval.Tables(all).WriteMarkdown(w)
+	if err := eval.Tables(all).WriteMarkdown(w); err != nil {
+		return err
+	}
+	if t := eval.SurvivalTable(all); len(t.Rows) > 0 {
+		fmt.Fprintln(w)
+		return t.WriteMarkdown(w)
+	}
+	return nil
 }
 
 // writeSeries writes series to a new file of results.
