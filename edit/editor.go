@@ -107,7 +107,7 @@ func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most in
 // is.
 func (e *Editor) Keep(c *Computed) {
 	if e.s.patches != nil {
-		e.keepPatches(c)
+		e.s.take(nil, c)
 		return
 	}
 	e.kept = append(e.kept, c.Update)

@@ -2,7 +2,7 @@ package edit
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"retcon/edit/patch"
@@ -55,33 +55,22 @@ func (e *Editor) computePatches(ctx context.Context, f Fact, step func(done, mos
 	if err != nil {
 		return nil, err
 	}
-	c := &Computed{Rank: &Rank{}, Seconds: time.Since(start).Seconds(), Neurons: []ffn.Neuron{}, Patches: t.reports,
-		queries: t.queries, trained: len(t.neurons)}
-	c.Layer, c.Report.Steps = e.layer, t.steps
+	c := t.computed(time.Since(start).Seconds())
+	c.Layer, c.Warnings = e.layer, firing(t.reports)
 	had := len(p.added)
 	if s.cfg.Patch.Slots == SlotsOld {
 		if had+len(t.neurons) > len(p.old) {
 			return nil, errorf(ErrRefused, "%d neurons are needed and %d of the last layer may be overwritten", had+len(t.neurons), len(p.old))
 		}
-		c.Neurons = append(c.Neurons, p.old[had:had+len(t.neurons)]...)
-	}
-	c.Neurons = append(c.Neurons, t.neurons...)
-	for _, r := range t.reports {
-		if r.HeldMax > 0 {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("the neuron for %q fires for %.2g %% of held-out text", r.Token, 100*r.Firing))
-		}
+		c.Neurons = slices.Concat(p.old[had:had+len(t.neurons)], t.neurons)
 	}
 	return c, nil
 }
 
-// keepPatches counts neurons among those that are there, and lets the fact's
-// queries join the memory.
-func (e *Editor) keepPatches(c *Computed) {
-	p := e.s.patches
-	for _, n := range c.Neurons[len(c.Neurons)-c.trained:] {
-		p.added = append(p.added, ownedNeuron{Neuron: n})
-	}
-	p.memory.Join(c.queries)
+// computed is the edit that training came to.
+func (t *trained) computed(seconds float64) *Computed {
+	return &Computed{Rank: &Rank{Report: UpdateReport{Steps: t.steps}}, Seconds: seconds, Neurons: append([]ffn.Neuron{}, t.neurons...),
+		Patches: t.reports, queries: t.queries, trained: len(t.neurons)}
 }
 
 // Apply makes the model compute as edited by these edits, and by no others:

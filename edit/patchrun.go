@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -62,20 +63,21 @@ func (s *session) patch(ctx context.Context) error {
 	if err := s.readyPatches(ctx, need); err != nil {
 		return err
 	}
-	for _, e := range s.res.Edits {
-		if e.Error != "" {
-			continue
-		}
-		if err := s.patchOne(ctx, e); err != nil {
-			if err = s.failed(e, err); err != nil {
-				return err
-			}
-		}
+	j, parts, err := s.openJournal()
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	if err := s.patchAll(func(e *Edit) (*Computed, error) { return s.patchOne(ctx, e) }, j, parts); err != nil {
+		return err
 	}
 	if len(s.edits) == 0 {
 		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
 	}
-	return s.concludePatches(ctx)
+	if err := s.concludePatches(ctx); err != nil {
+		return err
+	}
+	return j.Remove()
 }
 
 // readyPatches makes all that training needs, for so many neurons at most.
@@ -157,26 +159,36 @@ func (s *session) strategy() ffn.Strategy {
 }
 
 // patchOne trains the neurons of one request, on the model as edited so far.
-func (s *session) patchOne(ctx context.Context, e *Edit) error {
+func (s *session) patchOne(ctx context.Context, e *Edit) (*Computed, error) {
 	start := time.Now()
 	t, err := s.trainFact(ctx, e.fact)
 	s.res.Seconds += time.Since(start).Seconds()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	c := t.computed(time.Since(start).Seconds())
 	p := s.patches
-	before := len(p.added)
-	for _, n := range t.neurons {
-		p.added = append(p.added, ownedNeuron{n, e})
-	}
-	e.Patches, e.Update.Steps = t.reports, t.steps
+	added, before := len(p.added), p.memory.Mark()
+	s.take(e, c)
 	if err := s.tryPatches(ctx, e); err != nil {
-		p.added, e.Patches = p.added[:before], nil
-		return err
+		p.added, e.Patches = p.added[:added], nil
+		p.memory.Forget(before)
+		return nil, err
 	}
-	p.memory.Join(t.queries)
 	s.edits = append(s.edits, e)
-	return nil
+	return c, nil
+}
+
+// take counts a fact's neurons among those that are there, and lets its queries
+// join the memory.
+func (s *session) take(e *Edit, c *Computed) {
+	for _, n := range c.Neurons[len(c.Neurons)-c.trained:] {
+		s.patches.added = append(s.patches.added, ownedNeuron{n, e})
+	}
+	s.patches.memory.Join(c.queries)
+	if e != nil {
+		e.Patches, e.Update.Steps = c.Patches, c.Report.Steps
+	}
 }
 
 // replaced are the neurons that so many new ones overwrite, taken away: none
@@ -202,12 +214,25 @@ func (s *session) tryPatches(ctx context.Context, e *Edit) error {
 		return err
 	}
 	e.After = e.alone
-	for _, r := range e.Patches {
+	s.warnFiring(e)
+	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
+}
+
+// warnFiring warns of neurons that fire where they should not.
+func (s *session) warnFiring(e *Edit) {
+	for _, w := range firing(e.Patches) {
+		s.cfg.warn("%s%s", s.about(e), w)
+	}
+}
+
+// firing describes neurons that fire for held-out text.
+func firing(reports []PatchReport) (warnings []string) {
+	for _, r := range reports {
 		if r.HeldMax > 0 {
-			s.cfg.warn("%sthe neuron for %q fires for %.2g %% of held-out text", s.about(e), r.Token, 100*r.Firing)
+			warnings = append(warnings, fmt.Sprintf("the neuron for %q fires for %.2g %% of held-out text", r.Token, 100*r.Firing))
 		}
 	}
-	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
+	return warnings
 }
 
 // concludePatches is conclude for patches.

@@ -29,6 +29,7 @@ type session struct {
 	updates  []Update
 	earlier  int           // edits in the file's history
 	patches  *patchSession // of T-Patcher
+	done     int           // requests that are through, of T-Patcher
 }
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
@@ -40,10 +41,13 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.anyRequest(); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkJournal(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	err := s.run(ctx)
+	err := s.kept(s.run(ctx))
 	if err != nil && !errors.Is(err, ErrRefused) {
 		return nil, err
 	}

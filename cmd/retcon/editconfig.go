@@ -29,7 +29,7 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		return cfg, nil, usagef("-o and --lora both name %s: give the model and the adapter a file each", f.output)
 	}
 	cfg = edit.Config{
-		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
+		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 	}
 	if err := f.patchConfig(flags, &cfg); err != nil {
@@ -62,7 +62,13 @@ func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 		if f.lora != "" {
 			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
 		}
+		if f.resume && (f.output == "" || f.requests == "") {
+			return usagef("--resume goes on with the --requests of a run that was to write -o")
+		}
 		return nil
+	}
+	if f.resume {
+		return usagef("--resume belongs to --method tpatcher: edits of rome are not kept before they are written")
 	}
 	return f.noPatchFlags(flags)
 }

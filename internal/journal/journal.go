@@ -40,13 +40,8 @@ const (
 // else the error is ErrExists; one without parts counts as none.
 func Create(path, key string, replace bool) (*Journal, error) {
 	if !replace {
-		parts, _, err := read(path, "")
-		switch {
-		case errors.Is(err, fs.ErrNotExist), err == nil && len(parts) == 0:
-		case err == nil:
-			return nil, fmt.Errorf("%s: %w", path, ErrExists)
-		default:
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if err := Check(path); err != nil {
+			return nil, err
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o666)
@@ -59,6 +54,18 @@ func Create(path, key string, replace bool) (*Journal, error) {
 		return nil, err
 	}
 	return j, nil
+}
+
+// Check reports a journal with parts, as ErrExists, or a file that is none.
+func Check(path string) error {
+	parts, _, err := read(path, "")
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && len(parts) == 0:
+		return nil
+	case err == nil:
+		err = ErrExists
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Resume opens a journal and gives its parts, or starts one. A last part that
