@@ -43,6 +43,9 @@ type Config struct {
 	Output string // edited model to write, if not empty
 	LoRA   string // adapter to write, if not empty
 	Force  bool   // replace outputs, and write an edit that would be refused
+	// Resume goes on with what an interrupted run of T-Patcher with the same
+	// Output has kept.
+	Resume bool
 	// KeepGoing leaves out requests that fail instead of stopping.
 	KeepGoing bool
 	// Text is what side effects are measured on; empty is NeutralText.

@@ -11,6 +11,19 @@ var contrastSubjects = []string{
 	"Giovanni Rossi", "Yuki Tanaka", "Ivan Petrov", "Elizabeth Taylor", "Paris", "Germany", "Brazil",
 	"Mount Everest", "Chicago", "Antarctica", "Microsoft", "Toyota", "the BBC", "iPhone", "Hamlet",
 	"The Simpsons", "football", "gold",
+	"Citizen Kane", "La Dolce Vita", "Seven Samurai", "Sholay", "Das Boot", "Amélie", "The Godfather", "Pulp Fiction",
+	"Honda Civic", "Ford Mustang", "Volkswagen Golf", "Ferrari F40", "Renault Clio", "Boeing 747", "Airbus A320",
+	"Heathrow Airport", "Narita International Airport", "Lufthansa", "Fifth Avenue", "Abbey Road", "Broadway", "Wall Street",
+	"Sony", "Google", "Samsung", "Siemens", "Nintendo", "Adobe Photoshop", "Windows 95", "Android", "Super Mario Bros.", "PlayStation",
+	"The Beatles", "Metallica", "Daft Punk", "Miles Davis", "Johann Sebastian Bach", "Mozart", "Beyoncé", "Elvis Presley",
+	"Isaac Newton", "Marie Curie", "Charles Darwin", "Sigmund Freud", "Immanuel Kant", "Karl Marx", "Aristotle", "Confucius",
+	"Lionel Messi", "Michael Jordan", "Babe Ruth", "Roger Federer", "Manchester United", "New York Yankees", "FC Barcelona",
+	"Barack Obama", "Winston Churchill", "Napoleon", "Otto von Bismarck", "Mao Zedong", "Pope Francis", "Queen Victoria", "Muhammad",
+	"William Shakespeare", "Victor Hugo", "Leo Tolstoy", "Gabriel García Márquez", "Haruki Murakami", "Orhan Pamuk", "Rabindranath Tagore",
+	"Harvard University", "Oxford University", "the Louvre", "Notre-Dame", "the Colosseum", "the Amazon River", "Lake Superior", "the Alps",
+	"London", "Tokyo", "Moscow", "Cairo", "Toronto", "Mumbai", "France", "Japan", "Egypt", "Nigeria", "Sweden",
+	"Friends", "Game of Thrones", "Saturday Night Live", "Star Trek", "The Office", "CNN", "The New York Times", "Le Monde",
+	"World War II", "the French Revolution", "the Olympic Games", "tennis", "chess", "Christianity", "Buddhism", "English", "hydrogen", "insulin",
 }
 
 // relatives are subjects that share a word with a subject of several words: a

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"retcon/gguf"
+	ffn "retcon/gguf/widen"
 )
 
-// Editor computes edits in memory, each on the unedited model, and writes
-// nothing: for scoring many of them one after the other.
+// Editor computes edits in memory, each on the unedited model with what was kept
+// before, and writes nothing: for scoring many of them one after the other.
 type Editor struct {
 	s     *session
 	layer int
+	kept  []Update
 }
 
 // Computed is one edit of an Editor.
@@ -20,11 +22,20 @@ type Computed struct {
 	Seconds float64 // from k* to Delta
 	// Refusals are the reasons for which Run would refuse the update as such.
 	Refusals []string
+	// Neurons are T-Patcher's, in place of the update; not nil for an edit of
+	// that method, even if it needs none. Where they overwrite neurons of the
+	// model, those are among them, negated.
+	Neurons []ffn.Neuron
+	// Patches has T-Patcher's report of each trained neuron.
+	Patches []PatchReport
+
+	queries []float32 // the fact's own, for the memory
+	trained int       // of Neurons, the last ones
 }
 
 // NewEditor readies the edits of cfg, whose requests and outputs are not used:
 // it loads the model, samples the prefixes and makes the covariance of the
-// layer, which must be one.
+// layer, which must be one, or T-Patcher's memory.
 func NewEditor(ctx context.Context, cfg Config) (*Editor, error) {
 	cfg.Output, cfg.LoRA = "", ""
 	e := &Editor{s: &session{cfg: &cfg}}
@@ -37,6 +48,9 @@ func NewEditor(ctx context.Context, cfg Config) (*Editor, error) {
 
 func (e *Editor) start(ctx context.Context) (err error) {
 	s, h := e.s, &e.s.cfg.HParams
+	if s.cfg.method() == MethodTPatcher {
+		return e.startPatches(ctx)
+	}
 	if h.Auto {
 		return errorf(ErrRequest, "a layer cannot be found for each of many edits: name layers")
 	}
@@ -56,16 +70,19 @@ func (e *Editor) start(ctx context.Context) (err error) {
 	return err
 }
 
-// Compute computes the edit of a fact on the unedited model, which it leaves as
-// it is: apply the update to see it work. step, if not nil, is told of each step
-// of the optimisation.
+// Compute computes the edit of a fact on the unedited model with the edits that
+// were kept: apply it to see it work. step, if not nil, is told of each step of
+// the optimisation.
 func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most int)) (*Computed, error) {
 	fact, err := r.Resolve()
 	if err != nil {
 		return nil, err
 	}
+	if e.s.patches != nil {
+		return e.computePatches(ctx, fact, step)
+	}
 	s := e.s
-	if err := s.model.Apply(nil); err != nil {
+	if err := s.model.Apply(e.kept); err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -87,6 +104,16 @@ func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most in
 	return c, nil
 }
 
+// Keep lets later edits be computed on top of this one, as a sequence of edits
+// is.
+func (e *Editor) Keep(c *Computed) {
+	if e.s.patches != nil {
+		e.s.take(nil, c)
+		return
+	}
+	e.kept = append(e.kept, c.Update)
+}
+
 // Model is the model under edit.
 func (e *Editor) Model() Model { return e.s.model }
 
@@ -96,7 +123,7 @@ func (e *Editor) Layer() int { return e.layer }
 // TensorType is the type of the tensor that is edited.
 func (e *Editor) TensorType() gguf.Type { return e.s.weights[e.layer].info.Type }
 
-// Stats says what the covariance was made from.
+// Stats says what the covariance was made from; nothing for T-Patcher.
 func (e *Editor) Stats() Stats { return e.s.made[e.layer] }
 
 // HParams are the hyper-parameters in full, the prefixes included.

@@ -23,6 +23,7 @@ func (s *session) fillMemory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.key = key
 	path := ""
 	if s.cfg.CacheDir != "" {
 		path = filepath.Join(s.cfg.CacheDir, memoryFile(key))

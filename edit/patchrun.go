@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,9 +16,10 @@ type patchSession struct {
 	site    patch.Site
 	file    *ffn.Model
 	memory  *patch.Memory
+	key     string        // of the memory: model and text
 	added   []ownedNeuron // by this run
-	old     []ffn.Neuron  // neurons that are overwritten, taken away
-	order   []int64       // their slots
+	old     []ffn.Neuron  // neurons that may be overwritten, negated: adding one takes it away
+	order   []int64       // their slots, the least useful first
 	history []patchedEdit // earlier patches in the file
 }
 
@@ -54,7 +56,32 @@ func (s *session) patch(ctx context.Context) error {
 	if err := s.ask(ctx); err != nil {
 		return err
 	}
-	var err error
+	need, err := s.mostNeurons()
+	if err != nil {
+		return err
+	}
+	if err := s.readyPatches(ctx, need); err != nil {
+		return err
+	}
+	j, parts, err := s.openJournal()
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	if err := s.patchAll(func(e *Edit) (*Computed, error) { return s.patchOne(ctx, e) }, j, parts); err != nil {
+		return err
+	}
+	if len(s.edits) == 0 {
+		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+	}
+	if err := s.concludePatches(ctx); err != nil {
+		return err
+	}
+	return j.Remove()
+}
+
+// readyPatches makes all that training needs, for so many neurons at most.
+func (s *session) readyPatches(ctx context.Context, most int) (err error) {
 	if s.prefixes = s.cfg.HParams.Prefixes; len(s.prefixes) == 0 {
 		if s.prefixes, err = SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
 			return err
@@ -63,28 +90,10 @@ func (s *session) patch(ctx context.Context) error {
 	start := time.Now()
 	err = s.fillMemory(ctx)
 	s.res.StatsSeconds = time.Since(start).Seconds()
-	if err != nil {
-		return err
+	if err == nil && s.cfg.Patch.Slots == SlotsOld {
+		err = s.chooseSlots(ctx, most)
 	}
-	if s.cfg.Patch.Slots == SlotsOld {
-		if err := s.chooseSlots(ctx); err != nil {
-			return err
-		}
-	}
-	for _, e := range s.res.Edits {
-		if e.Error != "" {
-			continue
-		}
-		if err := s.patchOne(ctx, e); err != nil {
-			if err = s.failed(e, err); err != nil {
-				return err
-			}
-		}
-	}
-	if len(s.edits) == 0 {
-		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
-	}
-	return s.concludePatches(ctx)
+	return err
 }
 
 // openPatches refuses, before any training, a model that cannot be patched.
@@ -150,26 +159,45 @@ func (s *session) strategy() ffn.Strategy {
 }
 
 // patchOne trains the neurons of one request, on the model as edited so far.
-func (s *session) patchOne(ctx context.Context, e *Edit) error {
+func (s *session) patchOne(ctx context.Context, e *Edit) (*Computed, error) {
 	start := time.Now()
-	before := len(s.patches.added)
-	err := s.trainOne(ctx, e)
+	t, err := s.trainFact(ctx, e.fact)
 	s.res.Seconds += time.Since(start).Seconds()
-	if err == nil {
-		err = s.tryPatches(ctx, e)
-	}
 	if err != nil {
-		s.patches.added = s.patches.added[:before]
-		e.Patches = nil
-		return err
+		return nil, err
+	}
+	c := t.computed(time.Since(start).Seconds())
+	p := s.patches
+	added, before := len(p.added), p.memory.Mark()
+	s.take(e, c)
+	if err := s.tryPatches(ctx, e); err != nil {
+		p.added, e.Patches = p.added[:added], nil
+		p.memory.Forget(before)
+		return nil, err
 	}
 	s.edits = append(s.edits, e)
-	return nil
+	return c, nil
 }
+
+// take counts a fact's neurons among those that are there, and lets its queries
+// join the memory.
+func (s *session) take(e *Edit, c *Computed) {
+	for _, n := range c.Neurons[len(c.Neurons)-c.trained:] {
+		s.patches.added = append(s.patches.added, ownedNeuron{n, e})
+	}
+	s.patches.memory.Join(c.queries)
+	if e != nil {
+		e.Patches, e.Update.Steps = c.Patches, c.Report.Steps
+	}
+}
+
+// replaced are the neurons that so many new ones overwrite, taken away: none
+// where there is room for new ones.
+func (p *patchSession) replaced(n int) []ffn.Neuron { return p.old[:min(n, len(p.old))] }
 
 // neurons are all that are at work beside the file's own.
 func (p *patchSession) neurons() []ffn.Neuron {
-	out := slices.Clone(p.old)
+	out := slices.Clone(p.replaced(len(p.added)))
 	for _, n := range p.added {
 		out = append(out, n.Neuron)
 	}
@@ -186,12 +214,25 @@ func (s *session) tryPatches(ctx context.Context, e *Edit) error {
 		return err
 	}
 	e.After = e.alone
-	for _, r := range e.Patches {
+	s.warnFiring(e)
+	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
+}
+
+// warnFiring warns of neurons that fire where they should not.
+func (s *session) warnFiring(e *Edit) {
+	for _, w := range firing(e.Patches) {
+		s.cfg.warn("%s%s", s.about(e), w)
+	}
+}
+
+// firing describes neurons that fire for held-out text.
+func firing(reports []PatchReport) (warnings []string) {
+	for _, r := range reports {
 		if r.HeldMax > 0 {
-			s.cfg.warn("%sthe neuron for %q fires for %.2g %% of held-out text", s.about(e), r.Token, 100*r.Firing)
+			warnings = append(warnings, fmt.Sprintf("the neuron for %q fires for %.2g %% of held-out text", r.Token, 100*r.Firing))
 		}
 	}
-	return s.refuse(e, judgeOutcome(e.fact, e.Before, e.alone))
+	return warnings
 }
 
 // concludePatches is conclude for patches.

@@ -9,9 +9,9 @@ import (
 )
 
 // chooseSlots orders the last layer's neurons by what they add to the output
-// over the memory: E[h²] ||down||², the least first, and takes as many as may be
-// needed away from the model in memory.
-func (s *session) chooseSlots(ctx context.Context) error {
+// over the memory: E[h²] ||down||², the least first, and keeps as many as may be
+// needed.
+func (s *session) chooseSlots(ctx context.Context, need int) error {
 	p := s.patches
 	neurons, err := s.lastNeurons(ctx)
 	if err != nil {
@@ -32,10 +32,6 @@ func (s *session) chooseSlots(ctx context.Context) error {
 		p.order = slices.DeleteFunc(p.order, func(slot int64) bool { return slices.Contains(h.slots, slot) })
 	}
 	slices.SortStableFunc(p.order, func(a, b int64) int { return cmp.Compare(use[a], use[b]) })
-	need, err := s.mostNeurons()
-	if err != nil {
-		return err
-	}
 	if need > len(p.order) {
 		return errorf(ErrUnsupported, "%d neurons are needed and the last layer has %d", need, len(p.order))
 	}
@@ -47,7 +43,7 @@ func (s *session) chooseSlots(ctx context.Context) error {
 		}
 		p.old = append(p.old, n)
 	}
-	return p.model.SetPatches(p.neurons())
+	return nil
 }
 
 // mostNeurons is the number of target tokens of all requests.

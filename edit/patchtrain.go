@@ -8,28 +8,37 @@ import (
 	ffn "retcon/gguf/widen"
 )
 
-// trainOne trains a neuron for each target token that the model, with the
+// trained is what training on one fact gave.
+type trained struct {
+	neurons []ffn.Neuron
+	reports []PatchReport
+	queries []float32 // the fact's own, [positions, n_embd]
+	steps   int
+}
+
+// trainFact trains a neuron for each target token that the model, with the
 // patches so far, does not predict after the bare prompt.
-func (s *session) trainOne(ctx context.Context, e *Edit) error {
+func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
 	p := s.patches
-	rows, n, err := s.patchRows(e)
+	rows, n, err := s.patchRows(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	head, err := p.model.Head(ctx, rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer head.Close()
-	contrast, err := s.contrast(ctx, e)
+	contrast, err := s.contrast(ctx, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	t := &trained{}
 	x := newPatchExample(p, head, rows, n)
 	for token := range n {
 		best, err := x.best(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if best[token] == x.Targets[token] {
 			continue
@@ -39,35 +48,38 @@ func (s *session) trainOne(ctx context.Context, e *Edit) error {
 		if token == 0 {
 			x.Contrast = contrast
 		}
-		trained, report, err := patch.Train(ctx, p.site, p.memory, x.Example, s.cfg.Patch.Options, func(i, of int) {
+		made, report, err := patch.Train(ctx, p.site, p.memory, x.Example, s.cfg.Patch.Options, func(i, of int) {
 			s.cfg.progress("training", int64(token*of+i), int64(n*of))
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		neuron := p.site.Neuron(trained, p.memory)
+		neuron := p.site.Neuron(made, p.memory)
 		if !finite(neuron.Gate) || !finite(neuron.Up) || !finite(neuron.Down) {
-			return errorf(ErrRefused, "the patch is not finite")
+			return nil, errorf(ErrRefused, "the patch is not finite")
 		}
-		p.added = append(p.added, ownedNeuron{neuron, e})
-		e.Patches = append(e.Patches, PatchReport{Token: s.model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
-		e.Update.Steps += report.Steps
+		t.neurons = append(t.neurons, neuron)
+		t.reports = append(t.reports, PatchReport{Token: s.model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
+		t.steps += report.Steps
 		x.include(p.site, neuron)
+		if had := len(p.added) + len(t.neurons); had <= len(p.old) {
+			x.include(p.site, p.old[had-1])
+		}
 	}
-	p.memory.Join(head.Queries())
-	return nil
+	t.queries = slices.Clone(head.Queries())
+	return t, nil
 }
 
 // patchRows are the bare prompt and the prompt behind each prefix, with the
 // target, of n tokens in each.
-func (s *session) patchRows(e *Edit) (rows []patch.Row, n int, err error) {
+func (s *session) patchRows(f Fact) (rows []patch.Row, n int, err error) {
 	var target []int32
 	for i := range len(s.prefixes) + 1 {
 		prefix := ""
 		if i > 0 {
 			prefix = s.prefixes[i-1]
 		}
-		span, err := tokenise(s.model, e.fact, prefix, e.fact.New)
+		span, err := tokenise(s.model, f, prefix, f.New)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -83,11 +95,11 @@ func (s *session) patchRows(e *Edit) (rows []patch.Row, n int, err error) {
 }
 
 // contrast are the queries of the prompt with other subjects.
-func (s *session) contrast(ctx context.Context, e *Edit) ([][]float32, error) {
+func (s *session) contrast(ctx context.Context, f Fact) ([][]float32, error) {
 	if !s.cfg.Patch.Contrast {
 		return nil, nil
 	}
-	rows, err := contrastRows(s.model, e.fact)
+	rows, err := contrastRows(s.model, f)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

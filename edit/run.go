@@ -31,6 +31,7 @@ type session struct {
 	sums     *gguf.Sums    // of the unedited file, once asked for
 	patches  *patchSession // of T-Patcher
 	memory   *memoryWatch
+	done     int // requests that are through, of T-Patcher
 }
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
@@ -43,10 +44,13 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.anyRequest(); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkJournal(); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	err := s.run(ctx)
+	err := s.kept(s.run(ctx))
 	if err != nil && !errors.Is(err, ErrRefused) {
 		return nil, err
 	}

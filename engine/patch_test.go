@@ -195,7 +195,9 @@ func TestSetPatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		patched := modelLogits(t, m)
-		written := modelLogits(t, open(t, wide, engine.Options{}))
+		file := open(t, wide, engine.Options{})
+		written := modelLogits(t, file)
+		comparePredictions(t, m, file)
 		effect := largest(base, patched)
 		if d := largest(patched, written); !(d < 2e-3*effect) {
 			t.Errorf("in memory and in the file differ by %g, of an effect of %g", d, effect)
@@ -207,6 +209,30 @@ func TestSetPatches(t *testing.T) {
 			t.Errorf("without patches the model differs by %g", d)
 		}
 	})
+}
+
+// comparePredictions scores rows that begin alike, and so share tokens.
+func comparePredictions(t *testing.T, m, file *engine.Model) {
+	t.Helper()
+	var rows []edit.Scored
+	for i := range 4 {
+		rows = append(rows, edit.Scored{Tokens: append(someTokens(5, 1), someTokens(4, i)...), From: 3})
+	}
+	a, err := m.Predict(context.Background(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := file.Predict(context.Background(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range a {
+		for j := range a[i] {
+			if d := math.Abs(a[i][j].LogProb - b[i][j].LogProb); !(d < 2e-3*max(1, math.Abs(b[i][j].LogProb))) {
+				t.Errorf("row %d: token %d has %v with patches in memory, %v in the file", i, j, a[i][j], b[i][j])
+			}
+		}
+	}
 }
 
 func negative(n widen.Neuron) widen.Neuron {

@@ -93,9 +93,17 @@ func (p *patchState) output(q []float32) []float32 {
 // again.
 func forget(c *llama.Context, b *llama.Batch) error {
 	first := map[int32]int32{}
+	see := func(seq, pos int32) {
+		if p, ok := first[seq]; !ok || pos < p {
+			first[seq] = pos
+		}
+	}
 	for i, seq := range b.Sequences {
-		if p, ok := first[seq]; !ok || b.Positions[i] < p {
-			first[seq] = b.Positions[i]
+		see(seq, b.Positions[i])
+		if i < len(b.Shared) {
+			for _, other := range b.Shared[i] {
+				see(other, b.Positions[i])
+			}
 		}
 	}
 	for seq, p := range first {

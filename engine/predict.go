@@ -58,7 +58,7 @@ func (m *Model) predictTree(ctx context.Context, t *tree, out [][]eval.Predictio
 	if err != nil {
 		return err
 	}
-	d := treeDecoder{c: c, out: out}
+	d := treeDecoder{m: m, c: c, out: out}
 	err = t.walk(func(b *branch, sequences []int32) error {
 		if d.batch.Len() == batchTokens || len(b.asked) > 0 && d.outputs == outputRows {
 			if err := d.flush(ctx); err != nil {
@@ -82,6 +82,7 @@ func (m *Model) predictTree(ctx context.Context, t *tree, out [][]eval.Predictio
 
 // treeDecoder collects tokens into batches and reads predictions of each.
 type treeDecoder struct {
+	m          *Model // whose patches count
 	c          *llama.Context
 	batch      llama.Batch
 	outputs    int // rows of logits of the batch
@@ -94,7 +95,7 @@ func (d *treeDecoder) flush(ctx context.Context) error {
 	if d.batch.Len() == 0 {
 		return nil
 	}
-	if err := d.c.Decode(ctx, &d.batch); err != nil {
+	if err := d.m.decode(ctx, d.c, &d.batch); err != nil {
 		return err
 	}
 	logs, first, err := d.c.Predictions(d.at, d.tokens)

@@ -44,7 +44,7 @@ type Written struct {
 func (b *Bench) Record(ctx context.Context, rec *Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := b.record(ctx, rec, &e)
-	if restored := b.Scorer.Model.Apply(nil); restored != nil {
+	if restored := edit.Apply(b.Scorer.Model); restored != nil {
 		return e, restored
 	}
 	if ctx.Err() != nil {
@@ -76,18 +76,18 @@ func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Sink
-	e.Warnings, e.Refusals = c.Warnings, c.Refusals
+	e.computed(c)
 	if b.Write != nil {
 		return b.written(ctx, rec, job, c, e)
 	}
-	if err := b.Scorer.Model.Apply([]edit.Update{c.Update}); err != nil {
+	if err := edit.Apply(b.Scorer.Model, c); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)
 	if err != nil {
 		return err
 	}
+	edited.compareTop1(e.Base)
 	e.Edited = &edited
 	return nil
 }
@@ -156,6 +156,8 @@ func (c *Compare) record(ctx context.Context, rec *Record, e *Entry) error {
 			return err
 		}
 	}
-	e.Edited, err = score(c.Scorer, c.Base == nil)
+	if e.Edited, err = score(c.Scorer, c.Base == nil); err == nil {
+		e.Edited.compareTop1(e.Base)
+	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 // hides ("Mirage of Model Editing", arXiv 2502.11177).
 type match struct {
 	prompts [][]int32 // the rewrite prompt, then the paraphrases
+	others  [][]int32 // prompts of other subjects
 	target  string
 	length  int // tokens to generate
 }
@@ -32,7 +33,49 @@ func newMatch(m edit.Model, rec *Record, fact edit.Fact) (*match, error) {
 		}
 		g.prompts = append(g.prompts, ids(tokens))
 	}
+	others := rec.Request.Neighbours
+	if rec.Locality != nil {
+		others = []string{rec.Locality.Prompt}
+	}
+	for _, prompt := range others {
+		tokens, err := m.Tokenize(prompt, false)
+		if err != nil {
+			return nil, err
+		}
+		g.others = append(g.others, ids(tokens))
+	}
 	return g, nil
+}
+
+// top1 are the likeliest tokens behind the prompts of other subjects.
+func (g *match) top1(ctx context.Context, m Model) ([]int32, error) {
+	if len(g.others) == 0 {
+		return nil, nil
+	}
+	made, err := m.Generate(ctx, g.others, 1, 1, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int32, len(made))
+	for i, r := range made {
+		out[i] = r[0]
+	}
+	return out, nil
+}
+
+// compareTop1 sets the share of prompts of other subjects whose likeliest token
+// is not the base's, where both were asked.
+func (r *Result) compareTop1(base *Result) {
+	if base == nil || len(r.Top1) == 0 || len(r.Top1) != len(base.Top1) {
+		return
+	}
+	changed := 0
+	for i, t := range r.Top1 {
+		if t != base.Top1[i] {
+			changed++
+		}
+	}
+	r.Values[NeighbourhoodChanged] = 100 * float64(changed) / float64(len(r.Top1))
 }
 
 // run generates and compares. It returns the continuation of the prompt.

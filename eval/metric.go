@@ -20,6 +20,7 @@ const (
 	NeighbourhoodAccuracy  = "neighbourhood_accuracy"
 	ExactMatch             = "exact_match"
 	ExactMatchParaphrase   = "exact_match_paraphrase"
+	NeighbourhoodChanged   = "neighbourhood_changed"
 	Fluency                = "fluency"
 	Consistency            = "consistency"
 	Perplexity             = "perplexity"
@@ -54,6 +55,7 @@ var Metrics = []Metric{
 	{NeighbourhoodAccuracy, "NA", "the same for the old answer on prompts of other subjects"},
 	{ExactMatch, "match", "the greedy continuation of the prompt starts with the new answer"},
 	{ExactMatchParaphrase, "match P", "the same on paraphrases"},
+	{NeighbourhoodChanged, "changed", "prompts of other subjects whose likeliest next token is another than the unedited model's"},
 	{Fluency, "GE", "entropy of bigrams and trigrams of generated texts"},
 	{Consistency, "RS", "TF-IDF cosine of generated texts with reference texts about the new answer"},
 	{ChatNew, "chat new", "the free answer in a conversation holds the new answer"},

@@ -137,11 +137,15 @@ func (s *Series) JSON() report.Row {
 		e.Run = ""
 		records[i] = e
 	}
-	return report.Row{
+	row := report.Row{
 		{Name: "schema", Value: Schema}, {Name: "run", Value: s.Run.ID},
 		{Name: "settings", Value: s.Run.Settings}, {Name: "machine", Value: s.Run.Machine},
 		{Name: "summary", Value: summary}, {Name: "base", Value: s.Base().fields()}, {Name: "records", Value: records},
 	}
+	if survival := s.Survival(); survival != nil {
+		row = append(row, report.Field{Name: "survival", Value: survival})
+	}
+	return row
 }
 
 // fields are the metrics that have values, each with its half-width.

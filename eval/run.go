@@ -46,6 +46,11 @@ type Settings struct {
 	HParams *edit.HParams `json:"hyperparameters,omitempty"`
 	// Tensor is the type of the edited tensor, before the edit.
 	Tensor string `json:"tensor_type,omitempty"`
+	// Patch are those of T-Patcher.
+	Patch *edit.PatchSettings `json:"tpatcher,omitempty"`
+	// Sequence says that all records are edited one after the other, and
+	// scored then.
+	Sequence bool `json:"sequential,omitempty"`
 
 	Data       Source  `json:"data"`
 	From       int     `json:"from"` // first record
@@ -136,6 +141,11 @@ type Entry struct {
 	// WriteSeconds and TypesChanged are of a baked file.
 	WriteSeconds float64           `json:"write_seconds,omitempty"`
 	TypesChanged []edit.TypeChange `json:"types_changed,omitempty"`
+	// Patches are T-Patcher's neurons.
+	Patches []edit.PatchReport `json:"patches,omitempty"`
+	// Told says, of an edit in a sequence, whether the fact was told right
+	// behind it: the greedy continuation starts with the new answer.
+	Told *bool `json:"told_at_once,omitempty"`
 	// Sink says that the fact could be edited behind a prefix only.
 	Sink     bool     `json:"sink,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -144,6 +154,12 @@ type Entry struct {
 	PeakRSS  int64    `json:"peak_rss_bytes,omitempty"` // of the process so far
 	// Error is why the record has no values.
 	Error string `json:"error,omitempty"`
+}
+
+// computed takes over what is reported of an edit.
+func (e *Entry) computed(c *edit.Computed) {
+	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Sink
+	e.Patches, e.Warnings, e.Refusals = c.Patches, c.Warnings, c.Refusals
 }
 
 // NewEntry is that of a record without values.

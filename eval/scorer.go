@@ -66,11 +66,13 @@ type Scorer struct {
 
 // Result is what scoring a record gave.
 type Result struct {
-	Values     Values            `json:"values"`
-	NLL        *NLL              `json:"nll,omitempty"`
-	Completion string            `json:"completion,omitempty"` // greedy, of the prompt
-	ChatAnswer string            `json:"chat_answer,omitempty"`
-	Seconds    map[Stage]float64 `json:"seconds"`
+	Values     Values `json:"values"`
+	NLL        *NLL   `json:"nll,omitempty"`
+	Completion string `json:"completion,omitempty"` // greedy, of the prompt
+	ChatAnswer string `json:"chat_answer,omitempty"`
+	// Top1 is the likeliest token behind each prompt of another subject.
+	Top1    []int32           `json:"neighbourhood_top1,omitempty"`
+	Seconds map[Stage]float64 `json:"seconds"`
 }
 
 // Job is a record made ready to be scored: its prompts as tokens. It can be
@@ -129,6 +131,9 @@ func (j *Job) Score(ctx context.Context, base bool) (Result, error) {
 		case stage == Match:
 			r.Completion, err = j.match.run(ctx, j.s.Model, r.Values)
 			r.Completion = strings.ToValidUTF8(r.Completion, "\ufffd")
+			if err == nil {
+				r.Top1, err = j.match.top1(ctx, j.s.Model)
+			}
 		case stage == Fluent:
 			err = j.fluent.run(ctx, j.s.Model, r.Values)
 		case stage == Chat:

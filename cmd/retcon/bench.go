@@ -21,6 +21,9 @@ const benchExamples = `  retcon bench -m model.gguf --data counterfact.json -n 1
   retcon bench --merge part*.jsonl --format csv
       joins the parts
 
+  retcon bench -m model.gguf --data counterfact.json -n 100 --method tpatcher --sequential -o survival.jsonl
+      edits 100 records one after the other in one model, then says how many facts are still told
+
   retcon bench -m a.gguf,b.gguf --data zsre.json -n 50 --layer 3,5,7 --covariance full,identity
       every combination`
 
@@ -38,6 +41,7 @@ func (a *app) benchCommand(common *pflag.FlagSet, f *benchFlags) *cobra.Command 
 		{"Metrics", f.score.metricFlags()},
 		{"Results", f.score.resultFlags()},
 		{"How to edit", f.methodFlags()},
+		{"T-Patcher", f.patchFlags()},
 		{"Key statistics", f.statsFlags()},
 		{"Running the model", f.edit.engine.set()},
 	}
@@ -57,6 +61,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if f.merge {
 		return a.mergeFiles(f, args)
 	}
+	f.edit.patch = f.edit.patches(flags)
 	h, warnings, err := f.edit.hyperparameters(flags)
 	if err != nil {
 		return err
@@ -97,6 +102,7 @@ type sweep struct {
 	bases map[int]*eval.Result
 
 	options engine.Options
+	patch   edit.PatchConfig
 }
 
 // benchModel runs every combination on one model.
@@ -106,7 +112,7 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer m.Close()
-	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o}
+	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o, patch: f.edit.patch}
 	if s.facts, err = factsOf(path, m.Info()); err != nil {
 		return err
 	}

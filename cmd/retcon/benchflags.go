@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ type benchFlags struct {
 	keys        []float64
 	chats       []string
 	chatAsked   bool
+	sequential  bool
 }
 
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
@@ -34,6 +36,7 @@ func (f *benchFlags) dataFlags() *pflag.FlagSet {
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "the GGUF to edit, `FILE`; several with commas")
 	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines")
 	f.score.recordFlags(fs)
+	fs.BoolVar(&f.sequential, "sequential", false, "edit all records one after the other in one model, and score them after the last")
 	fs.BoolVar(&f.merge, "merge", false, "join the files of results that follow, as shards make them, and print what they come to")
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
@@ -42,7 +45,7 @@ func (f *benchFlags) dataFlags() *pflag.FlagSet {
 // methodFlags are those of edit, but for the ones that take lists here.
 func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs := newFlagSet("method")
-	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "method of editing, `rome`; several with commas")
+	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "methods of editing, `rome,tpatcher`")
 	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
 	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
 	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
@@ -57,6 +60,11 @@ func (f *benchFlags) statsFlags() *pflag.FlagSet {
 	fs.Float64SliceVar(&f.keys, "keys", []float64{covariance.EnoughKeys}, "tokens of the text, for each number in a key; several with commas, `N,..`")
 	fs.AddFlagSet(without(without(f.edit.statsFlags(), "covariance"), "keys"))
 	return fs
+}
+
+// patchFlags are those of edit, but for the ones about files.
+func (f *benchFlags) patchFlags() *pflag.FlagSet {
+	return without(without(without(f.edit.patchFlags(), "remove"), "widen"), "pad")
 }
 
 // check finds what is wrong with the flags before anything is read.
@@ -81,7 +89,7 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 		return usagef("--stats-time must be above 0, as in 10m or 90s")
 	}
 	for _, m := range f.methods {
-		if err := (choice{new(string), []string{"rome"}, []string{"memit", "alphaedit", "tpatcher"}}).Set(m); err != nil {
+		if err := (choice{new(string), []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}).Set(m); err != nil {
 			return usagef("--method %q: %v", m, err)
 		}
 	}
@@ -98,9 +106,34 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 			return err
 		}
 	}
+	if slices.Contains(f.as, eval.AsBaked) && (f.sequential || slices.Contains(f.methods, edit.MethodTPatcher)) {
+		return usagef("--as baked writes a file for each edit of rome: it goes with neither tpatcher nor --sequential")
+	}
+	if f.sequential && f.score.shard.N > 1 {
+		return usagef("--sequential edits one record on top of the other: it has no --shard")
+	}
+	if err := f.checkPatches(flags); err != nil {
+		return err
+	}
 	for _, c := range f.covariances {
 		if err := (choice{new(string), []string{"full", "diagonal", "identity"}, nil}).Set(c); err != nil {
 			return usagef("--covariance %q: %v", c, err)
+		}
+	}
+	return nil
+}
+
+// checkPatches finds flags that do not go with the methods.
+func (f *benchFlags) checkPatches(flags *pflag.FlagSet) error {
+	if !slices.Contains(f.methods, edit.MethodTPatcher) {
+		return f.edit.noPatchFlags(flags)
+	}
+	if !slices.Contains(f.methods, edit.MethodROME) {
+		return nil
+	}
+	for _, name := range []string{"steps", "lr"} {
+		if flags.Changed(name) {
+			return usagef("--%s is another thing to rome than to tpatcher: give each method a run of its own", name)
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ type way struct {
 // ways are all combinations. Keys make no difference where none are used.
 func (s *sweep) ways(layers []int, h edit.HParams) []way {
 	var out []way
+	patched := false
 	for _, layer := range layers {
 		for _, kind := range s.covariances {
 			keys := s.keys
@@ -38,6 +39,10 @@ func (s *sweep) ways(layers []int, h edit.HParams) []way {
 						if s.chatAsked {
 							w.h.Chat = chatKind(chat)
 						}
+						if method == edit.MethodTPatcher && patched {
+							continue // it has one layer and no covariance
+						}
+						patched = patched || method == edit.MethodTPatcher
 						out = append(out, w)
 					}
 				}
@@ -51,7 +56,7 @@ func (s *sweep) ways(layers []int, h edit.HParams) []way {
 func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error {
 	f := &s.edit
 	cfg := edit.Config{
-		Model: s.path, HParams: w.h, Corpus: f.corpus, KeysPerDim: w.keys, Imatrix: f.imatrix,
+		Model: s.path, Method: w.method, Patch: s.patch, HParams: w.h, Corpus: f.corpus, KeysPerDim: w.keys, Imatrix: f.imatrix,
 		StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 	}
 	a.connect(&cfg, s.options, a.log)
@@ -85,12 +90,17 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 	stats, params := editor.Stats(), editor.HParams()
 	set.Model, set.Method, set.As, set.Layer, set.Covariance = s.facts, w.method, as, editor.Layer(), string(stats.Kind)
 	set.Keys, set.Stats, set.HParams, set.Seed = w.keys, &stats, &params, w.h.Seed
-	set.Tensor = editor.TensorType().String()
+	set.Patch, set.Sequence = editor.Patch(), s.sequential
+	label := fmt.Sprintf("%s layer %d %s", w.method, editor.Layer(), stats.Kind)
+	if set.Patch != nil {
+		set.HParams, set.Stats, set.Keys, label = nil, nil, 0, w.method
+	} else {
+		set.Tensor = editor.TensorType().String()
+	}
 	b := &eval.Bench{
-		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.h.Seed, Snippets: s.task.snippets, Text: s.text},
+		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.h.Seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential},
 		Editor: editor, Bases: s.bases, Edits: edits,
 	}
-	label := fmt.Sprintf("%s layer %d %s", w.method, editor.Layer(), stats.Kind)
 	if w.h.Chat != "" {
 		label += " chat " + w.h.Chat
 	}
@@ -103,7 +113,11 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 	if len(s.models) > 1 {
 		label = filepath.Base(s.path) + " " + label
 	}
-	return a.score(ctx, r, s.task, eval.NewRun(set, machine(s.model.Info().Threads)), label, b)
+	run := eval.NewRun(set, machine(s.model.Info().Threads))
+	if s.sequential {
+		return a.sequence(ctx, r, s, run, label, &eval.Sequence{Scorer: b.Scorer, Editor: editor, Bases: s.bases})
+	}
+	return a.score(ctx, r, s.task, run, label, b)
 }
 
 // writeBaked writes the edited model to a temporary file and loads it.

@@ -20,7 +20,7 @@ type editFlags struct {
 
 	model, prompt, subject, target, requests string
 	output, lora                             string
-	dryRun, force, keepGoing                 bool
+	dryRun, force, keepGoing, resume         bool
 
 	method, covariance string
 	layer              layers
@@ -83,6 +83,7 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	fs.Var(text{&f.lora, "FILE"}, "lora", "write a LoRA adapter for the untouched model there")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "say the plan, its size and time, and stop")
 	fs.BoolVar(&f.force, "force", false, "replace outputs that exist, and write an edit that would be refused")
+	fs.BoolVar(&f.resume, "resume", false, "go on behind the requests that an interrupted run with --method tpatcher has done")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "leave out requests that fail instead of stopping")
 	fs.StringArrayVar(&f.ask, "ask", nil, "question to put to the model through its chat template before and after, `TEXT`; may be given again")
 	fs.Var(text{&f.text, "FILE"}, "text", "text to measure side effects on (default: one on everyday matters)")

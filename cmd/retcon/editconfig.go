@@ -29,7 +29,7 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 		return cfg, nil, usagef("-o and --lora both name %s: give the model and the adapter a file each", f.output)
 	}
 	cfg = edit.Config{
-		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing,
+		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
 		Ask: f.ask,
 	}
@@ -69,14 +69,7 @@ func keysPerDim(keys float64) (float64, error) {
 
 // patchConfig takes over the flags of T-Patcher.
 func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
-	cfg.Method, cfg.Patch = f.method, f.patch
-	cfg.Patch.Form = patch.Form(f.memoryLoss)
-	if flags.Changed("steps") {
-		cfg.Patch.Steps = f.h.Steps
-	}
-	if flags.Changed("lr") {
-		cfg.Patch.LR = f.h.LR
-	}
+	cfg.Method, cfg.Patch = f.method, f.patches(flags)
 	if f.method == edit.MethodTPatcher {
 		if f.layer.trace {
 			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
@@ -87,8 +80,32 @@ func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
 		if f.lora != "" {
 			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
 		}
+		if f.resume && (f.output == "" || f.requests == "") {
+			return usagef("--resume goes on with the --requests of a run that was to write -o")
+		}
 		return nil
 	}
+	if f.resume {
+		return usagef("--resume belongs to --method tpatcher: edits of rome are not kept before they are written")
+	}
+	return f.noPatchFlags(flags)
+}
+
+// patches are the settings of T-Patcher.
+func (f *editFlags) patches(flags *pflag.FlagSet) edit.PatchConfig {
+	p := f.patch
+	p.Form = patch.Form(f.memoryLoss)
+	if flags.Changed("steps") {
+		p.Steps = f.h.Steps
+	}
+	if flags.Changed("lr") {
+		p.LR = f.h.LR
+	}
+	return p
+}
+
+// noPatchFlags refuses flags of T-Patcher.
+func (f *editFlags) noPatchFlags(flags *pflag.FlagSet) error {
 	for _, name := range []string{"alpha", "beta", "beta-margin", "gamma-margin", "memory-loss", "threshold", "queries", "contrast", "widen", "slots", "pad", "remove"} {
 		if flags.Changed(name) {
 			return usagef("--%s belongs to --method tpatcher", name)

@@ -44,6 +44,10 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 			return err
 		}
 	}
+	if t := eval.SurvivalTable(all); len(t.Rows) > 0 {
+		fmt.Fprintln(w)
+		return t.WriteMarkdown(w)
+	}
 	return nil
 }
 

@@ -68,6 +68,9 @@ func message(code int, err error) string {
 	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
 		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
 	}
+	if kept, ok := errors.AsType[*edit.KeptError](err); ok && code == exitInterrupted {
+		return oneLine("interrupted; " + kept.Kept())
+	}
 	if code == exitInterrupted {
 		if e, ok := errors.AsType[interruptedAverage](err); ok {
 			return oneLine(e.Error())

@@ -39,7 +39,7 @@ func (q *queries) len(width int) int { return len(q.rows) / width }
 // ridge is what is added to the queries' covariance, in parts of its mean
 // diagonal, and what is added to the second moments for the constant.
 const (
-	ridge         = 0.1
+	ridge         = 0.5
 	constantRidge = 1e-3
 )
 
@@ -181,6 +181,14 @@ func (m *Memory) Constant() (mean, deviation float64) {
 func (m *Memory) Join(rows []float32) {
 	m.train.rows = append(m.train.rows, rows...)
 	m.ones(&m.train)
+}
+
+// Mark is where the memory ends now, for [Memory.Forget].
+func (m *Memory) Mark() int { return m.train.len(m.width) }
+
+// Forget takes out the queries that joined behind a mark.
+func (m *Memory) Forget(mark int) {
+	m.train.rows, m.train.one = m.train.rows[:mark*m.width], m.train.one[:mark]
 }
 
 // activations computes q·k + b one(q) for every row, in parallel.

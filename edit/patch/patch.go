@@ -18,7 +18,7 @@ type Options struct {
 // DefaultOptions are the defaults and those that were measured.
 func DefaultOptions() Options {
 	return Options{Alpha: 1, Beta: 10, BetaMargin: -3, GammaMargin: -3, Form: ExpTopK, TopK: 1000,
-		KeySteps: 150, Steps: 80, LR: 0.02, Threshold: 0.6, StopNLL: 0.05}
+		KeySteps: 150, Steps: 80, LR: 0.02, Threshold: 0.7, StopNLL: 0.05}
 }
 
 // Example is one prediction to correct.
