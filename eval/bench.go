@@ -117,6 +117,7 @@ func (b *Bench) written(ctx context.Context, rec *Record, job *Job, c *edit.Comp
 	if err != nil {
 		return err
 	}
+	edited.compareTop1(e.Base)
 	e.Edited = &edited
 	return nil
 }
