@@ -172,7 +172,7 @@ func optimise(ctx context.Context, m Model, layer int, rows *editRows, init []fl
 		return Value{}, err
 	}
 	defer obj.Close()
-	if rows.opens && len(rows.spans) > 1 && !sink && h.Denominator != Original {
+	if rows.opens && rows.spans[0].Subject == 0 && len(rows.spans) > 1 && !sink && h.Denominator != Original {
 		obj = &sinkWatch{Objective: obj, klRows: len(all) - len(rows.spans)}
 	}
 	return OptimiseValue(ctx, obj, all, batches, init, h, step)
@@ -184,6 +184,8 @@ var errSink = errors.New("the bare prompt does not follow the value")
 // sinkWatch is an Objective that gives up when the bare prompt, row 0, does not
 // follow the value while the other rows do: the residual stream of a first
 // token can be so large (an attention sink) that nothing added to it counts.
+// Where the subject's last token is a later one the bare prompt follows, if
+// slower than the others.
 type sinkWatch struct {
 	Objective
 	klRows, steps int     // rows without a target, at the end
