@@ -57,11 +57,11 @@ gemma: ## fetch and verify a second model for measurements, Gemma 3 270M (240 MB
 retcon: lib
 	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o bin/retcon ./cmd/retcon
 
-archs: $(BUILD)/archs/.done ## write the tiny models that the architecture tests use
-$(BUILD)/archs/.done: | tools
+archs: $(BUILD)/archs/.seed-2 ## write the tiny models that the architecture tests use
+$(BUILD)/archs/.seed-2: | tools
 	@mkdir -p $(BUILD)/archs
 	@echo "writing a tiny model of each architecture into $(BUILD)/archs"
-	@$(BUILD)/bin/test-llama-archs -o $(BUILD)/archs/ > $(BUILD)/archs/log.txt 2>&1 || { tail -20 $(BUILD)/archs/log.txt; exit 1; }
+	@$(BUILD)/bin/test-llama-archs -s 2 -o $(BUILD)/archs/ > $(BUILD)/archs/log.txt 2>&1 || { tail -20 $(BUILD)/archs/log.txt; exit 1; }
 	@touch $@
 
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.

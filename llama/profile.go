@@ -68,7 +68,7 @@ func (p *Profile) program(g *graph.Graph, seconds []float64) {
 	defer p.mu.Unlock()
 	for i, t := range seconds {
 		n := g.Node(graph.ID(i))
-		if n.Kind != graph.Computed || t == 0 {
+		if n.Kind != graph.Computed || t == 0 && flop(g, n) == 0 { // a product may take less than the clock's step
 			continue // a view takes no time
 		}
 		c := Cost{Op: string(n.Op), Shape: shapeText(n.Ne), Nodes: 1, Seconds: t, FLOP: flop(g, n)}
