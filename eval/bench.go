@@ -47,14 +47,7 @@ func (b *Bench) Record(ctx context.Context, rec *Record) (Entry, error) {
 	if restored := edit.Apply(b.Scorer.Model); restored != nil {
 		return e, restored
 	}
-	if ctx.Err() != nil {
-		return e, context.Cause(ctx)
-	}
-	if err != nil {
-		e.Error, e.Edited = err.Error(), nil
-	}
-	e.PeakRSS = edit.PeakRSS()
-	return e, nil
+	return e.done(ctx, err)
 }
 
 func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
@@ -132,14 +125,7 @@ type Compare struct {
 func (c *Compare) Record(ctx context.Context, rec *Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := c.record(ctx, rec, &e)
-	if ctx.Err() != nil {
-		return e, context.Cause(ctx)
-	}
-	if err != nil {
-		e.Error, e.Edited = err.Error(), nil
-	}
-	e.PeakRSS = edit.PeakRSS()
-	return e, nil
+	return e.done(ctx, err)
 }
 
 func (c *Compare) record(ctx context.Context, rec *Record, e *Entry) error {

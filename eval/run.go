@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -160,6 +161,19 @@ type Entry struct {
 func (e *Entry) computed(c *edit.Computed) {
 	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Sink
 	e.Patches, e.Warnings, e.Refusals = c.Patches, c.Warnings, c.Refusals
+}
+
+// done ends an entry: err, if any, is what went wrong with its record, unless
+// the context was cancelled.
+func (e Entry) done(ctx context.Context, err error) (Entry, error) {
+	if ctx.Err() != nil {
+		return e, context.Cause(ctx)
+	}
+	if err != nil {
+		e.Error, e.Edited = err.Error(), nil
+	}
+	e.PeakRSS = edit.PeakRSS()
+	return e, nil
 }
 
 // NewEntry is that of a record without values.

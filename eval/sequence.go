@@ -95,14 +95,7 @@ func (s *Sequence) Record(ctx context.Context, rec *Record) (Entry, error) {
 	if restored := edit.Apply(s.Scorer.Model); restored != nil {
 		return e, restored
 	}
-	if ctx.Err() != nil {
-		return e, context.Cause(ctx)
-	}
-	if err != nil {
-		e.Error, e.Edited = err.Error(), nil
-	}
-	e.PeakRSS = edit.PeakRSS()
-	return e, nil
+	return e.done(ctx, err)
 }
 
 func (s *Sequence) record(ctx context.Context, rec *Record, e *Entry) error {

@@ -56,19 +56,10 @@ func wholePrompt(tokens []int32) llama.Batch {
 	return b
 }
 
-// sketch records a decode's graph without its values.
+// sketch records a decode's graph without its values, and empties the cache.
 func sketch(ctx context.Context, c *llama.Context, b llama.Batch) (*Decode, error) {
-	info := c.Model().Info()
-	if err := Supported(info); err != nil {
-		return nil, err
-	}
 	defer c.Clear()
-	d := &Decode{Context: c, Batch: b}
-	rec, err := c.Sketch(ctx, &d.Batch)
-	if err != nil {
-		return nil, err
-	}
-	return d, d.use(rec, info)
+	return sketched(ctx, c, b)
 }
 
 // keyStep is what a run's number of keys is rounded up to.
