@@ -35,6 +35,7 @@ func BenchmarkProduct(b *testing.B) {
 			b.Run("reverse", func(b *testing.B) { p.reverse(b, nil) })
 			p.kept(b, "reverse-kept-F32", graph.F32)
 			p.kept(b, "reverse-kept-BF16", graph.BF16)
+			p.kept(b, "reverse-kept-F16", graph.F16)
 		})
 	}
 }

@@ -253,11 +253,11 @@ func (j *job) widest() int {
 }
 
 // weightBytes is what copies of all weights take.
-func (j *job) weightBytes() int64 { return 2 * int64(j.model.Info().Params) }
+func (j *job) weightBytes() int64 { return int64(j.fast.Size()) * int64(j.model.Info().Params) }
 
 // layerWeightBytes is what copies take of all but the output matrix, high rather
 // than low.
 func (j *job) layerWeightBytes() int64 {
 	i := j.model.Info()
-	return 2 * (int64(i.Params) - int64(i.Vocab)*int64(i.Width))
+	return int64(j.fast.Size()) * (int64(i.Params) - int64(i.Vocab)*int64(i.Width))
 }

@@ -70,7 +70,7 @@ func New(m *llama.Model, o Options) *Tracer {
 		o.Memory = 512 << 20
 	}
 	t := &Tracer{model: m, opts: o}
-	t.fast, t.copied = replay.FastType()
+	t.fast, t.copied = replay.LayerType()
 	t.copied = t.copied && !o.Exact
 	return t
 }

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 //	CORPUS     a short text
 //
 // and in their directory unknown.gguf, of an architecture that does not exist.
+// They have a command, sametensors.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -41,7 +42,8 @@ func TestScripts(t *testing.T) {
 	}
 	unknown := unknownModel(t)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"sametensors": sametensors},
 		Setup: func(env *testscript.Env) error {
 			for _, v := range []string{"LLAMA_ARG_MODEL", "LLAMA_ARG_THREADS", "LLAMA_ARG_N_GPU_LAYERS", "LLAMA_ARG_RPC"} {
 				env.Setenv(v, "")
