@@ -46,7 +46,7 @@ func (s *session) chooseSlots(ctx context.Context, need int) error {
 	return nil
 }
 
-// mostNeurons is the number of target tokens of all requests.
+// mostNeurons is the number of target tokens of all requests, and an end each.
 func (s *session) mostNeurons() (int, error) {
 	n := 0
 	for _, e := range s.res.Edits {
@@ -57,7 +57,7 @@ func (s *session) mostNeurons() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		n += len(span.Target)
+		n += len(span.Target) + 1
 	}
 	return n, nil
 }

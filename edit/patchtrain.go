@@ -17,30 +17,62 @@ type trained struct {
 }
 
 // trainFact trains a neuron for each target token that the model, with the
-// patches so far, does not predict after the bare prompt.
+// patches so far, does not predict after the bare prompt, and one more where it
+// would go on with the target's last word: "Sonya" for "Sony".
 func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
-	p := s.patches
 	rows, n, err := s.patchRows(f)
 	if err != nil {
 		return nil, err
 	}
-	head, err := p.model.Head(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
-	defer head.Close()
 	contrast, err := s.contrast(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	t := &trained{}
-	x := newPatchExample(p, head, rows, n)
+	if err := s.trainRows(ctx, t, rows, n, contrast, func(best, target int32) bool { return best == target }); err != nil {
+		return nil, err
+	}
+	rows, err = s.endRows(f, rows)
+	if err != nil || len(rows) == 0 {
+		return t, err
+	}
+	ends := func(best, _ int32) bool { return StartsWith(f.New+s.model.Text([]int32{best}), f.New) }
+	told, err := s.told(ctx, t, rows[:1], ends)
+	if err != nil || told {
+		return t, err
+	}
+	return t, s.trainRows(ctx, t, rows, 1, nil, ends)
+}
+
+// told reports whether the model with the patches so far predicts what is good
+// after the last token of the row.
+func (s *session) told(ctx context.Context, t *trained, rows []patch.Row, good func(best, target int32) bool) (bool, error) {
+	head, err := s.patches.model.Head(ctx, rows)
+	if err != nil {
+		return false, err
+	}
+	defer head.Close()
+	x := newPatchExample(s.patches, t, head, rows, 1)
+	best, err := x.best(ctx)
+	return err == nil && good(best[0], x.Targets[0]), err
+}
+
+// trainRows trains a neuron for each of n tokens behind the rows where what the
+// model predicts after the first row is not good.
+func (s *session) trainRows(ctx context.Context, t *trained, rows []patch.Row, n int, contrast [][]float32, good func(best, target int32) bool) error {
+	p := s.patches
+	head, err := p.model.Head(ctx, rows)
+	if err != nil {
+		return err
+	}
+	defer head.Close()
+	x := newPatchExample(p, t, head, rows, n)
 	for token := range n {
 		best, err := x.best(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if best[token] == x.Targets[token] {
+		if good(best[token], x.Targets[token]) {
 			continue
 		}
 		x.aim(token)
@@ -52,11 +84,11 @@ func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
 			s.cfg.progress("training", int64(token*of+i), int64(n*of))
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		neuron := p.site.Neuron(made, p.memory)
 		if !finite(neuron.Gate) || !finite(neuron.Up) || !finite(neuron.Down) {
-			return nil, errorf(ErrRefused, "the patch is not finite")
+			return errorf(ErrRefused, "the patch is not finite")
 		}
 		t.neurons = append(t.neurons, neuron)
 		t.reports = append(t.reports, PatchReport{Token: s.model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
@@ -66,8 +98,8 @@ func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
 			x.include(p.site, p.old[had-1])
 		}
 	}
-	t.queries = slices.Clone(head.Queries())
-	return t, nil
+	t.queries = append(t.queries, head.Queries()...)
+	return nil
 }
 
 // patchRows are the bare prompt and the prompt behind each prefix, with the
@@ -92,6 +124,26 @@ func (s *session) patchRows(f Fact) (rows []patch.Row, n int, err error) {
 		rows = append(rows, patch.Row{Tokens: span.Scored().Tokens[:span.Prompt+len(target)-1], From: span.Prompt - 1, Target: target})
 	}
 	return rows, len(target), nil
+}
+
+// endRows are the rows with the whole target behind the prompt, which a full
+// stop should follow; none where that would change the target's tokens.
+func (s *session) endRows(f Fact, rows []patch.Row) ([]patch.Row, error) {
+	span, err := tokenise(s.model, f, "", f.New+".")
+	if err != nil {
+		return nil, err
+	}
+	target := rows[0].Target
+	n := len(target)
+	if len(span.Target) != n+1 || !slices.Equal(span.Target[:n], target) {
+		return nil, nil
+	}
+	out := make([]patch.Row, len(rows))
+	for i, r := range rows {
+		tokens := append(slices.Clone(r.Tokens), target[n-1])
+		out[i] = patch.Row{Tokens: tokens, From: len(tokens) - 1, Target: span.Target[n:]}
+	}
+	return out, nil
 }
 
 // contrast are the queries of the prompt with other subjects.
@@ -150,7 +202,9 @@ func (x *patchExample) aim(token int) {
 	}
 }
 
-func newPatchExample(p *patchSession, head patch.Head, rows []patch.Row, n int) *patchExample {
+// newPatchExample is the example of rows with n tokens to predict in each, on
+// the model with the patches so far, t's among them.
+func newPatchExample(p *patchSession, t *trained, head patch.Head, rows []patch.Row, n int) *patchExample {
 	x := &patchExample{rows: len(rows), n: n, width: p.site.Width}
 	x.Head = head
 	for _, r := range rows {
@@ -158,7 +212,8 @@ func newPatchExample(p *patchSession, head patch.Head, rows []patch.Row, n int) 
 	}
 	q := head.Queries()
 	x.Earlier, x.grad, x.nll = make([]float32, len(q)), make([]float32, len(q)), make([]float64, len(rows)*n)
-	for _, neuron := range p.neurons() {
+	had := len(p.added)
+	for _, neuron := range slices.Concat(p.neurons(), p.replaced(had + len(t.neurons))[len(p.replaced(had)):], t.neurons) {
 		x.include(p.site, neuron)
 	}
 	return x

@@ -121,7 +121,10 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 		return nil, err
 	}
 	defer c.Close()
-	sum, err := replay.NewMoments(ctx, c, layer, rows, longest)
+	copies := m.copies(c)
+	copies.SetBudget(m.opts.Memory / 4)
+	defer copies.Drop()
+	sum, err := replay.NewMoments(ctx, c, layer, rows, longest, copies)
 	if err != nil {
 		return nil, err
 	}

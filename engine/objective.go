@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"retcon/edit"
+	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -182,6 +183,25 @@ func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSp
 	if err != nil {
 		return err
 	}
+	if o.copies == nil || len(spec.Batches) < len(o.parts) || len(o.values) > 1 {
+		return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
+	}
+	return o.spend(ctx, v, transposes)
+}
+
+// spend builds the programs of a value that serves all batches by itself, first
+// with the copies that there are, which tells what its own values take. More
+// copies get what is left then, or have to go.
+func (o *objective) spend(ctx context.Context, v *replay.Value, transposes graph.Transposes) error {
+	o.copies.SetBudget(o.copies.Bytes())
+	if err := v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes())); err != nil {
+		return err
+	}
+	held, compute := v.Bytes()
+	if v.Segments() > 1 {
+		return nil
+	}
+	o.copies.Fit(o.memory - held - compute)
 	return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
 }
 

@@ -21,6 +21,34 @@ func OverwriteRows(s *Slice, site ID, n int) (out *Slice, patch RowPatch, to []I
 	return out, patch, to
 }
 
+// CastWeights multiplies with casts of the weights that pick names instead of
+// with themselves: each is dequantised in the graph, ahead of its products, and
+// its values take memory until these are done. Weights that are read in other
+// ways stay. to gives the new id of each node of s, the cast's for a weight.
+func CastWeights(s *Slice, t Type, pick func(*Node) bool) (out *Slice, consts []Const, to []ID) {
+	otherwise := make([]bool, len(s.Nodes)) // read by more than products
+	for i := range s.Nodes {
+		for k, src := range s.Nodes[i].Src {
+			if src >= 0 && (k > 0 || s.Nodes[i].Op != OpMulMat) {
+				otherwise[src] = true
+			}
+		}
+	}
+	out, to = insert(s, func(b Builder, old, id ID) ID {
+		n := s.Node(old)
+		if n.Kind != Weight || otherwise[old] || n.Ne[2] != 1 || n.Ne[3] != 1 || !pick(n) {
+			return id
+		}
+		rows := b.WeightRows(id, 0, n.Ne[1], func(v []int32, name string) ID {
+			idx := b.Input(I32, Shape2(int64(len(v)), 1), name)
+			consts = append(consts, Const{Node: idx, I32: v})
+			return idx
+		})
+		return b.Cast(rows, t)
+	})
+	return out, consts, to
+}
+
 // insert copies a slice and lets behind append nodes behind each: what it
 // returns is read in place of node old, whose copy is id.
 func insert(s *Slice, behind func(b Builder, old, id ID) ID) (out *Slice, to []ID) {

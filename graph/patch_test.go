@@ -1,6 +1,9 @@
 package graph
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // A patched site is read through its patch by whatever read it, views
 // included; the rest of the slice is as it was.
@@ -37,5 +40,40 @@ func TestOverwriteRows(t *testing.T) {
 				t.Errorf("node %d reads node %d before it is made", i, src)
 			}
 		})
+	}
+}
+
+// A cast weight is multiplied by its values in another type, made ahead of the
+// product; a weight that is read in another way, too, stays.
+func TestCastWeights(t *testing.T) {
+	f := newFixture(t)
+	w, tied := f.weight(Q8_0, "w", 4, 3), f.weight(Q8_0, "tied", 4, 5)
+	x := f.leaf(4, 2)
+	y := f.MulMat(w, x)
+	z := f.MulMat(tied, x)
+	rows := f.GetRows(tied, f.indices(I32, 1, 0))
+	s := &Slice{Graph: *f.Graph}
+	for i := range s.Nodes {
+		s.From, s.To = append(s.From, ID(i)), append(s.To, ID(i))
+	}
+	out, consts, to := CastWeights(s, BF16, func(*Node) bool { return true })
+	cast := out.Node(out.Node(to[y]).Src[0])
+	if cast.Op != OpCpy || cast.Type != BF16 || cast.Ne != s.Node(w).Ne {
+		t.Fatalf("the product reads %v", cast)
+	}
+	values := out.Node(cast.Src[0])
+	if values.Op != OpGetRows || values.Src[0] != out.To[w] || len(consts) != 1 || values.Src[1] != consts[0].Node {
+		t.Errorf("the cast is of %v, consts %v", values, consts)
+	}
+	if !slices.Equal(consts[0].I32, []int32{0, 1, 2}) {
+		t.Errorf("rows %v of the weight are cast", consts[0].I32)
+	}
+	for _, id := range []ID{z, rows} {
+		if out.Node(to[id]).Src[0] != out.To[tied] {
+			t.Errorf("%v does not read the tied weight itself", out.Node(to[id]))
+		}
+	}
+	if out.Node(to[y]).Src[1] != to[x] {
+		t.Errorf("the product multiplies %v", out.Node(out.Node(to[y]).Src[1]))
 	}
 }

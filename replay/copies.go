@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"slices"
 
 	"retcon/graph"
 	"retcon/llama"
@@ -16,6 +17,7 @@ type Copies struct {
 	budget     int64
 	bytes      int64
 	of         map[uint64]weightCopy  // by the weight's handle
+	order      []uint64               // of their making
 	turned     map[uint64]*Transposed // a transpose each
 	parent     *Copies                // whose copies these are
 	only       map[uint64]bool        // weights that may be copied; nil: all
@@ -103,6 +105,22 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 	return nil
 }
 
+// castMost is the largest weight, in elements, that a program dequantises on the
+// way: its values are held twice meanwhile.
+const castMost = 8 << 20
+
+// cast is use for a program that runs once: what has no copy is dequantised in
+// it, so that its products are those of copies, whichever weights have some.
+func (c *Copies) cast(ctx context.Context, s *graph.Slice) (out *graph.Slice, consts []graph.Const, err error) {
+	if err := c.use(ctx, &s.Graph); err != nil {
+		return nil, nil, err
+	}
+	out, consts, _ = graph.CastWeights(s, c.Type(), func(n *graph.Node) bool {
+		return c != nil && !c.turnedOnly && n.Type.Size() == 0 && n.Elements() <= castMost
+	})
+	return out, consts, nil
+}
+
 // copy is the copy of a weight, if it fits.
 func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool, err error) {
 	if s, ok := c.of[w.Handle]; ok {
@@ -121,6 +139,7 @@ func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool,
 		return s, false, err
 	}
 	c.of[w.Handle] = s
+	c.order = append(c.order, w.Handle)
 	c.bytes += s.Bytes()
 	return s, true, nil
 }
@@ -205,17 +224,35 @@ func (c *Copies) Forget(rows int) {
 	}
 	for h, s := range c.of {
 		if s.rows == int64(rows) {
-			c.bytes -= s.Bytes()
-			s.Close()
-			delete(c.of, h)
+			c.free(h)
 		}
 	}
+}
+
+// free frees the copy of a weight.
+func (c *Copies) free(h uint64) {
+	s := c.of[h]
+	c.bytes -= s.Bytes()
+	s.Close()
+	delete(c.of, h)
+	c.order = slices.DeleteFunc(c.order, func(x uint64) bool { return x == h })
 }
 
 // SetBudget changes how much the copies may take; those that are there stay.
 func (c *Copies) SetBudget(bytes int64) {
 	if c != nil {
 		c.budget = bytes
+	}
+}
+
+// Fit is SetBudget that frees the copies made last until the rest fit.
+func (c *Copies) Fit(bytes int64) {
+	if c == nil {
+		return
+	}
+	c.budget = bytes
+	for c.bytes > bytes && len(c.order) > 0 {
+		c.free(c.order[len(c.order)-1])
 	}
 }
 
@@ -228,6 +265,7 @@ func (c *Copies) Drop() {
 		s.Close()
 		delete(c.of, h)
 	}
+	c.order = nil
 	c.DropTransposes()
 	c.bytes = 0
 }

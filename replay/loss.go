@@ -2,6 +2,7 @@ package replay
 
 import (
 	"math"
+	"slices"
 
 	"retcon/graph"
 )
@@ -58,19 +59,25 @@ func newLoss(g *graph.Graph, logits graph.ID, terms []LossTerm, kls []KLTerm) *l
 		at[i] = int64(t.Row)*ne[0] + int64(t.Token)
 		weight[i] = -float32(t.Weight)
 	}
-	g0 := b.Mul(p, l.f32(b, rowWeight, graph.Shape2(1, ne[1])))
-	flat := b.Reshape(g0, graph.Shape2(1, ne[0]*ne[1]))
-	targets := b.Fill(flat, 0)
-	targets = b.SetRows(targets, l.f32(b, weight, graph.Shape2(1, int64(len(terms)))), l.int64s(b, at))
-	l.seed = b.Reshape(b.Add(flat, targets), ne)
-	l.p = b.GetRows(b.Reshape(p, graph.Shape2(1, ne[0]*ne[1])), l.int32s(b, at))
+	atTarget := make([]float32, len(terms))
+	for i, t := range terms {
+		atTarget[i] = rowWeight[t.Row]
+	}
+	flat, each := graph.Shape2(1, ne[0]*ne[1]), graph.Shape2(1, int64(len(terms)))
+	l.p = b.GetRows(b.Reshape(p, flat), l.int32s(b, at))
+	// weight p everywhere, then weight p - 1 over it at the targets
+	grad := b.Mul(p, l.f32(b, rowWeight, graph.Shape2(1, ne[1])))
+	targets := b.Add(b.Mul(l.p, l.f32(b, atTarget, each)), l.f32(b, weight, each))
+	l.seed = b.Reshape(b.SetRows(b.Reshape(grad, flat), targets, l.int64s(b, at)), ne)
 	if len(kls) > 0 {
-		l.addKL(b, logits)
+		l.addKL(b, logits, rowWeight)
 	}
 	return l
 }
 
-func (l *loss) addKL(b graph.Builder, logits graph.ID) {
+// addKL adds the gradient of the KL terms. Rows of no other weight are written
+// in place: what spans all logits is dear.
+func (l *loss) addKL(b graph.Builder, logits graph.ID, rowWeight []float32) {
 	ne := b.Node(logits).Ne
 	n := int64(len(l.kls))
 	rows, best := make([]int64, n), make([]int64, n)
@@ -86,8 +93,11 @@ func (l *loss) addKL(b graph.Builder, logits graph.ID) {
 	l.klS = b.SumRows(b.Mul(p, d))
 	l.weightAt = len(l.consts)
 	g := b.Mul(b.Mul(p, b.Sub(d, l.klS)), l.f32(b, make([]float32, n), graph.Shape2(1, n)))
-	all := b.SetRows(b.Fill(logits, 0), g, l.int64s(b, rows))
-	l.seed = b.Add(l.seed, all)
+	if slices.ContainsFunc(rows, func(r int64) bool { return rowWeight[r] != 0 }) {
+		l.seed = b.Add(l.seed, b.SetRows(b.Fill(logits, 0), g, l.int64s(b, rows)))
+	} else {
+		l.seed = b.SetRows(l.seed, g, l.int64s(b, rows))
+	}
 	l.bestAt = len(l.consts)
 	idx := l.int32s(b, best)
 	l.klZ = b.GetRows(b.Reshape(z, graph.Shape2(1, n*ne[0])), idx)

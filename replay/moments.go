@@ -28,8 +28,8 @@ type Moments struct {
 
 // NewMoments prepares the sum for texts of at most length tokens, rows of them
 // beside each other in a chunk. The context must be empty and hold rows
-// sequences and rows x length tokens.
-func NewMoments(ctx context.Context, c *llama.Context, layer, rows, length int) (*Moments, error) {
+// sequences and rows x length tokens. copies may be nil.
+func NewMoments(ctx context.Context, c *llama.Context, layer, rows, length int, copies *Copies) (*Moments, error) {
 	var b llama.Batch
 	for seq := range rows {
 		for pos := range length {
@@ -48,15 +48,19 @@ func NewMoments(ctx context.Context, c *llama.Context, layer, rows, length int) 
 		return nil, fmt.Errorf("%w: the last layer computes its keys only where logits are read; choose a layer before it", llama.ErrUnsupported)
 	}
 	m := &Moments{ctx: c, rows: rows, length: length}
-	if err := m.build(d, key); err != nil {
+	if err := m.build(ctx, d, key, copies); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *Moments) build(d *Decode, key graph.ID) error {
+func (m *Moments) build(ctx context.Context, d *Decode, key graph.ID, copies *Copies) error {
 	s, err := graph.Cut(d.Graph, nil, []graph.ID{key})
+	if err != nil {
+		return err
+	}
+	s, consts, err := copies.cast(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -72,6 +76,9 @@ func (m *Moments) build(d *Decode, key graph.ID) error {
 		return err
 	}
 	if m.program, err = m.ctx.NewProgram(&s.Graph, nil); err != nil {
+		return err
+	}
+	if err := m.program.SetConsts(consts); err != nil {
 		return err
 	}
 	return d.Load(m.program, s)

@@ -49,7 +49,8 @@ func (d *Decode) compute(ctx context.Context, nodes []graph.ID, copies *Copies, 
 	if err != nil {
 		return err
 	}
-	if err := copies.use(ctx, &s.Graph); err != nil {
+	s, consts, err := copies.cast(ctx, s)
+	if err != nil {
 		return err
 	}
 	var outs []graph.ID
@@ -68,6 +69,9 @@ func (d *Decode) compute(ctx context.Context, nodes []graph.ID, copies *Copies, 
 	}
 	defer p.Close()
 	if err := d.Load(p, s); err != nil {
+		return err
+	}
+	if err := p.SetConsts(consts); err != nil {
 		return err
 	}
 	if err := p.Run(ctx); err != nil {

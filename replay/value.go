@@ -124,9 +124,13 @@ func (s ValueSpec) prefix() int {
 func (v *Value) Slice() *graph.Slice { return v.slice }
 
 // Build makes the programs within memory bytes (0: no bound), with kept
-// transposes where there are some.
+// transposes where there are some. It may be called again, once there are others.
 func (v *Value) Build(ctx context.Context, transposes graph.Transposes, memory int64) error {
+	if err := v.Close(); err != nil {
+		return err
+	}
 	b := v.batches[0]
+	v.current = -1
 	var err error
 	v.chain, err = NewChain(ctx, b.decode, ChainSpec{
 		Slice: v.slice, Seeds: []graph.Seed{{Node: v.slice.To[b.decode.Sites.Logits], Gradient: b.loss.seed}},
@@ -224,5 +228,11 @@ func (v *Value) Close() error {
 	if v.chain == nil {
 		return nil
 	}
-	return v.chain.Close()
+	c := v.chain
+	v.chain = nil
+	return c.Close()
 }
+
+// Segments is the number of parts that the network is computed in, one after
+// the other.
+func (v *Value) Segments() int { return v.chain.Segments() }
