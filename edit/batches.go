@@ -44,6 +44,28 @@ func Batches(rows []ObjectiveRow, n int) []Batch {
 	return batches
 }
 
+// joint are the rows and batches of tasks that are optimised at once: batch b is
+// batch b of each. ok is false where they have not as many batches.
+func joint(tasks []*valueTask) (rows []ObjectiveRow, batches []Batch, ok bool) {
+	batches = make([]Batch, len(tasks[0].batches))
+	for k, t := range tasks {
+		if len(t.batches) != len(batches) {
+			return nil, nil, false
+		}
+		for b := range batches {
+			for i, r := range t.batches[b].Rows {
+				batches[b].Rows = append(batches[b].Rows, len(rows)+r)
+				batches[b].Scale = append(batches[b].Scale, t.batches[b].Scale[i])
+			}
+		}
+		for _, r := range t.rows {
+			r.Edit = k
+			rows = append(rows, r)
+		}
+	}
+	return rows, batches, true
+}
+
 // latest is the loss of all rows, each as the last batch with it had it.
 type latest struct {
 	rows    []ObjectiveRow

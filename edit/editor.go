@@ -94,11 +94,16 @@ func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most in
 	if err != nil {
 		return nil, err
 	}
-	c := &Computed{Rank: rank, Seconds: time.Since(start).Seconds()}
+	return e.judged(rank, time.Since(start).Seconds())
+}
+
+// judged is the edit that rome came to.
+func (e *Editor) judged(rank *Rank, seconds float64) (*Computed, error) {
+	c := &Computed{Rank: rank, Seconds: seconds}
 	if !finite(rank.Left) || !finite(rank.Right) {
 		return nil, errorf(ErrRefused, "the update is not finite")
 	}
-	rank.Report.WeightNorm = s.norms[e.layer]
+	rank.Report.WeightNorm = e.s.norms[e.layer]
 	warnings, refusals := rank.judge()
 	rank.Warnings, c.Refusals = append(rank.Warnings, warnings...), refusals
 	return c, nil

@@ -54,6 +54,47 @@ func TestEditor(t *testing.T) {
 	}
 }
 
+// Edits that are computed at once are those computed one by one; a bad request
+// spoils no other, and more rows than an objective holds are taken in parts.
+func TestComputeAll(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	e, err := NewEditor(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	requests := []Request{
+		eiffel, {Prompt: "x", Subject: "y", TargetNew: "z"},
+		{Prompt: "The Louvre is in", Subject: "Louvre", TargetNew: "Rome"},
+		{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris Rome"},
+	}
+	for _, most := range []int{0, 7} {
+		e.s.model.(*fake).info.Sequences = most
+		steps := 0
+		all, errs := e.ComputeAll(t.Context(), requests, func(done, of int) { steps = done })
+		for i, r := range requests {
+			want, err := e.Compute(t.Context(), r, nil)
+			if (err == nil) != (errs[i] == nil) || (err == nil) != (i != 1) {
+				t.Fatalf("request %d: %v at once, %v alone", i, errs[i], err)
+			}
+			if err != nil {
+				continue
+			}
+			if got := all[i]; !slices.Equal(got.Left, want.Left) || !slices.Equal(got.Right, want.Right) || got.Report != want.Report || !slices.Equal(got.Value.Losses, want.Value.Losses) {
+				t.Errorf("request %d at once:\n%+v, alone:\n%+v", i, got.Report, want.Report)
+			}
+		}
+		if steps == 0 {
+			t.Error("no step was reported")
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, errs := e.ComputeAll(ctx, requests, nil); !errors.Is(errs[0], context.Canceled) || !errors.Is(errs[2], context.Canceled) {
+		t.Errorf("cancelled: %v", errs)
+	}
+}
+
 // What an Editor bakes is, byte for byte, what Run writes for the same request,
 // in a larger type too, and is gone once closed.
 func TestBake(t *testing.T) {

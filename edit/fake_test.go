@@ -435,7 +435,7 @@ func (o *fakeObjective) Step(ctx context.Context, batch int, delta, grad []float
 		r := o.rows[i]
 		r.NLLWeight *= o.batches[batch].Scale[j]
 		r.KLWeight *= o.batches[batch].Scale[j]
-		s := o.f.forward(r.Tokens, o.layer, r.At, delta)
+		s := o.f.forward(r.Tokens, o.layer, r.At, delta[r.Edit*fakeWidth:][:fakeWidth])
 		g := make([][]float64, len(r.Tokens))
 		for t := range g {
 			g[t] = make([]float64, fakeWidth)
@@ -466,7 +466,7 @@ func (o *fakeObjective) Step(ctx context.Context, batch int, delta, grad []float
 		}
 		loss.NLL, loss.KL = append(loss.NLL, nll), append(loss.KL, kl)
 		for c, v := range o.f.backward(s, g, o.layer)[r.At] {
-			sum[c] += v
+			sum[r.Edit*fakeWidth+c] += v
 		}
 	}
 	copy(grad, narrow(sum, 1))

@@ -79,6 +79,8 @@ type Info struct {
 	// FeedForward is n_ff of each layer; the length of a key there.
 	FeedForward []int
 	Threads     int
+	// Sequences is how many sequences an objective may have rows of; 0: any number.
+	Sequences int
 }
 
 // Token is a token and the bytes text[Begin:End] it stands for.
@@ -125,6 +127,8 @@ type ObjectiveRow struct {
 	// KLWeight 0 means none.
 	KeepAt   int
 	KLWeight float64
+	// Edit is which delta is added, where several are sought at once.
+	Edit int
 }
 
 // Target says that Token should follow position At of a row.
@@ -144,7 +148,8 @@ type Batch struct {
 //
 //	L(delta) = Σ_r Scale_r (NLLWeight_r mean_t -log p(target_t) + KLWeight_r KL_r)
 //
-// It leaves weight decay to the caller.
+// It leaves weight decay to the caller. Rows of several edits have a delta each:
+// delta and gradient are then [edits, n_embd].
 type Objective interface {
 	// Step computes the loss of a batch at delta [n_embd] and writes its
 	// gradient to grad [n_embd].

@@ -39,45 +39,66 @@ type UpdateReport struct {
 	AtClamp     bool    `json:"at_clamp"`
 }
 
+// romeEdit is the edit of one fact at a layer under way.
+type romeEdit struct {
+	*Rank
+	fact         Fact
+	rows         *editRows
+	keys, values [][]float32
+	left         []float64
+}
+
 // rome computes the update of one fact at a layer, on the model as it is
 // applied now: rows, k*, u, v*, Delta (ROME, sections 3.1 and equation 2).
 func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams, step func(int, StepLoss)) (*Rank, error) {
+	e, err := newRomeEdit(ctx, m, f, layer, prefixes, c, h)
+	if err != nil {
+		return nil, err
+	}
+	e.Value, err = optimise(ctx, m, layer, e.task(h, step), h)
+	return e.conclude(ctx, m, c, h, step, err)
+}
+
+// newRomeEdit has all but the value.
+func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams) (*romeEdit, error) {
 	rows, err := rowsOf(m, f, prefixes, h.Chat)
 	if err != nil {
 		return nil, err
 	}
-	keys, values, err := m.Keys(ctx, layer, rows.keys())
-	if err != nil {
+	e := &romeEdit{fact: f, rows: rows}
+	if e.keys, e.values, err = m.Keys(ctx, layer, rows.keys()); err != nil {
 		return nil, err
 	}
-	for i := range keys {
-		if !finite(keys[i]) || !finite(values[i]) {
+	for i := range e.keys {
+		if !finite(e.keys[i]) || !finite(e.values[i]) {
 			return nil, errorf(ErrRefused, "layer %d has values that are not finite for this prompt", layer)
 		}
 	}
-	r := &Rank{MeanKey: mean(keys)}
-	r.Layer = layer
-	left, err := leftOf(ctx, m, f, rows.opens, keys, c, h, r)
-	if err != nil {
-		return nil, err
-	}
-	r.Value, err = optimise(ctx, m, layer, rows, values[0], h, r.Sink, step)
+	e.Rank = &Rank{MeanKey: mean(e.keys)}
+	e.Layer = layer
+	e.left, err = leftOf(ctx, m, f, rows.opens, e.keys, c, h, e.Rank)
+	return e, err
+}
+
+// conclude makes the update of the value, or, where err says that the bare
+// prompt did not follow, of another that is optimised without it.
+func (e *romeEdit) conclude(ctx context.Context, m Model, c covariance.Solver, h HParams, step func(int, StepLoss), err error) (*Rank, error) {
 	if errors.Is(err, errSink) {
-		if left, err = behindOnly(ctx, c, keys, r); err != nil {
+		if e.left, err = behindOnly(ctx, c, e.keys, e.Rank); err != nil {
 			return nil, err
 		}
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
-			"the edit is made for prompts with text before the subject and may not show without", f.Subject))
-		r.Value, err = optimise(ctx, m, layer, rows, values[0], h, true, step)
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
+			"the edit is made for prompts with text before the subject and may not show without", e.fact.Subject))
+		e.Value, err = optimise(ctx, m, e.Layer, e.task(h, step), h)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.finish(left, keys[0], values[0])
-	if rows.straddles {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the last token of %q holds text behind it as well; the edit is made there", f.Subject))
+	e.finish(e.left, e.keys[0], e.values[0])
+	if e.rows.straddles {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("the last token of %q holds text behind it as well; the edit is made there", e.fact.Subject))
 	}
-	return r, nil
+	return e.Rank, nil
 }
 
 // finish makes the update delta leftᵀ. As in the reference, Left is u of unit
@@ -163,31 +184,40 @@ func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *R
 	return scaled(u, 1/dot(u, r.MeanKey)), nil
 }
 
-// optimise finds the value over rows, without the bare prompt if sink.
-func optimise(ctx context.Context, m Model, layer int, rows *editRows, init []float32, h HParams, sink bool, step func(int, StepLoss)) (Value, error) {
-	all := rows.objective(h, sink)
-	batches := Batches(all, h.StepRows)
-	obj, err := m.Objective(ctx, layer, all, batches)
+// task is the optimisation of the edit's value, without the bare prompt for a
+// sink.
+func (e *romeEdit) task(h HParams, step func(int, StepLoss)) *valueTask {
+	rows := e.rows
+	t := &valueTask{rows: rows.objective(h, e.Sink), init: e.values[0], step: step}
+	t.batches = Batches(t.rows, h.StepRows)
+	if rows.opens && rows.spans[0].Subject == 0 && len(rows.spans) > 1 && !e.Sink && h.Denominator != Original {
+		t.watch = &sinkWatch{klRows: len(t.rows) - len(rows.spans)}
+	}
+	return t
+}
+
+// optimise finds the value of a task.
+func optimise(ctx context.Context, m Model, layer int, t *valueTask, h HParams) (Value, error) {
+	obj, err := m.Objective(ctx, layer, t.rows, t.batches)
 	if err != nil {
 		return Value{}, err
 	}
 	defer obj.Close()
-	if rows.opens && rows.spans[0].Subject == 0 && len(rows.spans) > 1 && !sink && h.Denominator != Original {
-		obj = &sinkWatch{Objective: obj, klRows: len(all) - len(rows.spans)}
+	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
+	if err != nil {
+		return Value{}, err
 	}
-	return OptimiseValue(ctx, obj, all, batches, init, h, step)
+	return values[0], errs[0]
 }
 
 // errSink reports that the bare prompt does not follow the value.
 var errSink = errors.New("the bare prompt does not follow the value")
 
-// sinkWatch is an Objective that gives up when the bare prompt, row 0, does not
-// follow the value while the other rows do: the residual stream of a first
-// token can be so large (an attention sink) that nothing added to it counts.
-// Where the subject's last token is a later one the bare prompt follows, if
-// slower than the others.
+// sinkWatch gives up a value when the bare prompt, row 0, does not follow it
+// while the other rows do: the residual stream of a first token can be so large
+// (an attention sink) that nothing added to it counts. Where the subject's last
+// token is a later one the bare prompt follows, if slower than the others.
 type sinkWatch struct {
-	Objective
 	klRows, steps int     // rows without a target, at the end
 	bare, rest    float64 // NLL at the start
 }
@@ -198,21 +228,17 @@ const (
 	sinkRest  = 0.3 // share that the others are below
 )
 
-// Step passes the step on and judges.
-func (w *sinkWatch) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
-	loss, err := w.Objective.Step(ctx, batch, delta, grad)
+// gaveUp judges a step.
+func (w *sinkWatch) gaveUp(loss Loss) bool {
 	n := len(loss.NLL) - w.klRows
-	if err != nil || n < 2 {
-		return loss, err
+	if n < 2 {
+		return false
 	}
 	rest := sum(loss.NLL[1:n]) / float64(n-1)
 	if w.steps++; w.steps == 1 {
 		w.bare, w.rest = loss.NLL[0], rest
 	}
-	if w.steps >= sinkSteps && loss.NLL[0] > sinkBare*w.bare && rest < sinkRest*w.rest {
-		return loss, errSink
-	}
-	return loss, nil
+	return w.steps >= sinkSteps && loss.NLL[0] > sinkBare*w.bare && rest < sinkRest*w.rest
 }
 
 // solveUnit is C⁻¹k of unit length.

@@ -211,9 +211,10 @@ func (s *stubborn) Step(ctx context.Context, batch int, delta, grad []float32) (
 func TestSinkWatch(t *testing.T) {
 	row := ObjectiveRow{Targets: make([]Target, 1), NLLWeight: 1. / 3}
 	rows := []ObjectiveRow{row, row, row}
-	_, err := OptimiseValue(t.Context(), &sinkWatch{Objective: &stubborn{}}, rows, Batches(rows, 0), []float32{1}, DefaultHParams(), nil)
-	if !errors.Is(err, errSink) {
-		t.Error(err)
+	task := &valueTask{rows: rows, batches: Batches(rows, 0), init: []float32{1}, watch: &sinkWatch{}}
+	_, errs, err := optimiseValues(t.Context(), &stubborn{}, []*valueTask{task}, DefaultHParams())
+	if err != nil || !errors.Is(errs[0], errSink) {
+		t.Error(errs, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package edit
 import (
 	"context"
 	"math"
+	"slices"
 )
 
 // StepLoss is the loss of one step and its parts, in nats, as the reference
@@ -34,43 +35,103 @@ type Value struct {
 // Batches of the rows take turns. The losses are then those of all rows, each
 // as it was when its turn came.
 func OptimiseValue(ctx context.Context, o Objective, rows []ObjectiveRow, batches []Batch, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
-	n := len(init)
-	size := norm(init)
-	if !(size > 0) || math.IsInf(size, 0) {
-		return Value{}, errorf(ErrRefused, "the layer's output at the subject has norm %v", size)
+	values, errs, err := optimiseValues(ctx, o, []*valueTask{{rows: rows, batches: batches, init: init, step: step}}, h)
+	if err != nil {
+		return Value{}, err
 	}
-	v := Value{Delta: make([]float32, n)}
-	grad := make([]float32, n)
-	opt := newAdam(n, h.LR)
-	seen := newLatest(rows, batches)
-	for i := range h.Steps {
+	return values[0], errs[0]
+}
+
+// valueTask is one of the values that are optimised at once, each over rows of
+// its own.
+type valueTask struct {
+	rows    []ObjectiveRow
+	batches []Batch
+	init    []float32
+	watch   *sinkWatch // may be nil
+	step    func(i int, l StepLoss)
+
+	size float64 // ||init||
+	seen *latest
+	opt  *adam
+	v    Value
+	done bool
+}
+
+// optimiseValues is [OptimiseValue] of several tasks over one objective, whose
+// rows and batches are those of [joint]. A task that cannot go on has its error
+// in errs, and the others do.
+func optimiseValues(ctx context.Context, o Objective, tasks []*valueTask, h HParams) (values []Value, errs []error, err error) {
+	n := len(tasks[0].init)
+	values, errs = make([]Value, len(tasks)), make([]error, len(tasks))
+	for i, t := range tasks {
+		errs[i] = t.begin(h)
+	}
+	delta, grad := make([]float32, n*len(tasks)), make([]float32, n*len(tasks))
+	for i := 0; i < h.Steps && slices.ContainsFunc(tasks, func(t *valueTask) bool { return !t.done }); i++ {
 		if err := ctx.Err(); err != nil {
-			return v, err
+			return nil, nil, err
 		}
-		batch := i % len(batches)
-		loss, err := o.Step(ctx, batch, v.Delta, grad)
+		batch := i % len(tasks[0].batches)
+		for k, t := range tasks {
+			copy(delta[k*n:], t.v.Delta)
+		}
+		loss, err := o.Step(ctx, batch, delta, grad)
 		if err != nil {
-			return v, err
+			return nil, nil, err
 		}
-		seen.add(batch, loss)
-		l := StepLoss{Decay: h.WeightDecay * norm(v.Delta) / (size * size)}
-		l.NLL, l.KL = seen.parts()
-		l.Total = l.NLL + l.KL + l.Decay
-		v.Losses = append(v.Losses, l)
-		if step != nil {
-			step(i, l)
+		for k, t := range tasks {
+			rows := len(t.batches[batch].Rows)
+			own := Loss{NLL: loss.NLL[:rows], KL: loss.KL[:rows]}
+			loss = Loss{NLL: loss.NLL[rows:], KL: loss.KL[rows:]}
+			if !t.done {
+				errs[k] = t.take(i, batch, own, grad[k*n:][:n], h)
+			}
 		}
-		if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !finite(grad) {
-			return v, errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a lower learning rate or another layer", i+1)
-		}
-		if l.Total < h.StopLoss && seen.whole() || i == h.Steps-1 {
-			break
-		}
-		addDecay(grad, v.Delta, h.WeightDecay/(size*size))
-		opt.step(v.Delta, grad)
-		v.AtClamp = project(v.Delta, h.Clamp*size)
 	}
-	return v, nil
+	for k, t := range tasks {
+		values[k] = t.v
+	}
+	return values, errs, nil
+}
+
+func (t *valueTask) begin(h HParams) error {
+	t.size = norm(t.init)
+	t.v.Delta = make([]float32, len(t.init))
+	if !(t.size > 0) || math.IsInf(t.size, 0) {
+		t.done = true
+		return errorf(ErrRefused, "the layer's output at the subject has norm %v", t.size)
+	}
+	t.opt, t.seen = newAdam(len(t.init), h.LR), newLatest(t.rows, t.batches)
+	return nil
+}
+
+// take takes in the loss of a batch and its gradient [n_embd], and a step.
+func (t *valueTask) take(i, batch int, loss Loss, grad []float32, h HParams) error {
+	if t.watch != nil && t.watch.gaveUp(loss) {
+		t.done = true
+		return errSink
+	}
+	t.seen.add(batch, loss)
+	l := StepLoss{Decay: h.WeightDecay * norm(t.v.Delta) / (t.size * t.size)}
+	l.NLL, l.KL = t.seen.parts()
+	l.Total = l.NLL + l.KL + l.Decay
+	t.v.Losses = append(t.v.Losses, l)
+	if t.step != nil {
+		t.step(i, l)
+	}
+	if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !finite(grad) {
+		t.done = true
+		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a lower learning rate or another layer", i+1)
+	}
+	if l.Total < h.StopLoss && t.seen.whole() || i == h.Steps-1 {
+		t.done = true
+		return nil
+	}
+	addDecay(grad, t.v.Delta, h.WeightDecay/(t.size*t.size))
+	t.opt.step(t.v.Delta, grad)
+	t.v.AtClamp = project(t.v.Delta, h.Clamp*t.size)
+	return nil
 }
 
 // addDecay adds the gradient of weight ||delta||, which is taken as 0 at 0.

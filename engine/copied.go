@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 
-	"retcon/edit"
 	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
@@ -72,20 +71,22 @@ const baseBytes = 96 << 20
 // share divides the memory: what was asked for, less what the process and the
 // context take, is for values, gradients and copies of weights. Transposes come
 // first, since they save more a byte, and only where all of them fit: a few
-// would save little and leave no room for values.
-func (m *Model) share(ctx context.Context, o *objective, layer int, batches []edit.Batch) error {
-	p := o.c.Params()
-	outline, err := replay.NewOutline(ctx, o.c, layer, p.Batch, min(p.Outputs, p.Batch))
+// would save little and leave no room for values. A kept context may be larger
+// than this objective needs, and hold more copies; but what is copied, and so the
+// last bits of an edit, must not depend on the edits before.
+func (m *Model) share(ctx context.Context, o *objective, layer int) error {
+	outline, err := replay.NewOutline(ctx, o.c, layer, o.sizes)
 	if err != nil {
 		return err
 	}
 	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
+	o.copies.Restart(outline.Slice)
 	budget := o.memory / 5 * 4
-	if o.copies.Bytes() == 0 && outline.TransposeBytes(o.copies.Type()) > budget {
+	if outline.TransposeBytes(o.copies.Type()) > budget {
 		budget = 0
+		o.copies.DropTransposes()
 	}
 	o.copies.SetBudget(budget)
-	o.copies.Only(outline.Slice)
 	_, err = o.copies.Transposes(ctx, outline.Slice)
 	return err
 }

@@ -92,7 +92,7 @@ func (m *Model) start(ctx context.Context, adapters []string) error {
 	li := m.model.Info()
 	m.info = edit.Info{
 		Path: li.Path, Arch: li.Arch, Name: li.Name, Layers: li.Layers, Width: li.Width, Vocab: li.Vocab,
-		Context: li.ContextTrain, Params: int64(li.Params), BOS: li.BOS, AddsBOS: li.AddsBOS, Threads: m.opts.Threads,
+		Context: li.ContextTrain, Params: int64(li.Params), BOS: li.BOS, AddsBOS: li.AddsBOS, Threads: m.opts.Threads, Sequences: llama.MaxSequences,
 	}
 	return m.findPlaces(ctx)
 }

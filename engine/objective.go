@@ -79,6 +79,9 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) e
 				return fmt.Errorf("%w: row %d wants token %d after position %d", llama.ErrInvalid, i, t.Token, t.At)
 			}
 		}
+		if r.Edit < 0 || r.Edit >= len(rows) {
+			return fmt.Errorf("%w: row %d is of edit %d", llama.ErrInvalid, i, r.Edit)
+		}
 		if r.KLWeight != 0 && (r.KeepAt < r.At || r.KeepAt >= len(r.Tokens)) {
 			return fmt.Errorf("%w: row %d keeps position %d", llama.ErrInvalid, i, r.KeepAt)
 		}
@@ -94,8 +97,9 @@ type objective struct {
 	values []*replay.Value
 	// parts says for each batch which values' batches make it up.
 	parts  [][]objectivePart
-	memory int64 // for values, gradients and copies of weights
-	width  int
+	sizes  llama.ContextParams // of the context that it needs
+	memory int64               // for values, gradients and copies of weights
+	size   int                 // of the deltas
 }
 
 // objectivePart is a batch of a value.
@@ -118,13 +122,16 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		}
 		outputs = max(outputs, n)
 	}
-	o := &objective{m: m, width: m.info.Width}
-	var err error
-	o.copiedContext, err = m.copiedContext(llama.ContextParams{
+	o := &objective{m: m}
+	for _, r := range rows {
+		o.size = max(o.size, (r.Edit+1)*m.info.Width)
+	}
+	o.sizes = llama.ContextParams{
 		Cells: (cells + most + cellStep - 1) / cellStep * cellStep, Batch: max(most, prefillTokens),
 		Outputs: min(outputs, max(most, prefillTokens)), Sequences: len(rows),
-	})
-	if err != nil {
+	}
+	var err error
+	if o.copiedContext, err = m.copiedContext(o.sizes); err != nil {
 		return nil, err
 	}
 	if err := m.fillObjective(ctx, o, layer, rows, batches, parts); err != nil {
@@ -139,7 +146,7 @@ const prefillTokens = 256
 
 // fillObjective decodes what precedes all rows, then prepares each part.
 func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
-	if err := m.share(ctx, o, layer, batches); err != nil {
+	if err := m.share(ctx, o, layer); err != nil {
 		return err
 	}
 	if err := prefill(ctx, o.c, rows, o.copies); err != nil {
@@ -175,6 +182,7 @@ func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSp
 	if err != nil {
 		return err
 	}
+	o.c.TrimPrograms() // prefixes may have needed more than steps do
 	o.values = append(o.values, v)
 	for i := range spec.Batches {
 		o.parts[first+i] = append(o.parts[first+i], objectivePart{v, i})
@@ -230,7 +238,7 @@ func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.
 		r := rows[b.Rows[i]]
 		v := replay.ValueRow{
 			Sequence: b.Rows[i], Position: r.At, Tokens: r.Tokens[r.At:],
-			KeepAt: r.KeepAt - r.At, KLWeight: b.Scale[i] * r.KLWeight,
+			KeepAt: r.KeepAt - r.At, KLWeight: b.Scale[i] * r.KLWeight, Edit: r.Edit,
 		}
 		for _, t := range r.Targets {
 			v.Targets = append(v.Targets, replay.Target{At: t.At - r.At, Token: t.Token})
@@ -245,8 +253,8 @@ func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.
 
 // Step computes a batch's loss and its gradient, part by part.
 func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) (edit.Loss, error) {
-	if len(delta) != o.width || len(grad) != o.width || batch < 0 || batch >= len(o.parts) {
-		return edit.Loss{}, fmt.Errorf("%w: batch %d of %d, a delta of %d and a gradient of %d for a width of %d", llama.ErrInvalid, batch, len(o.parts), len(delta), len(grad), o.width)
+	if len(delta) != o.size || len(grad) != o.size || batch < 0 || batch >= len(o.parts) {
+		return edit.Loss{}, fmt.Errorf("%w: batch %d of %d, deltas of %d and gradients of %d numbers, not %d", llama.ErrInvalid, batch, len(o.parts), len(delta), len(grad), o.size)
 	}
 	clear(grad)
 	var loss edit.Loss

@@ -23,11 +23,27 @@ type Bench struct {
 	// Edits has what Editor computed, by the index of records. It may be
 	// shared by runs that score the same edits in several ways.
 	Edits map[int]*edit.Computed
+	// Batch is how many edits are computed at once, if above 1: those of so many
+	// of Records, in order. Editor has to be a BatchEditor then.
+	Batch   int
+	Records []Record
 	// Write, if not nil, writes the edited model, and what was written is
 	// scored: else the edit is an adapter in memory.
 	Write func(ctx context.Context, r edit.Request, c *edit.Computed) (*Written, error)
 	// Step, if not nil, is told of each step of an edit's optimisation.
 	Step func(done, most int)
+
+	ahead map[int]outcome // of the batch in hand, by the index of records
+}
+
+// BatchEditor computes several edits at once; edit.Editor does.
+type BatchEditor interface {
+	ComputeAll(ctx context.Context, rs []edit.Request, step func(done, most int)) ([]*edit.Computed, []error)
+}
+
+type outcome struct {
+	c   *edit.Computed
+	err error
 }
 
 // Written is an edited model that was written to a file and loaded again.
@@ -90,11 +106,42 @@ func (b *Bench) compute(ctx context.Context, rec *Record) (*edit.Computed, error
 	if c := b.Edits[rec.Index]; c != nil {
 		return c, nil
 	}
-	c, err := b.Editor.Compute(ctx, rec.Request, b.Step)
+	var c *edit.Computed
+	var err error
+	if b.Batch > 1 {
+		c, err = b.computeBatch(ctx, rec)
+	} else {
+		c, err = b.Editor.Compute(ctx, rec.Request, b.Step)
+	}
 	if err == nil && b.Edits != nil {
 		b.Edits[rec.Index] = c
 	}
 	return c, err
+}
+
+// computeBatch computes the edits of all records of rec's batch, whether they
+// are scored already or not: who is beside whom must not depend on it.
+func (b *Bench) computeBatch(ctx context.Context, rec *Record) (*edit.Computed, error) {
+	if o, ok := b.ahead[rec.Index]; ok {
+		return o.c, o.err
+	}
+	i := slices.IndexFunc(b.Records, func(r Record) bool { return r.Index == rec.Index })
+	if i < 0 {
+		return b.Editor.Compute(ctx, rec.Request, b.Step)
+	}
+	begin := i / b.Batch * b.Batch
+	batch := b.Records[begin:min(begin+b.Batch, len(b.Records))]
+	var requests []edit.Request
+	for _, r := range batch {
+		requests = append(requests, r.Request)
+	}
+	computed, errs := b.Editor.(BatchEditor).ComputeAll(ctx, requests, b.Step)
+	b.ahead = map[int]outcome{}
+	for k, r := range batch {
+		b.ahead[r.Index] = outcome{computed[k], errs[k]}
+	}
+	o := b.ahead[rec.Index]
+	return o.c, o.err
 }
 
 // written scores the edit in a file of its own.

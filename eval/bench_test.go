@@ -318,6 +318,38 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// batchEditor is a fakeEditor that tells which edits it computes at once.
+type batchEditor struct {
+	fakeEditor
+	batches *[]int
+}
+
+func (e batchEditor) ComputeAll(ctx context.Context, rs []edit.Request, step func(int, int)) (computed []*edit.Computed, errs []error) {
+	*e.batches = append(*e.batches, len(rs))
+	for _, r := range rs {
+		c, err := e.Compute(ctx, r, step)
+		computed, errs = append(computed, c), append(errs, err)
+	}
+	return computed, errs
+}
+
+// Edits that are computed in batches score as others do. A run that goes on in
+// the middle of a batch computes all of it.
+func TestBatches(t *testing.T) {
+	whole := timeless(run(t, newBench(t), benchRecords()))
+	for from, want := range map[int][]int{0: {2, 2, 1}, 3: {2, 1}} {
+		b, batches := newBench(t), []int{}
+		b.Editor, b.Batch, b.Records = batchEditor{b.Editor.(fakeEditor), &batches}, 2, benchRecords()
+		got := timeless(run(t, b, b.Records[from:]))
+		if d := cmp.Diff(whole.Entries[from:], got.Entries); d != "" {
+			t.Errorf("from %d on (-one by one +in batches)\n%s", from, d)
+		}
+		if !slices.Equal(batches, want) {
+			t.Errorf("from %d on, batches of %v edits", from, batches)
+		}
+	}
+}
+
 func TestBadLogs(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -47,6 +47,8 @@ type Settings struct {
 	HParams *edit.HParams `json:"hyperparameters,omitempty"`
 	// Tensor is the type of the edited tensor, before the edit.
 	Tensor string `json:"tensor_type,omitempty"`
+	// Batch is how many edits are computed at once, 0 for one.
+	Batch int `json:"batch,omitempty"`
 	// Patch are those of T-Patcher.
 	Patch *edit.PatchSettings `json:"tpatcher,omitempty"`
 	// Sequence says that all records are edited one after the other, and

@@ -84,6 +84,47 @@ func TestBatchesOfOneProgram(t *testing.T) {
 	}
 }
 
+// Rows of two edits in one program have the losses and gradients that those of
+// each have by themselves, at their own deltas.
+func TestEditsOfOneProgram(t *testing.T) {
+	for _, path := range splitModels(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
+			m, c := openModel(t, path)
+			batches := suffixBatches(t, c, m.Info().Vocab)
+			plain := NewCopies(c, graph.F32, 4<<30)
+			defer plain.Drop()
+			const tolerance = 1e-4
+			n := m.Info().Width
+			rows, delta := []ValueRow{}, make([]float32, 2*n)
+			for e := range 2 {
+				for _, r := range batches[e][:2] { // without the KL row, which both have
+					r.Edit = e
+					rows = append(rows, r)
+				}
+			}
+			for i := range delta {
+				delta[i] = 0.01 * float32(i%7-3) * float32(1+i/n)
+			}
+			got := make([]float32, 2*n)
+			both, _, err := valueOf(t, c, ValueSpec{Batches: [][]ValueRow{rows}, Copies: plain}).Step(t.Context(), 0, delta, got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for e := range 2 {
+				want := make([]float32, n)
+				nll, _, err := valueOf(t, c, ValueSpec{Batches: [][]ValueRow{batches[e][:2]}, Copies: plain}).Step(t.Context(), 0, delta[e*n:][:n], want)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sameLosses(t, "NLL", both[2*e:2*e+2], nll, tolerance)
+				if d := relative(got[e*n:][:n], want); d > tolerance {
+					t.Errorf("edit %d: the gradient is off by %g", e, d)
+				}
+			}
+		})
+	}
+}
+
 func valueOf(t *testing.T, c *llama.Context, spec ValueSpec) *Value {
 	t.Helper()
 	v, err := NewValue(t.Context(), c, spec)

@@ -15,6 +15,7 @@ type Copies struct {
 	ctx        *llama.Context
 	typ        graph.Type
 	budget     int64
+	full       bool // a weight did not fit: no other is copied
 	bytes      int64
 	of         map[uint64]weightCopy  // by the weight's handle
 	order      []uint64               // of their making
@@ -59,14 +60,21 @@ func (c *Copies) Type() graph.Type {
 	return c.typ
 }
 
-// Only restricts new copies to the weights of a slice.
-func (c *Copies) Only(s *graph.Slice) {
+// Restart frees all but the transposes of a slice's weights, and restricts new
+// copies to these: nothing that follows depends on what was copied before.
+func (c *Copies) Restart(s *graph.Slice) {
 	if c == nil {
 		return
 	}
 	c.only = map[uint64]bool{}
 	for _, id := range weightsOf(&s.Graph) {
 		c.only[s.Node(id).Handle] = true
+	}
+	c.Fit(0)
+	for h := range c.turned {
+		if !c.only[h] {
+			c.freeTurned(h)
+		}
 	}
 }
 
@@ -127,8 +135,11 @@ func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool,
 		return s, true, nil
 	}
 	size := w.Elements() * int64(c.typ.Size())
-	if c.bytes+size > c.budget || c.only != nil && !c.only[w.Handle] {
+	if c.only != nil && !c.only[w.Handle] {
 		return s, false, nil
+	}
+	if c.full = c.full || c.bytes+size > c.budget; c.full {
+		return s, false, nil // later ones do not take its place: the copies are the first that fit
 	}
 	s.rows = w.Ne[1]
 	if s.Store, err = c.ctx.NewStore([]llama.TensorSpec{{Type: c.typ, Ne: w.Ne}}); err != nil {
@@ -210,11 +221,16 @@ func (c *Copies) DropTransposes() {
 	if c == nil {
 		return
 	}
-	for h, t := range c.turned {
-		c.bytes -= t.Bytes()
-		t.Close()
-		delete(c.turned, h)
+	for h := range c.turned {
+		c.freeTurned(h)
 	}
+}
+
+func (c *Copies) freeTurned(h uint64) {
+	t := c.turned[h]
+	c.bytes -= t.Bytes()
+	t.Close()
+	delete(c.turned, h)
 }
 
 // Forget frees the copies of weights of so many rows.
@@ -241,7 +257,7 @@ func (c *Copies) free(h uint64) {
 // SetBudget changes how much the copies may take; those that are there stay.
 func (c *Copies) SetBudget(bytes int64) {
 	if c != nil {
-		c.budget = bytes
+		c.budget, c.full = bytes, false
 	}
 }
 
@@ -250,7 +266,7 @@ func (c *Copies) Fit(bytes int64) {
 	if c == nil {
 		return
 	}
-	c.budget = bytes
+	c.budget, c.full = bytes, false
 	for c.bytes > bytes && len(c.order) > 0 {
 		c.free(c.order[len(c.order)-1])
 	}
@@ -265,7 +281,7 @@ func (c *Copies) Drop() {
 		s.Close()
 		delete(c.of, h)
 	}
-	c.order = nil
+	c.order, c.full = nil, false
 	c.DropTransposes()
 	c.bytes = 0
 }

@@ -14,12 +14,12 @@ type Outline struct {
 	ContextBytes int64
 }
 
-// NewOutline sketches a decode of so many tokens and rows of logits in an empty
-// context, which it leaves empty.
-func NewOutline(ctx context.Context, c *llama.Context, layer, tokens, outputs int) (*Outline, error) {
+// NewOutline sketches the largest decode of a context of sizes p in an empty one
+// that is at least as large, and leaves it empty. What it tells is of sizes p.
+func NewOutline(ctx context.Context, c *llama.Context, layer int, p llama.ContextParams) (*Outline, error) {
 	var b llama.Batch
-	for i := range tokens {
-		b.Add(0, i, 0, i >= tokens-outputs)
+	for i := range p.Batch {
+		b.Add(0, i, 0, i >= p.Batch-p.Outputs)
 	}
 	d, err := sketch(ctx, c, b)
 	if err != nil {
@@ -30,25 +30,26 @@ func NewOutline(ctx context.Context, c *llama.Context, layer, tokens, outputs in
 	if o.Slice, err = graph.Cut(d.Graph, []graph.ID{site}, []graph.ID{d.Sites.Logits}); err != nil {
 		return nil, err
 	}
-	o.ContextBytes, err = d.ContextBytes()
+	o.ContextBytes, err = d.ContextBytes(p)
 	return o, err
 }
 
 // TransposeBytes is the memory that transposes of the outline's weights take.
 func (o *Outline) TransposeBytes(t graph.Type) int64 { return TransposeBytes(o.Slice, t) }
 
-// ContextBytes is the memory that the decode's context takes beside programs:
+// ContextBytes is the memory that a context of sizes p takes beside programs:
 // its KV cache, its rows of logits, and the buffer in which llama.cpp computes
 // a batch such as this. The buffer is what ggml asks for when it lays out the
 // recorded graph; llama.cpp lays out that of the largest batch it may be given.
-func (d *Decode) ContextBytes() (int64, error) {
-	p := d.Context.Params()
-	n := int64(p.Outputs) * d.Graph.Node(d.Sites.Logits).Ne[0] * int64(graph.F32.Size())
+func (d *Decode) ContextBytes(p llama.ContextParams) (int64, error) {
+	var cache int64
 	for i := range d.Graph.Nodes {
 		if node := &d.Graph.Nodes[i]; node.Kind == graph.Cache && node.ViewSrc == graph.None {
-			n += int64(node.Nb[3]) * node.Ne[3]
+			cache += int64(node.Nb[3]) * node.Ne[3]
 		}
 	}
+	n := cache / int64(d.Context.Params().Cells) * int64(p.Cells)
+	n += int64(p.Outputs) * d.Graph.Node(d.Sites.Logits).Ne[0] * int64(graph.F32.Size())
 	s, err := graph.Cut(d.Graph, nil, []graph.ID{d.Sites.Logits})
 	if err != nil {
 		return 0, err

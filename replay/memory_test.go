@@ -30,7 +30,7 @@ func TestContextBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := d.ContextBytes()
+		n, err := d.ContextBytes(c.Params())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,8 @@ type ValueRow struct {
 	TargetWeight float64
 	KeepAt       int
 	KLWeight     float64
+	// Edit is which delta is added, where there are several.
+	Edit int
 }
 
 // Target says that Token should follow position At of a row.
@@ -57,6 +59,7 @@ type Value struct {
 	local   bool
 	chain   *Chain
 
+	reader   prefixReader
 	original map[int][]float32 // by sequence: the prediction that is to stay
 	grad     []float32
 	row      []float32
@@ -142,7 +145,8 @@ func (v *Value) Build(ctx context.Context, transposes graph.Transposes, memory i
 
 // Step computes for each row of a batch the mean over its targets of -log p and
 // its KL, in nats, at delta [n_embd], and adds the gradient of the weighted sum
-// to grad [n_embd].
+// to grad [n_embd]. Rows of several edits have a delta and a gradient each, one
+// behind the other.
 func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll, kl []float64, err error) {
 	b := v.batches[batch]
 	if err := v.use(ctx, batch); err != nil {
@@ -151,9 +155,11 @@ func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll
 	if err := v.run(ctx, b, delta); err != nil {
 		return nil, nil, err
 	}
-	for _, row := range b.at {
-		for j := range grad {
-			grad[j] += v.grad[row*len(grad)+j]
+	n := len(v.row)
+	for i, row := range b.at {
+		own := grad[b.rows[i].Edit*n:][:n]
+		for j := range own {
+			own[j] += v.grad[row*n+j]
 		}
 	}
 	nll, kl = b.perRow()
@@ -163,8 +169,9 @@ func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll
 // run computes the loss of a batch, whose inputs are set, and its gradient.
 func (v *Value) run(ctx context.Context, b *valueBatch, delta []float32) error {
 	for i, row := range b.at {
+		own := delta[b.rows[i].Edit*len(v.row):][:len(v.row)]
 		for j, c := range b.clean[i] {
-			v.row[j] = c + delta[j]
+			v.row[j] = c + own[j]
 		}
 		if err := v.chain.SetRow(v.site, row, v.row); err != nil {
 			return err
@@ -186,6 +193,15 @@ func (v *Value) use(ctx context.Context, batch int) error {
 		if err := v.chain.SetConsts(append(b.consts, b.loss.consts...)); err != nil {
 			return err
 		}
+		for _, p := range b.prefixes {
+			data, err := v.reader.read(b.decode.Context, p)
+			if err != nil {
+				return err
+			}
+			if err := v.chain.SetConsts([]graph.Const{{Node: p.Node, F32: data}}); err != nil {
+				return err
+			}
+		}
 		v.current = batch
 	}
 	if b.settled {
@@ -196,7 +212,11 @@ func (v *Value) use(ctx context.Context, batch int) error {
 		missing = missing || b.klOf[i] >= 0 && v.original[r.Sequence] == nil
 	}
 	if missing {
-		if err := v.run(ctx, b, make([]float32, len(v.row))); err != nil {
+		edits := 1
+		for _, r := range b.rows {
+			edits = max(edits, r.Edit+1)
+		}
+		if err := v.run(ctx, b, make([]float32, edits*len(v.row))); err != nil {
 			return err
 		}
 		for i, r := range b.rows {

@@ -21,11 +21,14 @@ type valueBatch struct {
 	clean   [][]float32
 	local   bool
 	consts  []graph.Const // inputs of attention in its local form
-	loss    *loss
-	terms   [][]int // terms of the loss of each row
-	klOf    []int   // KL term of each row, -1: none
-	settled bool    // the KL terms know what is to stay
-	outs    map[graph.ID][]float32
+	// prefixes are more of them: keys and values of earlier tokens, which are
+	// read from the cache when the batch's turn comes.
+	prefixes []graph.Prefix
+	loss     *loss
+	terms    [][]int // terms of the loss of each row
+	klOf     []int   // KL term of each row, -1: none
+	settled  bool    // the KL terms know what is to stay
+	outs     map[graph.ID][]float32
 }
 
 // newBatch records a batch's decode without running it, and computes what its
@@ -128,14 +131,14 @@ func (b *valueBatch) keep(ctx context.Context, copies *Copies) error {
 // attention has a form that allows it.
 func (b *valueBatch) localise(spec ValueSpec) error {
 	rows := graph.Rows{Sequences: len(b.rows), Length: spec.length(), Prefix: spec.prefix()}
-	s, consts, err := b.decode.localise(b.slice, rows)
+	s, local, err := b.decode.localise(b.slice, rows)
 	if errors.Is(err, graph.ErrGraph) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	b.slice, b.consts, b.local = s, consts, true
+	b.slice, b.consts, b.prefixes, b.local = s, local.Consts, local.Prefixes, true
 	return nil
 }
 

@@ -28,6 +28,7 @@ type benchFlags struct {
 	keys        []float64
 	chats       []string
 	chatAsked   bool
+	batch       int
 	sequential  bool
 }
 
@@ -49,6 +50,7 @@ func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
 	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
 	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
+	fs.IntVar(&f.batch, "batch", 1, "edits of rome whose values are optimised at once")
 	chatAxis(fs, &f.chats)
 	rest := without(without(without(f.edit.methodFlags(), "method"), "layer"), "chat")
 	fs.AddFlagSet(rest)
@@ -87,6 +89,9 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 		return usagef("no records: name a file of CounterFact or zsRE with --data FILE")
 	case f.edit.statsTime <= 0:
 		return usagef("--stats-time must be above 0, as in 10m or 90s")
+	}
+	if f.batch < 1 || f.batch > 1 && (f.sequential || slices.Contains(f.methods, edit.MethodTPatcher)) {
+		return usagef("--batch takes 1 or more edits of rome on the unedited model: it goes with neither tpatcher nor --sequential")
 	}
 	for _, m := range f.methods {
 		if err := (choice{new(string), []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}).Set(m); err != nil {

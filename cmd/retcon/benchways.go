@@ -99,7 +99,11 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 	}
 	b := &eval.Bench{
 		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.h.Seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential},
-		Editor: editor, Bases: s.bases, Edits: edits,
+		Editor: editor, Bases: s.bases, Edits: edits, Batch: s.batch, Records: s.task.records,
+	}
+	if s.batch > 1 {
+		set.Batch = s.batch
+		label += fmt.Sprintf(" batch %d", s.batch)
 	}
 	if w.h.Chat != "" {
 		label += " chat " + w.h.Chat
