@@ -266,7 +266,7 @@ func (c *Copies) Fit(bytes int64) {
 	if c == nil {
 		return
 	}
-	c.budget, c.full = bytes, false
+	c.SetBudget(bytes)
 	for c.bytes > bytes && len(c.order) > 0 {
 		c.free(c.order[len(c.order)-1])
 	}
