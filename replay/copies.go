@@ -117,8 +117,8 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 // way: its values are held twice meanwhile.
 const castMost = 8 << 20
 
-// cast is use for a program that runs once: what has no copy is dequantised in
-// it, so that its products are those of copies, whichever weights have some.
+// cast is use for a program of many rows: what has no copy is dequantised in it,
+// so that its products are those of copies, whichever weights have some.
 func (c *Copies) cast(ctx context.Context, s *graph.Slice) (out *graph.Slice, consts []graph.Const, err error) {
 	if err := c.use(ctx, &s.Graph); err != nil {
 		return nil, nil, err
