@@ -20,7 +20,7 @@ LIB = $(BUILD)/lib/libretcon.a
 LIBHASH = $(shell cksum < $(LIB) 2>/dev/null | tr ' ' -)
 VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
-GOENV = CGO_LDFLAGS="$$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
+GOENV = CGO_LDFLAGS="-L$(abspath $(BUILD))/lib $$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 
 .PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench scale demo clean

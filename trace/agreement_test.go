@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/internal/shard"
 	"retcon/llama"
 )
 
@@ -22,7 +23,8 @@ type agreement struct {
 
 // TestAgreement compares estimates with exact traces on as many known facts as
 // RETCON_AGREEMENT says: a measurement for docs/results.md, of half a minute a
-// fact.
+// fact. RETCON_AGREEMENT_SHARD=2/16 takes every 16th of the facts from the
+// second on, so that processes can share the work.
 func TestAgreement(t *testing.T) {
 	want, _ := strconv.Atoi(os.Getenv("RETCON_AGREEMENT"))
 	if want == 0 {
@@ -36,6 +38,10 @@ func TestAgreement(t *testing.T) {
 	if err := json.Unmarshal(data, &facts); err != nil {
 		t.Fatal(err)
 	}
+	part, err := shard.Parse(cmp.Or(os.Getenv("RETCON_AGREEMENT_SHARD"), "1/1"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	m, err := llama.LoadModel(context.Background(), "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", llama.ModelParams{CPUOnly: true})
 	if err != nil {
 		t.Skip(err)
@@ -46,7 +52,10 @@ func TestAgreement(t *testing.T) {
 	defer estimates.Close()
 	settings := map[string]*Approx{"plain": {Steps: 1}, "two steps": {Steps: 2}, "24 cells refined": {Steps: 1, Refine: 24}}
 	found, seconds := map[string]*agreement{}, map[string]float64{}
-	for n := 0; n < want && len(facts) > 0; facts = facts[1:] {
+	for n, number := 0, 1; n < want && len(facts) > 0; facts, number = facts[1:], number+1 {
+		if !part.Has(number) {
+			continue
+		}
 		p, err := NewPrompt(m, facts[0].Prompt, facts[0].Subject)
 		if err != nil {
 			continue
