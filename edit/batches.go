@@ -44,6 +44,16 @@ func Batches(rows []ObjectiveRow, n int) []Batch {
 	return batches
 }
 
+// loss is that of an objective's batch without the decay, whose gradient a step
+// gives.
+func (b Batch) loss(rows []ObjectiveRow, l Loss) float64 {
+	sum := 0.0
+	for i, r := range b.Rows {
+		sum += b.Scale[i] * (rows[r].NLLWeight*l.NLL[i] + rows[r].KLWeight*l.KL[i])
+	}
+	return sum
+}
+
 // joint are the rows and batches of tasks that are optimised at once: batch b is
 // batch b of each. ok is false where they have not as many batches.
 func joint(tasks []*valueTask) (rows []ObjectiveRow, batches []Batch, ok bool) {

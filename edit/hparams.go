@@ -32,10 +32,18 @@ type HParams struct {
 	// Auto tries several layers, see Editor.
 	Auto bool `json:"layer_auto,omitempty"`
 	// Steps is the number of evaluations of the loss; the last takes no step.
-	Steps int     `json:"v_num_grad_steps"`
-	LR    float64 `json:"v_lr"`
-	// StopLoss ends the optimisation once the total loss is below it.
+	Steps int `json:"v_num_grad_steps"`
+	// Optimizer is Polyak or Adam.
+	Optimizer string `json:"optimizer"`
+	// LR is Adam's learning rate.
+	LR float64 `json:"v_lr"`
+	// MaxStep is the most that ||delta|| changes in a step of Polyak's, in parts
+	// of ||W k||.
+	MaxStep float64 `json:"max_step"`
+	// StopLoss ends the optimisation once the total loss is below it, StopNLL
+	// once the target's mean -log p is.
 	StopLoss   float64 `json:"stop_loss"`
+	StopNLL    float64 `json:"stop_nll"`
 	KLFactor   float64 `json:"kl_factor"`
 	KLPosition string  `json:"kl_position"`
 	// WeightDecay times ||delta|| / ||W k||² is added to the loss.
@@ -57,10 +65,11 @@ type HParams struct {
 	StepRows int `json:"rows_per_step"`
 }
 
-// DefaultHParams are the reference's for GPT-2, with r-ROME's denominator.
+// DefaultHParams are the reference's for GPT-2, with r-ROME's denominator and an
+// optimiser that needs fewer steps.
 func DefaultHParams() HParams {
 	return HParams{
-		Steps: 20, LR: 0.5, StopLoss: 0.05, StepRows: 8,
+		Steps: 20, Optimizer: Polyak, MaxStep: 0.8, LR: 0.5, StopLoss: 0.05, StopNLL: 0.03, StepRows: 8,
 		KLFactor: 0.0625, KLPosition: KLSubject, WeightDecay: 0.5, Clamp: 4,
 		PrefixLengths: [][2]int{{5, 10}, {10, 10}},
 		Denominator:   Consistent, Covariance: covariance.KindFull, Seed: 1,
@@ -101,9 +110,13 @@ func (h HParams) check(info Info) error {
 		return errorf(ErrRequest, "steps must be between 1 and 10000, not %d", h.Steps)
 	case !(h.LR > 0) || !finite(h.LR):
 		return errorf(ErrRequest, "the learning rate must be above 0, not %v", h.LR)
+	case h.Optimizer != Polyak && h.Optimizer != Adam:
+		return errorf(ErrRequest, "the optimiser is polyak or adam, not %q", h.Optimizer)
+	case !(h.MaxStep > 0) || !finite(h.MaxStep):
+		return errorf(ErrRequest, "the longest step must be above 0, not %v", h.MaxStep)
 	case h.StepRows < 0:
 		return errorf(ErrRequest, "a step takes 0 rows, for all, or more, not %d", h.StepRows)
-	case math.IsNaN(h.StopLoss):
+	case math.IsNaN(h.StopLoss) || math.IsNaN(h.StopNLL):
 		return errorf(ErrRequest, "the loss to stop at is not a number")
 	case !(h.Clamp > 0) || !finite(h.Clamp):
 		return errorf(ErrRequest, "the clamp must be above 0, not %v", h.Clamp)

@@ -22,7 +22,7 @@ var unused = []string{
 
 // ReadHParams reads hyper-parameters over base: kmeng01/rome's JSON, EasyEdit's
 // YAML (flat keys with scalars and lists, which is all it uses), or what this
-// package wrote. It returns a warning for each key that it does not know.
+// package wrote. A learning rate without an optimiser makes that Adam. It returns a warning for each key that it does not know.
 // Errors wrap ErrRequest, or ErrUnsupported where a value asks for something
 // that is not offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
@@ -43,6 +43,9 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 		return base, nil, errorf(ErrRequest, "hyper-parameters: %v", err)
 	}
 	h = base
+	if _, ok := values["v_lr"]; ok && values["optimizer"] == nil {
+		h.Optimizer, h.StopNLL = Adam, 0 // what it is the learning rate of, in both code bases
+	}
 	keys := make([]string, 0, len(values))
 	for k := range values {
 		keys = append(keys, k)
@@ -72,8 +75,14 @@ func (h *HParams) set(key string, value json.RawMessage) (known bool, err error)
 		dst = &h.Steps
 	case "v_lr":
 		dst = &h.LR
+	case "optimizer":
+		dst = &h.Optimizer
+	case "max_step":
+		dst = &h.MaxStep
 	case "stop_loss":
 		dst = &h.StopLoss
+	case "stop_nll":
+		dst = &h.StopNLL
 	case "kl_factor":
 		dst = &h.KLFactor
 	case "kl_position":

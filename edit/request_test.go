@@ -194,8 +194,16 @@ brand_new: yes
 		t.Error(warnings)
 	}
 	h, _, err = ReadHParams(strings.NewReader("layers:\n  - 17\nkl_position: end\n"), DefaultHParams())
-	if err != nil || !slices.Equal(h.Layers, []int{17}) || h.KLPosition != KLEnd {
+	if err != nil || !slices.Equal(h.Layers, []int{17}) || h.KLPosition != KLEnd || h.Optimizer != Polyak {
 		t.Errorf("%+v %v", h, err)
+	}
+	h, _, err = ReadHParams(strings.NewReader(`{"v_lr": 0.5}`), DefaultHParams())
+	if err != nil || h.Optimizer != Adam || h.StopNLL != 0 {
+		t.Errorf("a learning rate alone: %+v %v", h, err)
+	}
+	h, _, err = ReadHParams(strings.NewReader(`{"v_lr": 0.5, "optimizer": "polyak", "max_step": 0.5, "stop_nll": 0.2}`), DefaultHParams())
+	if err != nil || h.Optimizer != Polyak || h.MaxStep != 0.5 || h.StopNLL != 0.2 {
+		t.Errorf("what an edit records: %+v %v", h, err)
 	}
 	for text, want := range map[string]error{
 		`{"fact_token": "last"}`: ErrUnsupported, `{"alg_name": "MEMIT"}`: ErrUnsupported, `{"v_lr": "much"}`: ErrRequest, `{"layers": 5`: ErrRequest, "nonsense": ErrRequest,

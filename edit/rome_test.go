@@ -160,7 +160,7 @@ var (
 func TestOptimiseValue(t *testing.T) {
 	init := []float32{3, 4} // of length 5
 	h := testHParams()
-	h.WeightDecay, h.Clamp, h.LR = 0, 4, 0.5
+	h.WeightDecay, h.Clamp, h.LR, h.Optimizer = 0, 4, 0.5, Adam
 	first := 0
 	v, err := OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, oneRow, oneBatch, init, h, func(i int, l StepLoss) { first++ })
 	if err != nil {
@@ -196,6 +196,43 @@ func TestOptimiseValue(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestPolyak(t *testing.T) {
+	init := []float32{3, 4} // of length 5
+	h := testHParams()
+	h.WeightDecay, h.Clamp, h.MaxStep, h.StopNLL = 0, 100, 0.8, 0.05
+	for _, c := range []struct {
+		target []float64
+		most   int // steps to within the stopping loss
+	}{
+		{[]float64{1, 0}, 4},  // at once: half of the way each step, less the mean of gradients
+		{[]float64{20, 0}, 9}, // in steps of 4 first
+	} {
+		v, err := OptimiseValue(t.Context(), quadratic{c.target}, oneRow, oneBatch, init, h, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := v.Losses[len(v.Losses)-1]; last.NLL >= h.StopNLL || len(v.Losses) > c.most {
+			t.Errorf("to %v: loss %v after %d steps", c.target, last.NLL, len(v.Losses))
+		}
+		for i := 1; i < len(v.Losses); i++ {
+			if v.Losses[i].NLL > v.Losses[i-1].NLL {
+				t.Errorf("to %v: the loss rises in step %d: %v", c.target, i, v.Losses)
+			}
+		}
+	}
+	// no step is longer than MaxStep of the value
+	p := newOptimizer(h, 5, 2)
+	x := make([]float32, 2)
+	p.step(x, []float32{1e-3, 0}, 100)
+	if math.Abs(norm(x)-4) > 1e-5 {
+		t.Errorf("a step of length %v", norm(x))
+	}
+	p.step(x, []float32{0, 0}, 0) // no slope, no step
+	if math.Abs(norm(x)-4) > 1e-5 {
+		t.Errorf("moved to %v", x)
 	}
 }
 

@@ -27,10 +27,10 @@ type Value struct {
 //
 //	min  L(delta) + WeightDecay ||delta|| / ||init||²,  ||delta|| <= Clamp ||init||
 //
-// by Adam (0.9, 0.999, 1e-8) from zero, projecting after each step. init
-// [n_embd] is the clean output for the bare prompt. It ends after h.Steps
-// evaluations, of which the last takes no step, or once the loss is below
-// h.StopLoss. step, if not nil, is called after each evaluation.
+// by h.Optimizer from zero, projecting after each step. init [n_embd] is the
+// clean output for the bare prompt. It ends after h.Steps evaluations, of which
+// the last takes no step, or once the loss is below h.StopLoss or the target's
+// part of it below h.StopNLL. step, if not nil, is called after each evaluation.
 //
 // Batches of the rows take turns. The losses are then those of all rows, each
 // as it was when its turn came.
@@ -53,7 +53,7 @@ type valueTask struct {
 
 	size float64 // ||init||
 	seen *latest
-	opt  *adam
+	opt  optimizer
 	v    Value
 	done bool
 }
@@ -102,7 +102,7 @@ func (t *valueTask) begin(h HParams) error {
 		t.done = true
 		return errorf(ErrRefused, "the layer's output at the subject has norm %v", t.size)
 	}
-	t.opt, t.seen = newAdam(len(t.init), h.LR), newLatest(t.rows, t.batches)
+	t.opt, t.seen = newOptimizer(h, t.size, len(t.init)), newLatest(t.rows, t.batches)
 	return nil
 }
 
@@ -124,12 +124,12 @@ func (t *valueTask) take(i, batch int, loss Loss, grad []float32, h HParams) err
 		t.done = true
 		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a lower learning rate or another layer", i+1)
 	}
-	if l.Total < h.StopLoss && t.seen.whole() || i == h.Steps-1 {
+	if (l.Total < h.StopLoss || l.NLL < h.StopNLL) && t.seen.whole() || i == h.Steps-1 {
 		t.done = true
 		return nil
 	}
 	addDecay(grad, t.v.Delta, h.WeightDecay/(t.size*t.size))
-	t.opt.step(t.v.Delta, grad)
+	t.opt.step(t.v.Delta, grad, t.batches[batch].loss(t.rows, loss)+l.Decay)
 	t.v.AtClamp = project(t.v.Delta, h.Clamp*t.size)
 	return nil
 }
@@ -155,28 +155,4 @@ func project(delta []float32, most float64) bool {
 		delta[i] = float32(float64(delta[i]) * most / size)
 	}
 	return true
-}
-
-// adam is Kingma and Ba's optimiser as torch.optim.Adam has it.
-type adam struct {
-	lr   float64
-	m, v []float64
-	t    int
-}
-
-func newAdam(n int, lr float64) *adam {
-	return &adam{lr: lr, m: make([]float64, n), v: make([]float64, n)}
-}
-
-func (a *adam) step(x, grad []float32) {
-	const b1, b2, eps = 0.9, 0.999, 1e-8
-	a.t++
-	c1 := 1 - math.Pow(b1, float64(a.t))
-	c2 := math.Sqrt(1 - math.Pow(b2, float64(a.t)))
-	for i, g := range grad {
-		g := float64(g)
-		a.m[i] = b1*a.m[i] + (1-b1)*g
-		a.v[i] = b2*a.v[i] + (1-b2)*g*g
-		x[i] -= float32(a.lr / c1 * a.m[i] / (math.Sqrt(a.v[i])/c2 + eps))
-	}
 }

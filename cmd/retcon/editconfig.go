@@ -154,6 +154,9 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 	for name, set := range map[string]func(){
 		"steps":        func() { h.Steps = f.h.Steps },
 		"stop-loss":    func() { h.StopLoss = f.h.StopLoss },
+		"stop-nll":     func() { h.StopNLL = f.h.StopNLL },
+		"optimizer":    func() { h.Optimizer = f.h.Optimizer },
+		"max-step":     func() { h.MaxStep = f.h.MaxStep },
 		"rows":         func() { h.StepRows = f.h.StepRows },
 		"lr":           func() { h.LR = f.h.LR },
 		"kl-factor":    func() { h.KLFactor = f.h.KLFactor },
@@ -169,6 +172,13 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 		if flags.Changed(name) {
 			set()
 		}
+	}
+	switch {
+	case !flags.Changed("lr"):
+	case !flags.Changed("optimizer"):
+		h.Optimizer = edit.Adam // what else it would be the rate of
+	case h.Optimizer != edit.Adam:
+		return h, nil, usagef("--lr has no effect on --optimizer %s; --max-step has", h.Optimizer)
 	}
 	if f.prefixes != "" {
 		file, err := os.Open(f.prefixes)

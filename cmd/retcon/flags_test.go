@@ -83,8 +83,15 @@ func TestHyperparameterOrder(t *testing.T) {
 	want := edit.DefaultHParams()
 	want.LR, want.Steps, want.Layers, want.Covariance = 0.1, 5, []int{3}, "diagonal"
 	want.Prefixes = []string{"In short. ", "Once. "}
+	want.Optimizer, want.StopNLL = edit.Adam, 0 // a file with a learning rate is the original's
 	if d := cmp.Diff(want, cfg.HParams); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+	if cfg, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1")...); err != nil || cfg.HParams.Optimizer != edit.Adam {
+		t.Errorf("--lr: optimiser %q, %v", cfg.HParams.Optimizer, err)
+	}
+	if _, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
+		t.Errorf("--lr with polyak: %v", err)
 	}
 	cfg, _, _, err = parse(t, append(fact, "-m", "m", "--hparams", file, "--layer", "auto")...)
 	if err != nil || !cfg.HParams.Auto || cfg.HParams.Layers != nil {
