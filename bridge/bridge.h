@@ -209,6 +209,10 @@ void rc_store_free(rc_store *);
 size_t rc_store_bytes(const rc_store *);
 int  rc_tensor_write(rc_context *, uint64_t handle, size_t offset, const void * src, size_t n, char * err);
 int  rc_tensor_read (rc_context *, uint64_t handle, size_t offset, void * dst, size_t n, char * err);
+// Copies rows [row, row + rows) of a matrix into a stored tensor of its shape, or
+// of its transpose's, in type F32, F16 or BF16. *done is false, and nothing is
+// written, where one of the two is not in the host's memory.
+int  rc_weight_copy(rc_context *, uint64_t weight, uint64_t dst, int64_t row, int64_t rows, bool transposed, bool * done, char * err);
 
 // ---- programs -----------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import (
 // Cost is the time of all nodes of one operator and shape, over all runs, or
 // of all decodes of one size.
 type Cost struct {
-	Op      string // an operator of programs, or "decode"
+	Op      string // an operator of programs, "decode", or "copy" or "transpose" of a weight
 	Shape   string // of the product's weight and rows, of what else is computed, or of the batch
 	Nodes   int    // nodes that ran, or decodes
 	Seconds float64
@@ -89,6 +89,13 @@ func (p *Profile) decode(g *graph.Graph, tokens int, seconds float64) {
 		c.FLOP += flop(g, &g.Nodes[i])
 	}
 	p.add(c)
+}
+
+// copied adds rows of a weight that were copied without a program.
+func (p *Profile) copied(op, shape string, seconds float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.add(Cost{Op: op, Shape: shape, Nodes: 1, Seconds: seconds})
 }
 
 // flop is the arithmetic of a product; that of other operators is not counted.

@@ -157,6 +157,9 @@ func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool,
 
 // fill writes a weight's values to a stored tensor, a block of rows at a time.
 func (c *Copies) fill(ctx context.Context, w graph.Node, dst uint64) error {
+	if done, err := copyOnHost(ctx, c.ctx, w, dst, false); done || err != nil {
+		return err
+	}
 	rows := min(w.Ne[1], max(1, fillElements/w.Ne[0]))
 	for r := int64(0); r < w.Ne[1]; r += rows {
 		count := min(rows, w.Ne[1]-r)
@@ -176,6 +179,22 @@ func (c *Copies) fill(ctx context.Context, w graph.Node, dst uint64) error {
 		}
 	}
 	return nil
+}
+
+// hostElements bounds what is copied between two looks at the context.
+const hostElements = 1 << 24
+
+// copyOnHost copies or transposes a weight without a program, where both it and
+// the copy are in the host's memory.
+func copyOnHost(ctx context.Context, c *llama.Context, w graph.Node, dst uint64, transposed bool) (done bool, err error) {
+	rows := max(1, hostElements/w.Ne[0])
+	for r := int64(0); r < w.Ne[1]; r += rows {
+		done, err = c.CopyWeight(ctx, w, dst, r, min(rows, w.Ne[1]-r), transposed)
+		if !done || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // transposes keeps transposes of the weights that a slice multiplies with, those

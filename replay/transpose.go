@@ -77,6 +77,13 @@ func transpose(ctx context.Context, c *llama.Context, s *graph.Slice, weights []
 const fillElements = 1 << 20
 
 func (t *Transposed) fill(ctx context.Context, w graph.Node) error {
+	done, err := copyOnHost(ctx, t.ctx, w, t.store.Handle(t.handle[w.Handle]), true)
+	if err != nil {
+		return fmt.Errorf("transposing %s: %w", w.Name, err)
+	}
+	if done {
+		return nil
+	}
 	rows := min(w.Ne[1], max(1, fillElements/w.Ne[0]))
 	for r := int64(0); r < w.Ne[1]; r += rows {
 		count := min(rows, w.Ne[1]-r)
