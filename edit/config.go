@@ -50,6 +50,8 @@ type Config struct {
 	KeepGoing bool
 	// Text is what side effects are measured on; empty is NeutralText.
 	Text string
+	// TextTokens is how many tokens of it are used; 0 is 512.
+	TextTokens int
 
 	// Ask are questions that are put to the model through its chat template
 	// before and after the edits.

@@ -36,7 +36,7 @@ func (r *Rank) judge() (warnings, refusals []string) {
 	relative := p.DeltaNorm / p.WeightNorm
 	switch {
 	case !(relative <= relativeRefuse):
-		refuse("the update is %.0f %% of the weight's norm; lower --clamp or --lr, or choose another --layer", 100*relative)
+		refuse("the update is %.0f %% of the weight's norm; lower --clamp, or choose another --layer", 100*relative)
 	case relative > relativeWarn:
 		warn("the update is large, %.0f %% of the weight's norm: check other facts, or lower --clamp", 100*relative)
 	}

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -383,7 +384,7 @@ func (s *session) confirm(ctx context.Context, before, after func() error) error
 	if text == "" {
 		text = neutral
 	}
-	side, err := compareModels(ctx, s.model, before, after, text, func(done, total int64) { s.cfg.progress("side effects", done, total) })
+	side, err := compareModels(ctx, s.model, before, after, text, cmp.Or(s.cfg.TextTokens, sideTokens), func(done, total int64) { s.cfg.progress("side effects", done, total) })
 	if err != nil {
 		return err
 	}

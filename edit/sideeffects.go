@@ -25,7 +25,7 @@ type SideEffects struct {
 }
 
 const (
-	sideTokens = 512      // tokens of text that are looked at
+	sideTokens = 512      // tokens of text that are looked at if nothing else is asked for
 	sideMemory = 64 << 20 // bytes of base logits held
 	sideWindow = 128      // tokens of a window at most
 )
@@ -34,18 +34,18 @@ const (
 // is cut in windows, each decoded twice, so that logits of one window only are
 // held: at most sideMemory bytes. The model is left with after applied.
 func sideEffects(ctx context.Context, m Model, before, after []Update, text string, progress func(done, total int64)) (SideEffects, error) {
-	return compareModels(ctx, m, func() error { return m.Apply(before) }, func() error { return m.Apply(after) }, text, progress)
+	return compareModels(ctx, m, func() error { return m.Apply(before) }, func() error { return m.Apply(after) }, text, sideTokens, progress)
 }
 
-// compareModels compares a model as before and as after leave it on a text, as
-// sideEffects does.
-func compareModels(ctx context.Context, m Model, before, after func() error, text string, progress func(done, total int64)) (SideEffects, error) {
+// compareModels compares a model as before and as after leave it on most tokens
+// of a text, as sideEffects does.
+func compareModels(ctx context.Context, m Model, before, after func() error, text string, most int, progress func(done, total int64)) (SideEffects, error) {
 	var s SideEffects
 	all, err := m.Tokenize(text, false)
 	if err != nil {
 		return s, err
 	}
-	tokens := ids(all[:min(len(all), sideTokens)])
+	tokens := ids(all[:min(len(all), most)])
 	window := max(1, min(sideWindow, sideMemory/4/max(1, m.Info().Vocab)))
 	for at := 0; at < len(tokens); at += window {
 		part := tokens[at:min(at+window, len(tokens))]

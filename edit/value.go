@@ -122,7 +122,7 @@ func (t *valueTask) take(i, batch int, loss Loss, grad []float32, h HParams) err
 	}
 	if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !finite(grad) {
 		t.done = true
-		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a lower learning rate or another layer", i+1)
+		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a shorter --max-step or another layer", i+1)
 	}
 	if (l.Total < h.StopLoss || l.NLL < h.StopNLL) && t.seen.whole() || i == h.Steps-1 {
 		t.done = true

@@ -28,6 +28,7 @@ type editFlags struct {
 	statsTime          time.Duration
 	keys               float64
 	cacheDir, text     string
+	textTokens         int
 	hparams, prefixes  string
 	chat               string
 	ask                []string
@@ -87,6 +88,7 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "leave out requests that fail instead of stopping")
 	fs.StringArrayVar(&f.ask, "ask", nil, "question to put to the model through its chat template before and after, `TEXT`; may be given again")
 	fs.Var(text{&f.text, "FILE"}, "text", "text to measure side effects on (default: one on everyday matters)")
+	fs.IntVar(&f.textTokens, "text-tokens", 512, "tokens of it that are used")
 	return fs
 }
 

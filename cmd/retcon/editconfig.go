@@ -25,13 +25,16 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	if f.statsTime <= 0 {
 		return cfg, nil, usagef("--stats-time must be above 0, as in 10m or 90s")
 	}
+	if f.textTokens < 2 {
+		return cfg, nil, usagef("--text-tokens %d: at least 2", f.textTokens)
+	}
 	if f.output != "" && f.lora != "" && filepath.Clean(f.output) == filepath.Clean(f.lora) {
 		return cfg, nil, usagef("-o and --lora both name %s: give the model and the adapter a file each", f.output)
 	}
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
 		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
-		Ask: f.ask,
+		Ask: f.ask, TextTokens: f.textTokens,
 	}
 	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
 		return cfg, nil, err
