@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,48 @@ func TestEditsOfOneProgram(t *testing.T) {
 				if d := relative(got[e*n:][:n], want); d > tolerance {
 					t.Errorf("edit %d: the gradient is off by %g", e, d)
 				}
+			}
+		})
+	}
+}
+
+// The first step of a value is its run without delta, which also tells what is
+// to stay: a second one there, with KL at its weight, gives the same bits.
+func TestFirstStep(t *testing.T) {
+	for _, path := range splitModels(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
+			m, c := openModel(t, path)
+			spec := ValueSpec{Batches: suffixBatches(t, c, m.Info().Vocab)}
+			v := valueOf(t, c, spec)
+			delta := make([]float32, m.Info().Width)
+			first, second := make([]float32, len(delta)), make([]float32, len(delta))
+			nll, kl, err := v.Step(t.Context(), 1, delta, first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nll2, kl2, err := v.Step(t.Context(), 1, delta, second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameLosses(t, "NLL", nll, nll2, 0)
+			sameLosses(t, "KL", kl, kl2, 1e-6) // 0 against a difference of sums
+			if !slices.Equal(first, second) || !slices.ContainsFunc(first, func(x float32) bool { return x != 0 }) {
+				t.Errorf("gradients differ by %g", relative(first, second))
+			}
+			// with a delta at once the run without it is not the step's
+			w := valueOf(t, c, spec)
+			delta[0] = 0.5
+			clear(first)
+			clear(second)
+			if _, kl, err = w.Step(t.Context(), 1, delta, first); err != nil {
+				t.Fatal(err)
+			}
+			if _, kl2, err = v.Step(t.Context(), 1, delta, second); err != nil {
+				t.Fatal(err)
+			}
+			sameLosses(t, "KL", kl, kl2, 0)
+			if !slices.Equal(first, second) {
+				t.Errorf("gradients at another delta differ by %g", relative(first, second))
 			}
 		})
 	}

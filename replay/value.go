@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"retcon/graph"
 	"retcon/llama"
@@ -149,11 +150,14 @@ func (v *Value) Build(ctx context.Context, transposes graph.Transposes, memory i
 // behind the other.
 func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll, kl []float64, err error) {
 	b := v.batches[batch]
-	if err := v.use(ctx, batch); err != nil {
+	if nll, kl, err = v.use(ctx, batch); err != nil {
 		return nil, nil, err
 	}
-	if err := v.run(ctx, b, delta); err != nil {
-		return nil, nil, err
+	if nll == nil || slices.ContainsFunc(delta, func(x float32) bool { return x != 0 }) {
+		if err := v.run(ctx, b, delta); err != nil {
+			return nil, nil, err
+		}
+		nll, kl = b.perRow()
 	}
 	n := len(v.row)
 	for i, row := range b.at {
@@ -162,7 +166,6 @@ func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll
 			own[j] += v.grad[row*n+j]
 		}
 	}
-	nll, kl = b.perRow()
 	return nll, kl, nil
 }
 
@@ -181,31 +184,33 @@ func (v *Value) run(ctx context.Context, b *valueBatch, delta []float32) error {
 }
 
 // use sets the inputs of a batch. The predictions that are to stay are those of
-// a first run without delta.
-func (v *Value) use(ctx context.Context, batch int) error {
+// a first run without delta; where that was made, its losses are returned, and
+// its gradient is there: KL and its gradient are 0 without delta, as they are
+// before the program knows what is to stay.
+func (v *Value) use(ctx context.Context, batch int) (nll, kl []float64, err error) {
 	b := v.batches[batch]
 	if v.current != batch {
 		for _, id := range v.slice.Values {
 			if err := v.chain.SetBytes(id, b.decode.Value(b.slice.From[id])); err != nil {
-				return err
+				return nil, nil, err
 			}
 		}
 		if err := v.chain.SetConsts(append(b.consts, b.loss.consts...)); err != nil {
-			return err
+			return nil, nil, err
 		}
 		for _, p := range b.prefixes {
 			data, err := v.reader.read(b.decode.Context, p)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			if err := v.chain.SetConsts([]graph.Const{{Node: p.Node, F32: data}}); err != nil {
-				return err
+				return nil, nil, err
 			}
 		}
 		v.current = batch
 	}
 	if b.settled {
-		return nil
+		return nil, nil, nil
 	}
 	missing := false
 	for i, r := range b.rows {
@@ -217,8 +222,9 @@ func (v *Value) use(ctx context.Context, batch int) error {
 			edits = max(edits, r.Edit+1)
 		}
 		if err := v.run(ctx, b, make([]float32, edits*len(v.row))); err != nil {
-			return err
+			return nil, nil, err
 		}
+		nll, kl = b.perRow()
 		for i, r := range b.rows {
 			if b.klOf[i] >= 0 {
 				v.original[r.Sequence] = b.loss.logitsOf(b.outs, b.klOf[i])
@@ -231,7 +237,7 @@ func (v *Value) use(ctx context.Context, batch int) error {
 		}
 	}
 	b.settled = true
-	return v.chain.SetConsts(b.loss.consts)
+	return nll, kl, v.chain.SetConsts(b.loss.consts)
 }
 
 // Bytes is the memory that the value takes: what it holds, and the compute

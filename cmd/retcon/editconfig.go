@@ -196,7 +196,7 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 	return h, warnings, nil
 }
 
-// mostText is more than the 512 tokens that side effects are measured on.
+// mostText bounds what is read of a text.
 const mostText = 1 << 20
 
 // readText reads the beginning of a text file.
