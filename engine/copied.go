@@ -66,7 +66,7 @@ func (m *Model) copies(c *llama.Context) *replay.Copies {
 
 // baseBytes is what a process takes with a model loaded and nothing else done:
 // its vocabulary, tables, Go's heap.
-const baseBytes = 96 << 20
+const baseBytes = 72 << 20
 
 // share divides the memory: what was asked for, less what the process and the
 // context take, is for values, gradients and copies of weights. Transposes come

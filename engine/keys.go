@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"retcon/edit"
 	"retcon/llama"
@@ -114,6 +115,7 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 		return nil, fmt.Errorf("%w: no text to take keys from", llama.ErrInvalid)
 	}
 	rows := max(1, min(batchTokens/longest, batchRows))
+	defer debug.FreeOSMemory() // the factor is as large as what was held
 	m.closeScratch()
 	m.closeKept()
 	c, err := m.newContext(llama.ContextParams{Cells: rows * longest, Batch: rows * longest, Outputs: 1, Sequences: rows})
