@@ -114,6 +114,7 @@ extern "C" int rc_weight_copy(rc_context * c, uint64_t weight, uint64_t dst, int
         int n = (int) std::max<int64_t>(1, std::min<int64_t>(c->pool->n, rows / tile));
         std::vector<std::vector<float>> values(n, std::vector<float>(tile * job.w->ne[0]));
         std::vector<std::thread> helpers;
+        helpers.reserve(n); // it must not throw while some run
         for (int i = 1; i < n; i++) {
             try {
                 helpers.emplace_back([&, i] { job.run(values[i]); });

@@ -22,9 +22,9 @@ var unused = []string{
 
 // ReadHParams reads hyper-parameters over base: kmeng01/rome's JSON, EasyEdit's
 // YAML (flat keys with scalars and lists, which is all it uses), or what this
-// package wrote. A learning rate without an optimiser makes that Adam. It returns a warning for each key that it does not know.
-// Errors wrap ErrRequest, or ErrUnsupported where a value asks for something
-// that is not offered.
+// package wrote. A learning rate without an optimiser makes that Adam. It
+// returns a warning for each key that it does not know. Errors wrap ErrRequest,
+// or ErrUnsupported where a value asks for something that is not offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
 	b, err := io.ReadAll(io.LimitReader(r, 1<<20+1))
 	if err != nil {
