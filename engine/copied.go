@@ -64,6 +64,14 @@ func (m *Model) copies(c *llama.Context) *replay.Copies {
 	return replay.NewCopies(c, fast, 0)
 }
 
+// layerCopies is room for copies in the type for programs of many rows.
+func (m *Model) layerCopies(c *llama.Context) *replay.Copies {
+	if t, worth := replay.LayerType(); worth && m.opts.Transpose == TransposeAuto {
+		return replay.NewCopies(c, t, 0)
+	}
+	return m.copies(c)
+}
+
 // baseBytes is what a process takes with a model loaded and nothing else done:
 // its vocabulary, tables, Go's heap.
 const baseBytes = 72 << 20
@@ -87,6 +95,10 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 		o.copies.DropTransposes()
 	}
 	o.copies.SetBudget(budget)
-	_, err = o.copies.Transposes(ctx, outline.Slice)
-	return err
+	if _, err = o.copies.Transposes(ctx, outline.Slice); err != nil {
+		return err
+	}
+	fast, _ := replay.LayerType()
+	o.copies.Aside(fast, o.memory/5)
+	return nil
 }

@@ -17,8 +17,8 @@ func (m *Model) checkLayer(layer int) error {
 	return nil
 }
 
-// Keys reads keys and values with hooks in a decode that stops behind the
-// layer. What follows a row's position cannot change them and is not decoded.
+// Keys reads keys and values in a decode that stops behind the layer. What
+// follows a row's position cannot change them and is not decoded.
 func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, values [][]float32, err error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, nil, err
@@ -47,12 +47,20 @@ func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, val
 	return keys, values, nil
 }
 
-// keyGroup decodes all but the last batch plainly, then the positions asked
-// for, each sequence's last token, with hooks.
+// keyGroup computes few rows by a program. Others' tokens are decoded plainly
+// but for the positions asked for, each sequence's last, which are decoded with
+// hooks.
 func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens int) (keys, values [][]float32, err error) {
 	c, err := m.contextFor(tokens)
 	if err != nil {
 		return nil, nil, err
+	}
+	if tokens <= batchTokens {
+		keys, values, ok, err := replay.Keys(ctx, c, wholeRows(rows), layer, m.layerCopies(c))
+		if ok || err != nil {
+			return keys, values, err
+		}
+		c.Clear()
 	}
 	var b llama.Batch
 	for seq, r := range rows {
@@ -91,6 +99,18 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 	return keys, values, nil
 }
 
+// wholeRows is rows up to their positions, whose logits are asked for, as
+// sequences of their own.
+func wholeRows(rows []edit.Row) llama.Batch {
+	var b llama.Batch
+	for seq, r := range rows {
+		for pos, t := range r.Tokens[:r.At+1] {
+			b.Add(t, pos, seq, pos == r.At)
+		}
+	}
+	return b
+}
+
 // decodeTo decodes a batch as far as a layer's FFN output; what comes behind
 // it is not computed, or not to be relied on.
 func (m *Model) decodeTo(ctx context.Context, c *llama.Context, b *llama.Batch, layer int) error {
@@ -123,7 +143,7 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 		return nil, err
 	}
 	defer c.Close()
-	copies := m.copies(c)
+	copies := m.layerCopies(c)
 	copies.SetBudget(m.opts.Memory / 4)
 	defer copies.Drop()
 	sum, err := replay.NewMoments(ctx, c, layer, rows, longest, copies)

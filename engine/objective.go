@@ -162,11 +162,13 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows
 			return err
 		}
 	}
-	return nil
+	o.c.TrimPrograms() // prefixes may have needed more than steps do
+	o.copies.DropAside()
+	return o.build(ctx)
 }
 
-// addValues prepares batches with one program for all of them, or, where their
-// shapes differ, with one for each. first is the index of the first batch.
+// addValues prepares batches as one value for all of them, or, where their
+// shapes differ, as one for each. first is the index of the first batch.
 func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSpec, first int) error {
 	v, err := replay.NewValue(ctx, o.c, spec)
 	if errors.Is(err, replay.ErrUneven) && len(spec.Batches) > 1 {
@@ -182,19 +184,28 @@ func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSp
 	if err != nil {
 		return err
 	}
-	o.c.TrimPrograms() // prefixes may have needed more than steps do
 	o.values = append(o.values, v)
 	for i := range spec.Batches {
 		o.parts[first+i] = append(o.parts[first+i], objectivePart{v, i})
 	}
-	transposes, err := o.copies.Transposes(ctx, v.Slice())
-	if err != nil {
-		return err
+	return nil
+}
+
+// build makes the values' programs.
+func (o *objective) build(ctx context.Context) error {
+	for _, v := range o.values {
+		transposes, err := o.copies.Transposes(ctx, v.Slice())
+		if err != nil {
+			return err
+		}
+		if o.copies != nil && len(o.values) == 1 {
+			return o.spend(ctx, v, transposes)
+		}
+		if err := v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes())); err != nil {
+			return err
+		}
 	}
-	if o.copies == nil || len(spec.Batches) < len(o.parts) || len(o.values) > 1 {
-		return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
-	}
-	return o.spend(ctx, v, transposes)
+	return nil
 }
 
 // spend builds the programs of a value that serves all batches by itself, first

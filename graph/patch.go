@@ -49,6 +49,26 @@ func CastWeights(s *Slice, t Type, pick func(*Node) bool) (out *Slice, consts []
 	return out, consts, to
 }
 
+// PackQueries makes queries contiguous before they meet keys in F32: kernels go
+// through permuted rows one at a time, some ten times slower, and a copy of a
+// batch's queries costs next to nothing.
+func PackQueries(s *Slice) *Slice {
+	meets := make([]bool, len(s.Nodes))
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if n.Kind == Computed && n.Op == OpMulMat && s.Node(n.Src[0]).Type == F32 && s.Node(s.Root(n.Src[0])).Kind == Cache {
+			meets[n.Src[1]] = true
+		}
+	}
+	out, _ := insert(s, func(b Builder, old, id ID) ID {
+		if !meets[old] || s.Node(old).Contiguous() {
+			return id
+		}
+		return b.Cont(id)
+	})
+	return out
+}
+
 // insert copies a slice and lets behind append nodes behind each: what it
 // returns is read in place of node old, whose copy is id.
 func insert(s *Slice, behind func(b Builder, old, id ID) ID) (out *Slice, to []ID) {

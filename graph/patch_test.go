@@ -77,3 +77,29 @@ func TestCastWeights(t *testing.T) {
 		t.Errorf("the product multiplies %v", out.Node(out.Node(to[y]).Src[1]))
 	}
 }
+
+// Queries meet keys of the cache in contiguous memory; nothing else is copied.
+func TestPackQueries(t *testing.T) {
+	d := newToy(newFixture(t), preNorm, 2, 0)
+	s, err := Cut(d.Graph, nil, []ID{d.want.Logits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := PackQueries(s)
+	met := 0
+	for i := range out.Nodes {
+		n := &out.Nodes[i]
+		if n.Kind != Computed || n.Op != OpMulMat || out.Node(out.Root(n.Src[0])).Kind != Cache {
+			continue
+		}
+		if met++; !out.Node(n.Src[1]).Contiguous() {
+			t.Errorf("%v reads %v", n, out.Node(n.Src[1]))
+		}
+	}
+	if met != 4 || len(out.Nodes) != len(s.Nodes)+2 {
+		t.Errorf("%d products with the cache, %d nodes of %d", met, len(out.Nodes), len(s.Nodes))
+	}
+	if again := PackQueries(out); len(again.Nodes) != len(out.Nodes) {
+		t.Errorf("packed again: %d nodes of %d", len(again.Nodes), len(out.Nodes))
+	}
+}

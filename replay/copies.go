@@ -24,6 +24,8 @@ type Copies struct {
 	only       map[uint64]bool        // weights that may be copied; nil: all
 	turnedOnly bool                   // weights themselves are not copied
 	except     int64                  // weights of so many rows are not copied
+	aside      *Copies                // of other weights, for a while
+	barred     map[uint64]bool        // weights that may not be copied
 }
 
 type weightCopy struct {
@@ -78,6 +80,27 @@ func (c *Copies) Restart(s *graph.Slice) {
 	}
 }
 
+// Aside lets products of the weights that Restart leaves out use copies too, of
+// type t and at most budget bytes, until DropAside: several programs that meet
+// these weights before the slice's own do not dequantise them anew each time.
+func (c *Copies) Aside(t graph.Type, budget int64) {
+	if c == nil {
+		return
+	}
+	c.DropAside()
+	c.aside = NewCopies(c.ctx, t, budget)
+	c.aside.barred = c.only
+}
+
+// DropAside frees these copies.
+func (c *Copies) DropAside() {
+	if c == nil {
+		return
+	}
+	c.aside.Drop()
+	c.aside = nil
+}
+
 // Transposes keeps transposes of the weights that a slice multiplies with,
 // those that fit.
 func (c *Copies) Transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
@@ -98,7 +121,12 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 		if w.Type.Size() != 0 || w.Ne[1] == c.except {
 			continue // not quantised, or not worth it
 		}
-		store, ok, err := from.copy(ctx, *w)
+		of := from
+		store, ok, err := of.copy(ctx, *w)
+		if !ok && err == nil && of.aside != nil {
+			of = of.aside
+			store, ok, err = of.copy(ctx, *w)
+		}
 		if err != nil {
 			return err
 		}
@@ -106,7 +134,7 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 			continue
 		}
 		n := graph.Builder{Graph: &graph.Graph{}}
-		leaf := *n.Node(n.Input(c.typ, w.Ne, w.Name))
+		leaf := *n.Node(n.Input(of.typ, w.Ne, w.Name))
 		leaf.Handle = store.Handle(0)
 		*w = leaf
 	}
@@ -118,13 +146,23 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 const castMost = 8 << 20
 
 // cast is use for a program of many rows: what has no copy is dequantised in it,
-// so that its products are those of copies, whichever weights have some.
+// to the type that is fastest where size hardly counts, and so is what has one
+// in another type.
 func (c *Copies) cast(ctx context.Context, s *graph.Slice) (out *graph.Slice, consts []graph.Const, err error) {
-	if err := c.use(ctx, &s.Graph); err != nil {
+	if c == nil || c.turnedOnly {
+		return s, nil, nil
+	}
+	t, _ := LayerType()
+	from := c
+	if c.typ != t {
+		from = c.aside
+	}
+	s = graph.PackQueries(s)
+	if err := from.use(ctx, &s.Graph); err != nil {
 		return nil, nil, err
 	}
-	out, consts, _ = graph.CastWeights(s, c.Type(), func(n *graph.Node) bool {
-		return c != nil && !c.turnedOnly && n.Type.Size() == 0 && n.Elements() <= castMost
+	out, consts, _ = graph.CastWeights(s, t, func(n *graph.Node) bool {
+		return n.Type.Size() == 0 && n.Elements() <= castMost
 	})
 	return out, consts, nil
 }
@@ -135,7 +173,7 @@ func (c *Copies) copy(ctx context.Context, w graph.Node) (s weightCopy, ok bool,
 		return s, true, nil
 	}
 	size := w.Elements() * int64(c.typ.Size())
-	if c.only != nil && !c.only[w.Handle] {
+	if c.only != nil && !c.only[w.Handle] || c.barred[w.Handle] {
 		return s, false, nil
 	}
 	if c.full = c.full || c.bytes+size > c.budget; c.full {
@@ -296,6 +334,7 @@ func (c *Copies) Drop() {
 	if c == nil {
 		return
 	}
+	c.DropAside()
 	for h, s := range c.of {
 		s.Close()
 		delete(c.of, h)
