@@ -106,6 +106,16 @@ func (l *latest) whole() bool {
 	return true
 }
 
+// nllOf is the weighted mean over a batch's rows, of which each has been seen.
+func (l *latest) nllOf(batch int) float64 {
+	var sum, weight float64
+	for _, r := range l.batches[batch].Rows {
+		sum += l.rows[r].NLLWeight * l.nll[r]
+		weight += l.rows[r].NLLWeight
+	}
+	return sum / weight
+}
+
 // parts are the means over the rows seen, weighted.
 func (l *latest) parts() (nll, kl float64) {
 	var weight, all float64

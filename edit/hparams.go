@@ -41,7 +41,7 @@ type HParams struct {
 	// of ||W k||.
 	MaxStep float64 `json:"max_step"`
 	// StopLoss ends the optimisation once the total loss is below it, StopNLL
-	// once the target's mean -log p is.
+	// once the target's mean -log p over a step's prompts is.
 	StopLoss   float64 `json:"stop_loss"`
 	StopNLL    float64 `json:"stop_nll"`
 	KLFactor   float64 `json:"kl_factor"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"retcon/edit/covariance"
@@ -196,6 +197,35 @@ func TestOptimiseValue(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// halving is a loss that halves with each evaluation, whatever the batch.
+type halving struct{ n int }
+
+func (h *halving) Step(_ context.Context, _ int, _, grad []float32) (Loss, error) {
+	h.n++
+	grad[0] = 1
+	return Loss{NLL: []float64{math.Pow(2, float64(1-h.n))}, KL: []float64{0}}, nil
+}
+
+func (h *halving) Close() error { return nil }
+
+// Where batches take turns, the target's loss is that of the batch at hand, once
+// all have had theirs: the others' are of steps before.
+func TestStopsByTheBatchAtHand(t *testing.T) {
+	rows := slices.Repeat(oneRow, 3)
+	batches := []Batch{{Rows: []int{0}, Scale: []float64{1}}, {Rows: []int{1}, Scale: []float64{1}}, {Rows: []int{2}, Scale: []float64{1}}}
+	for _, c := range []struct {
+		stop  float64
+		steps int
+	}{{0.07, 5}, {0.9, 3}} { // 1, 0.5, 0.25, 0.125, 0.0625
+		h := testHParams()
+		h.WeightDecay, h.StopLoss, h.StopNLL = 0, 0, c.stop
+		v, err := OptimiseValue(t.Context(), &halving{}, rows, batches, []float32{3, 4}, h, nil)
+		if err != nil || len(v.Losses) != c.steps {
+			t.Errorf("below %v after %d steps, not %d: %v", c.stop, len(v.Losses), c.steps, err)
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ type Value struct {
 // part of it below h.StopNLL. step, if not nil, is called after each evaluation.
 //
 // Batches of the rows take turns. The losses are then those of all rows, each
-// as it was when its turn came.
+// as it was when its turn came. h.StopNLL is for the batch at hand: the others'
+// losses are some steps old, and higher than they would be now.
 func OptimiseValue(ctx context.Context, o Objective, rows []ObjectiveRow, batches []Batch, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
 	values, errs, err := optimiseValues(ctx, o, []*valueTask{{rows: rows, batches: batches, init: init, step: step}}, h)
 	if err != nil {
@@ -124,7 +125,7 @@ func (t *valueTask) take(i, batch int, loss Loss, grad []float32, h HParams) err
 		t.done = true
 		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a shorter --max-step or another layer", i+1)
 	}
-	if (l.Total < h.StopLoss || l.NLL < h.StopNLL) && t.seen.whole() || i == h.Steps-1 {
+	if (l.Total < h.StopLoss || t.seen.nllOf(batch) < h.StopNLL) && t.seen.whole() || i == h.Steps-1 {
 		t.done = true
 		return nil
 	}

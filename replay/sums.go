@@ -53,6 +53,15 @@ func (s *Sums) Block(dst []float32, r0, r1, c0, c1 int) error {
 	return nil
 }
 
+// Release frees the blocks whose rows lie below r: they are not read again.
+func (s *Sums) Release(r int) {
+	for i := range s.blocks {
+		if min((i+1)*momentsBlock, s.dim) <= r {
+			s.blocks[i] = nil
+		}
+	}
+}
+
 // Close frees the sum.
 func (s *Sums) Close() error {
 	s.blocks = nil

@@ -100,7 +100,7 @@ func (f *editFlags) methodFlags() *pflag.FlagSet {
 	fs.Var(choice{&f.method, []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}, "method", "rome changes a matrix; tpatcher adds neurons to the last layer, one a wrong token")
 	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
 	fs.IntVar(&h.Steps, "steps", h.Steps, "most steps of the optimisation")
-	fs.Float64Var(&h.StopNLL, "stop-nll", h.StopNLL, "mean -log p of the target, in nats, below which it ends")
+	fs.Float64Var(&h.StopNLL, "stop-nll", h.StopNLL, "mean -log p of the target over a step's prompts, in nats, below which it ends")
 	fs.Float64Var(&h.StopLoss, "stop-loss", h.StopLoss, "whole loss below which it ends")
 	fs.Var(choice{&h.Optimizer, []string{edit.Polyak, edit.Adam}, nil}, "optimizer", "polyak needs fewer steps; adam is the original's")
 	fs.Float64Var(&h.MaxStep, "max-step", h.MaxStep, "longest step of polyak, in parts of the value's norm")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -167,6 +168,85 @@ func TestRidgeIsRaised(t *testing.T) {
 	}
 	if r := f.Made().Ridge; r < 9e-6 || r > 1.1e-1 {
 		t.Errorf("ridge is %g", r)
+	}
+}
+
+// Where the factorisation breaks down in a later column, all before it is undone.
+func TestUndo(t *testing.T) {
+	n := 2*tileSize + 77
+	s := newSample(n, 2*n)
+	c := newTiles(n)
+	if err := c.load(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	last := c.tile(2, 2)
+	last.Data[30*last.Stride+30] = -1 // no longer positive
+	var before [][]float64
+	for _, d := range c.data {
+		before = append(before, slices.Clone(d))
+	}
+	at, err := c.cholesky(t.Context(), Options{Workers: 2})
+	if !errors.Is(err, ErrNotPositive) || at != 2 {
+		t.Fatalf("broke down at %d: %v", at, err)
+	}
+	if slices.Equal(c.data[1], before[1]) {
+		t.Fatal("nothing was factored")
+	}
+	if err := c.undo(t.Context(), Options{Workers: 2}, at); err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.side {
+		for j := range i + 1 {
+			g := c.tile(i, j)
+			for r := range g.Rows {
+				for k := range g.Cols {
+					if i == j && k > r {
+						continue
+					}
+					row, col := i*tileSize+r, j*tileSize+k
+					scale := math.Sqrt(s.sum[row*n+row]*s.sum[col*n+col]) / float64(s.count)
+					if d := math.Abs(g.Data[r*g.Stride+k] - before[index(i, j)][r*g.Stride+k]); !(d <= 1e-12*scale) {
+						t.Fatalf("(%d,%d) is off by %g of %g", row, col, d, scale)
+					}
+				}
+			}
+		}
+	}
+}
+
+// released is a sample of which nothing is read twice once it was given up.
+type released struct {
+	*sample
+	from int
+}
+
+func (r *released) Release(row int) { r.from = row }
+
+func (r *released) Block(dst []float32, r0, r1, c0, c1 int) error {
+	if r0 < r.from {
+		return errors.New("given up")
+	}
+	return r.sample.Block(dst, r0, r1, c0, c1)
+}
+
+func TestRelease(t *testing.T) {
+	n := releaseRows + 77
+	m := &released{sample: &sample{n: n, count: 2 * n, sum: make([]float64, n*n)}}
+	for i := range n {
+		m.sum[i*n+i] = float64(i + 1)
+	}
+	f, err := FromMoments(t.Context(), m, Options{})
+	if err != nil || m.from != n {
+		t.Fatalf("released to %d: %v", m.from, err)
+	}
+	x := make([]float64, n)
+	if err := f.Solve(t.Context(), x, slices.Repeat([]float64{1}, n)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range x {
+		if want := float64(2*n) / (float64(i+1) + float64(2*n)*f.Made().Ridge); math.Abs(x[i]/want-1) > 1e-9 {
+			t.Fatalf("x[%d] is %g, not %g", i, x[i], want)
+		}
 	}
 }
 

@@ -16,6 +16,12 @@ type Moments interface {
 	Block(dst []float32, r0, r1, c0, c1 int) error
 }
 
+// Releaser is Moments of which rows below r are not read again and need not be
+// held any longer.
+type Releaser interface {
+	Release(r int)
+}
+
 // RidgeFraction is the ridge added to C's diagonal, in parts of its median.
 const RidgeFraction = 1e-6
 
@@ -47,8 +53,8 @@ type Made struct {
 }
 
 // FromMoments makes the factor of C = Σ k kᵀ / Count from m, which it reads
-// once for each ridge that it has to try. The error wraps ErrTooFew,
-// ErrNotPositive, or the context's.
+// once, and releases as it is read. The error wraps ErrTooFew, ErrNotPositive,
+// or the context's.
 func FromMoments(ctx context.Context, m Moments, o Options) (*Factor, error) {
 	n, count := m.Dim(), m.Count()
 	if o.Fewest == 0 {
@@ -66,24 +72,28 @@ func FromMoments(ctx context.Context, m Moments, o Options) (*Factor, error) {
 		return nil, fmt.Errorf("%w: its diagonal is zero or not finite", ErrNotPositive)
 	}
 	t := newTiles(n)
+	if err := t.load(ctx, m); err != nil {
+		return nil, err
+	}
+	made := Made{Keys: count, Ridge: ridge}
+	if o.Shrink && count < int64(EnoughKeys*n) {
+		made.Shrinkage = shrinkageFor(t, count)
+		t.shrink(made.Shrinkage)
+	}
+	t.addDiagonal(ridge)
 	for {
-		made := Made{Keys: count, Ridge: ridge}
-		if err := t.load(ctx, m); err != nil {
-			return nil, err
-		}
-		if o.Shrink && count < int64(EnoughKeys*n) {
-			made.Shrinkage = shrinkageFor(t, count)
-			t.shrink(made.Shrinkage)
-		}
-		t.addDiagonal(ridge)
-		err := t.cholesky(ctx, o)
+		at, err := t.cholesky(ctx, o)
 		if err == nil {
 			return &Factor{t: t, made: made}, nil
 		}
-		if !errors.Is(err, ErrNotPositive) || ridge*10 > most {
+		if !errors.Is(err, ErrNotPositive) || made.Ridge*10 > most {
 			return nil, err
 		}
-		ridge *= 10
+		if err := t.undo(ctx, o, at); err != nil {
+			return nil, err
+		}
+		t.addDiagonal(9 * made.Ridge)
+		made.Ridge *= 10
 	}
 }
 

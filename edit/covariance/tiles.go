@@ -3,6 +3,7 @@ package covariance
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -21,13 +22,7 @@ type tiles struct {
 
 func newTiles(n int) *tiles {
 	side := (n + tileSize - 1) / tileSize
-	t := &tiles{n: n, side: side, data: make([][]float64, side*(side+1)/2)}
-	for i := range side {
-		for j := range i + 1 {
-			t.data[index(i, j)] = make([]float64, t.rows(i)*t.rows(j))
-		}
-	}
-	return t
+	return &tiles{n: n, side: side, data: make([][]float64, side*(side+1)/2)}
 }
 
 // index is the position of tile (i, j), j <= i.
@@ -43,8 +38,15 @@ func (t *tiles) tile(i, j int) blas64.General {
 	return blas64.General{Rows: t.rows(i), Cols: t.rows(j), Stride: t.rows(j), Data: t.data[index(i, j)]}
 }
 
-// load fills the tiles with m divided by its count.
+// releaseRows is how many rows are read before what m held of them is given
+// back to the system.
+const releaseRows = 1024
+
+// load fills the tiles with m divided by its count. Tiles are made as they are
+// filled, and a [Releaser] gives up what has been read: sums and tiles are never
+// there as a whole at once.
 func (t *tiles) load(ctx context.Context, m Moments) error {
+	held, _ := m.(Releaser)
 	buf := make([]float32, tileSize*tileSize)
 	scale := 1 / float64(m.Count())
 	for i := range t.side {
@@ -52,7 +54,8 @@ func (t *tiles) load(ctx context.Context, m Moments) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			dst := t.data[index(i, j)]
+			dst := make([]float64, t.rows(i)*t.rows(j))
+			t.data[index(i, j)] = dst
 			src := buf[:len(dst)]
 			r, c := i*tileSize, j*tileSize
 			if err := m.Block(src, r, r+t.rows(i), c, c+t.rows(j)); err != nil {
@@ -60,6 +63,12 @@ func (t *tiles) load(ctx context.Context, m Moments) error {
 			}
 			for k, v := range src {
 				dst[k] = float64(v) * scale
+			}
+		}
+		if end := i*tileSize + t.rows(i); held != nil && (end%releaseRows == 0 || end == t.n) {
+			held.Release(end)
+			if end >= releaseRows {
+				debug.FreeOSMemory()
 			}
 		}
 	}
