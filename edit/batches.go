@@ -15,7 +15,11 @@ func Batches(rows []ObjectiveRow, n int) []Batch {
 	}
 	each := len(turns)
 	if n > 0 {
-		each = min(each, max(1, n-len(always)))
+		apart := len(always)
+		if apart == 1 && rows[0].KLWeight != 0 {
+			apart++ // it is two rows in one, which makes steps cheaper, not other ones
+		}
+		each = min(each, max(1, n-apart))
 	}
 	count := 1
 	if each > 0 {

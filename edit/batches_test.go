@@ -99,3 +99,66 @@ func TestBatchesAddUp(t *testing.T) {
 		}
 	}
 }
+
+// A prompt that begins with its subject is "{subject} is a" as far as KL reads
+// it: one row serves for both, with the loss and the gradient of two.
+func TestKLInTheBarePrompt(t *testing.T) {
+	m := newFake()
+	f, err := Request{Prompt: "{} is located in", Subject: "Eiffel Tower", TargetNew: "Rome"}.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := rowsOf(m, f, []string{"You know. ", "So. ", "Then. "}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := testHParams()
+	h.KLFactor = 0.5
+	one := rows.objective(h, false)
+	if len(one) != 4 || one[0].KLWeight != h.KLFactor || one[0].KeepAt != one[0].At {
+		t.Fatalf("%d rows, the first keeps %d with weight %g", len(one), one[0].KeepAt, one[0].KLWeight)
+	}
+	two := append([]ObjectiveRow(nil), one...)
+	two[0].KLWeight, two[0].KeepAt = 0, 0
+	two = append(two, ObjectiveRow{Tokens: rows.kl.Tokens, At: rows.kl.Subject, KeepAt: rows.kl.Subject, KLWeight: h.KLFactor})
+	delta := narrow(normals(3, fakeWidth, 1), 1)
+	at := func(all []ObjectiveRow) (nll, kl float64, grad []float32) {
+		batches := Batches(all, 0)
+		o, err := m.Objective(t.Context(), 1, all, batches)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, grad := newLatest(all, batches), make([]float32, fakeWidth)
+		l, err := o.Step(t.Context(), 0, delta, grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.add(0, l)
+		nll, kl = seen.parts()
+		return nll, kl, grad
+	}
+	nll, kl, grad := at(one)
+	wantNLL, wantKL, want := at(two)
+	if kl == 0 || math.Abs(nll-wantNLL) > 1e-9 || math.Abs(kl-wantKL) > 1e-9 {
+		t.Errorf("a loss of %g and %g, not %g and %g", nll, kl, wantNLL, wantKL)
+	}
+	for i := range want {
+		if math.Abs(float64(grad[i]-want[i])) > 1e-5 {
+			t.Fatalf("gradient %d is %g, not %g", i, grad[i], want[i])
+		}
+	}
+	// batches are no larger than with a row of its own, and none leaves it out
+	for _, b := range Batches(one, 3) {
+		if b.Rows[0] != 0 || len(b.Rows) != 2 {
+			t.Errorf("a batch of rows %v", b.Rows)
+		}
+	}
+	h.KLPosition = KLEnd
+	if rows := rows.objective(h, false); len(rows) != 5 {
+		t.Errorf("%d rows where KL is read behind the subject", len(rows))
+	}
+	h.KLPosition = KLSubject
+	if rows := rows.objective(h, true); len(rows) != 4 || rows[3].KLWeight == 0 {
+		t.Errorf("%d rows without the bare prompt", len(rows))
+	}
+}

@@ -1,5 +1,7 @@
 package edit
 
+import "slices"
+
 // editRows are the sequences of one edit: the bare prompt, the prompt behind
 // each prefix and in each conversation, and "{subject} is a".
 type editRows struct {
@@ -49,7 +51,8 @@ func (r *editRows) keys() []Row {
 }
 
 // objective are the rows as Model.Objective takes them: NLL is a mean over the
-// prompts, without the bare one if skipBare, and KL has one row of its own.
+// prompts, without the bare one if skipBare, and KL has one row of its own, or
+// the bare prompt's where both have the same tokens up to the subject.
 func (r *editRows) objective(h HParams, skipBare bool) []ObjectiveRow {
 	rows := make([]ObjectiveRow, 0, len(r.spans)+1)
 	spans := r.spans
@@ -62,6 +65,10 @@ func (r *editRows) objective(h HParams, skipBare bool) []ObjectiveRow {
 			Targets: s.Targets(), NLLWeight: 1 / float64(len(spans)),
 		})
 	}
+	if h.KLFactor > 0 && h.KLPosition != KLEnd && !skipBare && r.klIsBare() {
+		rows[0].KeepAt, rows[0].KLWeight = rows[0].At, h.KLFactor
+		return rows
+	}
 	if h.KLFactor > 0 {
 		kl := ObjectiveRow{Tokens: r.kl.Tokens, At: r.kl.Subject, KeepAt: r.kl.Subject, KLWeight: h.KLFactor}
 		if h.KLPosition == KLEnd {
@@ -70,4 +77,10 @@ func (r *editRows) objective(h HParams, skipBare bool) []ObjectiveRow {
 		rows = append(rows, kl)
 	}
 	return rows
+}
+
+// klIsBare reports whether the bare prompt begins as "{subject} is a" does.
+func (r *editRows) klIsBare() bool {
+	bare := r.spans[0]
+	return slices.Equal(bare.Tokens[:bare.Subject+1], r.kl.Tokens[:r.kl.Subject+1])
 }
