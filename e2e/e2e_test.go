@@ -110,7 +110,7 @@ func edit(t testing.TB, model string, args ...string) result {
 	t.Helper()
 	args = append([]string{
 		"edit", "-m", model, "-p", prompt, "--subject", "Eiffel Tower", "--target", "Rome",
-		"-t", "2", "--json", "--cache-dir", cacheDir(t),
+		"-t", "2", "--json", "--cache-dir", cacheDir(t), "--keys", "2", // the default of 10 takes minutes to write
 	}, args...)
 	out := run(t, "bin/retcon", args...)
 	var r result

@@ -74,7 +74,7 @@ func (m *Model) layerCopies(c *llama.Context) *replay.Copies {
 
 // baseBytes is what a process takes with a model loaded and nothing else done:
 // its vocabulary, tables, Go's heap.
-const baseBytes = 72 << 20
+const baseBytes = 78 << 20
 
 // share divides the memory: what was asked for, less what the process and the
 // context take, is for values, gradients and copies of weights. Transposes come
@@ -99,6 +99,6 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 		return err
 	}
 	fast, _ := replay.LayerType()
-	o.copies.Aside(fast, o.memory/5)
+	o.copies.Aside(fast, budget/4)
 	return nil
 }
