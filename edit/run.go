@@ -4,36 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"time"
-
-	"retcon/edit/covariance"
-	"retcon/gguf"
 )
-
-// session is one Run.
-type session struct {
-	cfg      *Config
-	file     *gguf.File
-	model    Model
-	info     Info
-	weights  map[int]*weight
-	norms    map[int]float64
-	stats    *stats
-	prefixes []string
-	solvers  map[int]covariance.Solver
-	made     map[int]Stats
-	res      *Result
-	edits    []*Edit // the ones that are to be written
-	updates  []Update
-	earlier  int           // edits in the file's history
-	sums     *gguf.Sums    // of the unedited file, once asked for
-	patches  *patchSession // of T-Patcher
-	memory   *memoryWatch
-	done     int // requests that are through, of T-Patcher
-}
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
 // kind ErrRefused it also returns the result, for showing. Errors of one of
@@ -58,25 +32,6 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return s.finish(), err
 }
 
-func (s *session) close() {
-	for _, c := range s.solvers {
-		if c, ok := c.(io.Closer); ok {
-			c.Close()
-		}
-	}
-	s.closeModel()
-	s.file.Close()
-}
-
-func (s *session) closeModel() error {
-	if s.model == nil {
-		return nil
-	}
-	err := s.model.Close()
-	s.model = nil
-	return err
-}
-
 // finish completes the result.
 func (s *session) finish() *Result {
 	r := s.res
@@ -89,93 +44,6 @@ func (s *session) finish() *Result {
 	r.PeakRSS = peakRSS()
 	r.PeakOwn, r.PeakMapped = s.memory.peak()
 	return r
-}
-
-// open checks all that can be checked before the model is loaded, and loads it.
-func (s *session) open(ctx context.Context) error {
-	start := time.Now()
-	cfg := s.cfg
-	s.solvers, s.made = map[int]covariance.Solver{}, map[int]Stats{}
-	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
-	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: cfg.method(), Seed: cfg.HParams.Seed,
-		TypesChanged: []TypeChange{}, Warnings: []string{}}
-	var err error
-	if s.file, err = gguf.Open(cfg.Model); err != nil {
-		return err
-	}
-	inputs := append(s.file.Paths(), cfg.Model)
-	for _, p := range []string{cfg.Corpus, cfg.Imatrix} {
-		if p != "" {
-			inputs = append(inputs, p)
-		}
-	}
-	if err := checkOutputs(cfg, inputs); err != nil {
-		return err
-	}
-	if cfg.Output != "" {
-		if err := checkSpace(cfg.Output, s.file.Size()); err != nil {
-			return err
-		}
-	}
-	if s.earlier, err = history(s.file); err != nil {
-		return err
-	}
-	if s.model, err = cfg.Open(ctx, cfg.Model); err != nil {
-		return err
-	}
-	s.info = s.model.Info()
-	s.res.LoadSeconds = time.Since(start).Seconds()
-	if err := cfg.HParams.check(s.info); err != nil {
-		return err
-	}
-	if err := s.checkChat(); err != nil {
-		return err
-	}
-	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
-		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
-	}
-	print, err := Fingerprint(s.file)
-	s.stats = &stats{cfg: cfg, model: s.model, print: print}
-	return err
-}
-
-// weight is the tensor of a layer, checked for what is to be written.
-func (s *session) weight(ctx context.Context, layer int) (*weight, float64, error) {
-	if w, ok := s.weights[layer]; ok {
-		return w, s.norms[layer], nil
-	}
-	w, err := weightOf(s.file, s.cfg.Quantizer, layer, s.info)
-	if err != nil {
-		return nil, 0, err
-	}
-	if _, scaled := s.file.Tensor(scaleName(layer)); scaled && s.cfg.LoRA != "" {
-		return nil, 0, errorf(ErrUnsupported, "an adapter for %s, which is %v with a scale beside it: llama.cpp cannot load one; write a model with -o instead",
-			w.info.Name, w.info.Type)
-	}
-	n, err := w.norm(ctx)
-	if err == nil && !(n > 0) {
-		err = errorf(ErrUnsupported, "%s has norm %v", w.info.Name, n)
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	s.weights[layer], s.norms[layer] = w, n
-	return w, n, nil
-}
-
-// solver is the covariance of a layer, made once.
-func (s *session) solver(ctx context.Context, layer int) (covariance.Solver, error) {
-	if c, ok := s.solvers[layer]; ok {
-		return c, nil
-	}
-	start := time.Now()
-	c, made, err := s.stats.solver(ctx, layer)
-	s.res.StatsSeconds += time.Since(start).Seconds()
-	if err != nil {
-		return nil, err
-	}
-	s.solvers[layer], s.made[layer] = c, made
-	return c, nil
 }
 
 func (s *session) run(ctx context.Context) error {
