@@ -423,35 +423,55 @@ func TestKeptTranspose(t *testing.T) {
 	}
 }
 
-// A large weight is transposed a block of rows at a time; the parts add up.
+// A large weight is transposed, or its rows added up, a block of rows at a time;
+// the parts add up.
 func TestWeightBlocks(t *testing.T) {
-	for _, typ := range []Type{F32, F16, Q8_0} {
+	for _, form := range []struct {
+		op    Op
+		most  int64 // elements of a block
+		batch int64 // rows that meet the weight
+	}{{OpOutProd, sumElements, 2}, {OpMulMat, blockElements, fewRows + 1}} {
+		for _, typ := range []Type{F32, F16, Q8_0} {
+			f := newFixture(t)
+			k, m := form.most/2, int64(5) // two rows a block
+			n := shaped(OpNone, F32, Shape2(k, m))
+			n.Kind, n.Type, n.Name = Weight, typ, "w"
+			w, y := f.Leaf(n), f.Input(F32, Shape2(k, form.batch), "y")
+			out := f.MulMat(w, y)
+			seed := f.Input(F32, f.Node(out).Ne, "seed")
+			forward := len(f.Nodes)
+			g, err := Gradient(f.Graph, []Seed{{out, seed}}, []ID{y}, f.indexValues, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.sound(forward)
+			var blocks, rows int64
+			for i := forward; i < len(f.Nodes); i++ {
+				if op := f.Nodes[i].Op; op == OpMulMat || op == OpOutProd {
+					if op != form.op {
+						t.Errorf("%v for %d rows", f.Node(ID(i)), form.batch)
+					}
+					blocks++
+					// a transposed block has its rows first
+					rows += f.Node(f.Nodes[i].Src[0]).Elements() / k
+				}
+				if f.Nodes[i].Op == OpCont && f.Nodes[i].Elements() > form.most {
+					t.Errorf("type %d: %v is a copy of more than a block", typ, f.Node(ID(i)))
+				}
+			}
+			if blocks != 3 || rows != m || f.Node(g.Of[y]).Ne != f.Node(y).Ne {
+				t.Errorf("type %d: %d blocks of %d rows in all", typ, blocks, rows)
+			}
+		}
+	}
+}
+
+// Few rows and many meet a weight in different ways, with the same derivative.
+func TestManyRows(t *testing.T) {
+	for _, rows := range []int64{fewRows, fewRows + 1} {
 		f := newFixture(t)
-		const k, m = blockElements / 2, 5 // two rows a block
-		n := shaped(OpNone, F32, Shape2(k, m))
-		n.Kind, n.Type, n.Name = Weight, typ, "w"
-		w, y := f.Leaf(n), f.Input(F32, Shape2(k, 2), "y")
-		out := f.MulMat(w, y)
-		seed := f.Input(F32, f.Node(out).Ne, "seed")
-		forward := len(f.Nodes)
-		g, err := Gradient(f.Graph, []Seed{{out, seed}}, []ID{y}, f.indexValues, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.sound(forward)
-		var blocks, rows int64
-		for i := forward; i < len(f.Nodes); i++ {
-			if f.Nodes[i].Op == OpMulMat {
-				blocks++
-				rows += f.Node(f.Nodes[i].Src[0]).Ne[0]
-			}
-			if f.Nodes[i].Op == OpCont && f.Nodes[i].Elements() > blockElements {
-				t.Errorf("type %d: %v is a copy of more than a block", typ, f.Node(ID(i)))
-			}
-		}
-		if blocks != 3 || rows != m || f.Node(g.Of[y]).Ne != f.Node(y).Ne {
-			t.Errorf("type %d: %d blocks of %d rows in all", typ, blocks, rows)
-		}
+		w, y := f.weight(Q8_0, "w", 4, 3), f.leaf(4, rows)
+		f.check(f.MulMat(w, y), y)
 	}
 }
 
