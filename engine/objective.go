@@ -158,7 +158,7 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows
 		for i, b := range batches {
 			part[i] = valueRows(rows, b, p*len(b.Rows)/parts, (p+1)*len(b.Rows)/parts)
 		}
-		if err := m.addValues(ctx, o, replay.ValueSpec{Layer: layer, Batches: part, Copies: o.copies}, 0); err != nil {
+		if err := o.addValues(ctx, replay.ValueSpec{Layer: layer, Batches: part, Copies: o.copies}, 0); err != nil {
 			return err
 		}
 	}
@@ -169,13 +169,13 @@ func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows
 
 // addValues prepares batches as one value for all of them, or, where their
 // shapes differ, as one for each. first is the index of the first batch.
-func (m *Model) addValues(ctx context.Context, o *objective, spec replay.ValueSpec, first int) error {
+func (o *objective) addValues(ctx context.Context, spec replay.ValueSpec, first int) error {
 	v, err := replay.NewValue(ctx, o.c, spec)
 	if errors.Is(err, replay.ErrUneven) && len(spec.Batches) > 1 {
 		for i := range spec.Batches {
 			one := spec
 			one.Batches = spec.Batches[i : i+1]
-			if err := m.addValues(ctx, o, one, first+i); err != nil {
+			if err := o.addValues(ctx, one, first+i); err != nil {
 				return err
 			}
 		}

@@ -8,8 +8,9 @@ const blockElements = 4 << 20
 
 // Where few rows meet a weight that has no kept transpose, OUT_PROD adds its rows
 // up as they lie: transposing them, an element at a time from as many places,
-// takes longer than the product. Of 49 rows that is 2 to 3 times as fast, of 154
-// about the same (Q4_K on AVX-512). Its blocks should stay in a core's cache.
+// takes longer than the product. Of 49 rows that is 2 to 3 times as fast (Q4_K on
+// AVX-512, docs/results.md). More rows share a transpose; from how many on it
+// pays was not measured. The blocks should stay in a core's cache.
 const (
 	fewRows     = 128
 	sumElements = 1 << 20

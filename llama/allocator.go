@@ -9,7 +9,7 @@ package llama
 // Without this glibc learns from the first large buffer that is freed to serve
 // all up to 32 MB from its heap, and keeps up to 64 MB of what is freed there.
 // Copies of small weights are a few hundred KB each: in the heap they leave holes
-// from edit to edit, 20 MB each, that nothing else fits into.
+// that nothing else fits into, by which bench grew some 7 MB an edit.
 static void return_buffers(void) {
 #if defined(__GLIBC__)
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
