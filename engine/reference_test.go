@@ -119,8 +119,12 @@ func TestReference(t *testing.T) {
 	ref := readReference(t)
 	m := open(t, demoF32(t), engine.Options{Transpose: engine.TransposeNever})
 	c := referenceCovariance(t, m, ref)
+	edited := editedScores{m: m}
 	for i, r := range ref.Records {
-		t.Run(r.Request.Subject, func(t *testing.T) { checkReference(t, m, c, ref, i) })
+		t.Run(r.Request.Subject, func(t *testing.T) { edited.add(t, i, checkReference(t, m, c, ref, i)) })
+	}
+	if !t.Failed() {
+		edited.check(t)
 	}
 }
 
@@ -172,7 +176,8 @@ func referenceCovariance(t *testing.T, m *engine.Model, ref referenceFile) covar
 	return f
 }
 
-func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref referenceFile, i int) {
+// checkReference makes the edit of a record step by step and returns it.
+func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref referenceFile, i int) edit.Update {
 	ctx := context.Background()
 	r := ref.Records[i]
 	rows, sites := referenceRows(t, m, ref, i)
@@ -235,6 +240,7 @@ func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref refe
 		right[j] = float32(float64(x) / d)
 	}
 	near(t, "right", right, r.Right, rightTolerance)
+	return edit.Update{Layer: ref.Layer, Left: singles(u), Right: right}
 }
 
 // referenceRows are the reference's optimised rows and, for its templates, the
