@@ -21,7 +21,6 @@ func FastType() (t graph.Type, worth bool) {
 
 // LayerType is FastType for copies that are dropped layer by layer, so that
 // their size hardly counts: without BF16 instructions F32 is the fastest.
-// Estimates of a trace, which keep theirs, run as fast with either.
 func LayerType() (t graph.Type, worth bool) {
 	if t, worth := FastType(); !worth || has(bf16Features) {
 		return t, worth

@@ -12,9 +12,9 @@ import (
 )
 
 // quantised is a tracer of a small model of quantised weights that makes copies
-// whatever the machine, within a memory that has room for those of all weights
-// but not for all their transposes too.
-func quantised(t *testing.T) (*Tracer, Prompt) {
+// whatever the machine, those of estimates in BF16, within a memory that has room
+// for those of all weights but not for all their transposes too.
+func quantised(t *testing.T, exact graph.Type) (*Tracer, Prompt) {
 	t.Helper()
 	m, p := tinyOf(t, gguf.Q8_0)
 	weights, held := 2*int64(m.Info().Params), int64(0)
@@ -23,7 +23,7 @@ func quantised(t *testing.T) (*Tracer, Prompt) {
 		held = max(held, j.plan.held)
 	}
 	tr := New(m, Options{Memory: held + weights*6/5})
-	tr.fast, tr.copied = graph.BF16, true
+	tr.exactType, tr.estimateType, tr.copied = exact, graph.BF16, true
 	t.Cleanup(func() { tr.Close() })
 	return tr, p
 }
@@ -48,14 +48,19 @@ func experiments(tr *Tracer, p Prompt) Config {
 // What was traced before changes nothing, and exact runs beside estimates are
 // those of an exact trace.
 func TestCopiesKeepNoHistory(t *testing.T) {
-	tr, p := quantised(t)
+	t.Run("exact in BF16", func(t *testing.T) { checkNoHistory(t, graph.BF16) })
+	t.Run("exact in F32", func(t *testing.T) { checkNoHistory(t, graph.F32) })
+}
+
+func checkNoHistory(t *testing.T, typ graph.Type) {
+	tr, p := quantised(t, typ)
 	exact := experiments(tr, p)
 	estimate := exact
 	estimate.Approx = &Approx{Steps: 1, Refine: 4}
 	plain := exact
 	plain.Approx, plain.Sever = &Approx{Steps: 1}, false
 	fresh := func(cfg Config) *Result {
-		tr, _ := quantised(t)
+		tr, _ := quantised(t, typ)
 		return tr.must(t, p, cfg)
 	}
 	wantExact, wantEstimate, wantPlain := fresh(exact), fresh(estimate), fresh(plain)
@@ -84,7 +89,7 @@ func TestCopiesKeepNoHistory(t *testing.T) {
 // Copies in BF16 stay near the file's own weights, whose products round the
 // other factor to 8 bits.
 func TestCopiesNearFile(t *testing.T) {
-	tr, p := quantised(t)
+	tr, p := quantised(t, graph.BF16)
 	file := New(tr.model, Options{Exact: true})
 	defer file.Close()
 	got, want := tr.must(t, p, experiments(tr, p)), file.must(t, p, experiments(tr, p))

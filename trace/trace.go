@@ -58,8 +58,12 @@ type Tracer struct {
 	opts    Options
 	context *llama.Context
 	copies  *replay.Copies
-	fast    graph.Type // of copies
 	copied  bool       // whether there are any
+	fast    graph.Type // of the copies in hand
+	// Exact runs use a layer's copies and drop them, so that their size hardly
+	// counts; an estimate comes back to them, for their transposes, too, and so
+	// has them all at once.
+	exactType, estimateType graph.Type
 	// budgeted is what the copies were last allowed to take
 	budgeted int64
 }
@@ -70,7 +74,8 @@ func New(m *llama.Model, o Options) *Tracer {
 		o.Memory = 512 << 20
 	}
 	t := &Tracer{model: m, opts: o}
-	t.fast, t.copied = replay.LayerType()
+	t.exactType, t.copied = replay.LayerType()
+	t.estimateType, _ = replay.FastType()
 	t.copied = t.copied && !o.Exact
 	return t
 }
@@ -106,6 +111,9 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	if err := j.check(); err != nil {
 		return nil, err
 	}
+	if j.fast = t.exactType; cfg.Approx != nil {
+		j.fast = t.estimateType
+	}
 	j.result = newResult(t.model, p, &j.cfg)
 	j.plan = j.newPlan()
 	if err := j.prepare(); err != nil {
@@ -116,7 +124,7 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 			return nil, err
 		}
 		if cfg.Sever || cfg.Approx.Refine > 0 {
-			j.copies.DropTransposes() // their room is the exact runs' copies'
+			j.exactCopies()
 		}
 		if cfg.Approx.Refine > 0 {
 			if err := j.refine(ctx); err != nil {
@@ -169,6 +177,9 @@ func (j *job) prepare() error {
 	rows, runs := j.plan.rows, j.plan.runs
 	defer j.budget()
 	if c := j.context; c != nil && c.Params().Batch >= rows && c.Params().Sequences >= runs {
+		if j.copied && j.copies.Type() != j.fast {
+			j.renewCopies()
+		}
 		return nil
 	}
 	j.Close()
@@ -182,9 +193,27 @@ func (j *job) prepare() error {
 	}
 	j.context = c
 	if j.copied {
-		j.copies = replay.NewCopies(c, j.fast, j.plan.copies)
+		j.renewCopies()
 	}
 	return nil
+}
+
+// renewCopies makes room for copies of the type in hand.
+func (j *job) renewCopies() {
+	j.copies.Drop()
+	j.copies = replay.NewCopies(j.context, j.fast, j.plan.copies)
+}
+
+// exactCopies gives the room of an estimate's transposes to the copies of exact
+// runs, which are those of an exact trace.
+func (j *job) exactCopies() {
+	j.copies.DropTransposes()
+	if !j.copied || j.fast == j.exactType {
+		return
+	}
+	j.fast = j.exactType
+	j.plan.resident = j.weightBytes() <= j.plan.copies
+	j.renewCopies()
 }
 
 // budget bounds the copies, and frees those that an earlier trace needed and this
