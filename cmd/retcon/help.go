@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,10 +97,26 @@ func flagLines(fs *pflag.FlagSet) string {
 		if len(left) > flagColumn-2 {
 			left += "\n" + strings.Repeat(" ", flagColumn-2)
 		}
-		if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "[]" {
+		if d := defaultOf(f); d != "" && d != "false" && d != "0" {
 			about += " (default " + d + ")"
 		}
 		fmt.Fprintf(&b, "%-*s  %s\n", flagColumn-2, left, about)
 	})
 	return b.String()
+}
+
+// defaultOf is a flag's default as one would give it: lists without pflag's
+// brackets, numbers without its trailing zeros.
+func defaultOf(f *pflag.Flag) string {
+	list, ok := strings.CutPrefix(f.DefValue, "[")
+	if !ok {
+		return f.DefValue
+	}
+	all := strings.Split(strings.TrimSuffix(list, "]"), ",")
+	for i, d := range all {
+		if x, err := strconv.ParseFloat(d, 64); err == nil {
+			all[i] = strconv.FormatFloat(x, 'g', -1, 64)
+		}
+	}
+	return strings.Join(all, ",")
 }
