@@ -3,8 +3,9 @@ package edit
 import (
 	"context"
 	_ "embed"
-	"math"
 	"strings"
+
+	"retcon/internal/logits"
 )
 
 //go:embed neutral.txt
@@ -69,8 +70,8 @@ func (s *SideEffects) window(ctx context.Context, m Model, before, after func() 
 	if err := before(); err != nil {
 		return err
 	}
-	err := m.Logits(ctx, tokens, func(pos int, logits []float32) error {
-		base[pos] = append([]float32(nil), logits...)
+	err := m.Logits(ctx, tokens, func(pos int, row []float32) error {
+		base[pos] = append([]float32(nil), row...)
 		return nil
 	})
 	if err != nil {
@@ -79,8 +80,8 @@ func (s *SideEffects) window(ctx context.Context, m Model, before, after func() 
 	if err := after(); err != nil {
 		return err
 	}
-	return m.Logits(ctx, tokens, func(pos int, logits []float32) error {
-		kl, same := compare(base[pos], logits)
+	return m.Logits(ctx, tokens, func(pos int, row []float32) error {
+		kl, same := logits.Divergence(base[pos], row, logits.LogSum(row))
 		base[pos] = nil
 		s.KL += kl
 		if same {
@@ -89,31 +90,4 @@ func (s *SideEffects) window(ctx context.Context, m Model, before, after func() 
 		s.Tokens++
 		return nil
 	})
-}
-
-// compare returns KL(p || q) of two rows of logits and whether their largest
-// entry is the same.
-func compare(p, q []float32) (kl float64, same bool) {
-	np, ip := logSum(p)
-	nq, iq := logSum(q)
-	for i := range p {
-		d := float64(p[i]) - np
-		kl += math.Exp(d) * (d - float64(q[i]) + nq)
-	}
-	return max(0, kl), ip == iq
-}
-
-// logSum is log Σ exp and the position of the largest entry.
-func logSum(x []float32) (float64, int) {
-	at := 0
-	for i, v := range x {
-		if v > x[at] {
-			at = i
-		}
-	}
-	var s float64
-	for _, v := range x {
-		s += math.Exp(float64(v) - float64(x[at]))
-	}
-	return float64(x[at]) + math.Log(s), at
 }

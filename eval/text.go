@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"retcon/edit"
+	"retcon/internal/logits"
 )
 
 // Text compares a model with its base on a text, cut into windows that are each
@@ -41,8 +42,8 @@ func NewText(ctx context.Context, m edit.Model, text string, tokens int, progres
 	w := bufio.NewWriterSize(t.logits, 1<<20)
 	row := make([]byte, 4*t.vocab)
 	done := 0
-	t.ppl, err = t.run(ctx, m, func(logits []float32, _ float64) error {
-		for i, v := range logits {
+	t.ppl, err = t.run(ctx, m, func(all []float32, _ float64) error {
+		for i, v := range all {
 			binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
 		}
 		if done++; progress != nil {
@@ -123,14 +124,14 @@ func (t *Text) Compare(ctx context.Context, m edit.Model, v Values) error {
 	raw, base := make([]byte, 4*t.vocab), make([]float32, t.vocab)
 	var sum float64
 	var same int
-	ppl, err := t.run(ctx, m, func(logits []float32, logSum float64) error {
+	ppl, err := t.run(ctx, m, func(row []float32, logSum float64) error {
 		if _, err := io.ReadFull(in, raw); err != nil {
 			return err
 		}
 		for i := range base {
 			base[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 		}
-		kl, equal := divergence(base, logits, logSum)
+		kl, equal := logits.Divergence(base, row, logSum)
 		sum += kl
 		if equal {
 			same++
@@ -146,50 +147,19 @@ func (t *Text) Compare(ctx context.Context, m edit.Model, v Values) error {
 
 // run decodes the windows, hands fn the logits after each token and the
 // logarithm of the sum of their exponentials, and returns the perplexity.
-func (t *Text) run(ctx context.Context, m edit.Model, fn func(logits []float32, logSum float64) error) (float64, error) {
+func (t *Text) run(ctx context.Context, m edit.Model, fn func(row []float32, logSum float64) error) (float64, error) {
 	var nll float64
 	for _, w := range t.windows {
-		err := m.Logits(ctx, w, func(pos int, logits []float32) error {
-			sum := logSumExp(logits)
+		err := m.Logits(ctx, w, func(pos int, row []float32) error {
+			sum := logits.LogSum(row)
 			if pos+1 < len(w) {
-				nll += sum - float64(logits[w[pos+1]])
+				nll += sum - float64(row[w[pos+1]])
 			}
-			return fn(logits, sum)
+			return fn(row, sum)
 		})
 		if err != nil {
 			return 0, err
 		}
 	}
 	return math.Exp(nll / float64(t.tokens-len(t.windows))), nil
-}
-
-// divergence is KL(p || q) of two rows of logits, and whether the largest entry
-// of both is the same. sumQ is q's logSumExp.
-func divergence(p, q []float32, sumQ float64) (kl float64, same bool) {
-	sumP := logSumExp(p)
-	top, at := 0, 0
-	for i := range p {
-		if p[i] > p[top] {
-			top = i
-		}
-		if q[i] > q[at] {
-			at = i
-		}
-		d := float64(p[i]) - sumP
-		kl += math.Exp(d) * (d - float64(q[i]) + sumQ)
-	}
-	return max(0, kl), top == at
-}
-
-// logSumExp is log Σ exp.
-func logSumExp(x []float32) float64 {
-	top := x[0]
-	for _, v := range x {
-		top = max(top, v)
-	}
-	var s float64
-	for _, v := range x {
-		s += math.Exp(float64(v - top))
-	}
-	return float64(top) + math.Log(s)
 }
