@@ -56,7 +56,7 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 		return nil, nil, err
 	}
 	if tokens <= batchTokens {
-		keys, values, ok, err := replay.Keys(ctx, c, wholeRows(rows), layer, m.layerCopies(c))
+		keys, values, ok, err := replay.Keys(ctx, c, wholeBatch(heads(rows)), layer, m.layerCopies(c))
 		if ok || err != nil {
 			return keys, values, err
 		}
@@ -99,16 +99,13 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 	return keys, values, nil
 }
 
-// wholeRows is rows up to their positions, whose logits are asked for, as
-// sequences of their own.
-func wholeRows(rows []edit.Row) llama.Batch {
-	var b llama.Batch
-	for seq, r := range rows {
-		for pos, t := range r.Tokens[:r.At+1] {
-			b.Add(t, pos, seq, pos == r.At)
-		}
+// heads is rows up to their positions.
+func heads(rows []edit.Row) [][]int32 {
+	out := make([][]int32, len(rows))
+	for i, r := range rows {
+		out[i] = r.Tokens[:r.At+1]
 	}
-	return b
+	return out
 }
 
 // decodeTo decodes a batch as far as a layer's FFN output; what comes behind

@@ -51,8 +51,8 @@ func CastWeights(s *Slice, t Type, pick func(*Node) bool) (out *Slice, consts []
 
 // PackQueries makes queries contiguous before they meet keys in F32: kernels go
 // through permuted rows one at a time, some ten times slower, and a copy of a
-// batch's queries costs next to nothing.
-func PackQueries(s *Slice) *Slice {
+// batch's queries costs next to nothing. to gives the new id of each node of s.
+func PackQueries(s *Slice) (out *Slice, to []ID) {
 	meets := make([]bool, len(s.Nodes))
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
@@ -60,13 +60,12 @@ func PackQueries(s *Slice) *Slice {
 			meets[n.Src[1]] = true
 		}
 	}
-	out, _ := insert(s, func(b Builder, old, id ID) ID {
+	return insert(s, func(b Builder, old, id ID) ID {
 		if !meets[old] || s.Node(old).Contiguous() {
 			return id
 		}
 		return b.Cont(id)
 	})
-	return out
 }
 
 // insert copies a slice and lets behind append nodes behind each: what it

@@ -85,7 +85,7 @@ func TestPackQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := PackQueries(s)
+	out, _ := PackQueries(s)
 	met := 0
 	for i := range out.Nodes {
 		n := &out.Nodes[i]
@@ -99,7 +99,7 @@ func TestPackQueries(t *testing.T) {
 	if met != 4 || len(out.Nodes) != len(s.Nodes)+2 {
 		t.Errorf("%d products with the cache, %d nodes of %d", met, len(out.Nodes), len(s.Nodes))
 	}
-	if again := PackQueries(out); len(again.Nodes) != len(out.Nodes) {
+	if again, _ := PackQueries(out); len(again.Nodes) != len(out.Nodes) {
 		t.Errorf("packed again: %d nodes of %d", len(again.Nodes), len(out.Nodes))
 	}
 }

@@ -147,23 +147,27 @@ const castMost = 8 << 20
 
 // cast is use for a program of many rows: what has no copy is dequantised in it,
 // to the type that is fastest where size hardly counts, and so is what has one
-// in another type.
-func (c *Copies) cast(ctx context.Context, s *graph.Slice) (out *graph.Slice, consts []graph.Const, err error) {
+// in another type. consts are own, the slice's, and what the casts need.
+func (c *Copies) cast(ctx context.Context, s *graph.Slice, own ...graph.Const) (out *graph.Slice, consts []graph.Const, err error) {
 	if c == nil || c.turnedOnly {
-		return s, nil, nil
+		return s, own, nil
 	}
 	t, _ := LayerType()
 	from := c
 	if c.typ != t {
 		from = c.aside
 	}
-	s = graph.PackQueries(s)
+	s, packed := graph.PackQueries(s)
 	if err := from.use(ctx, &s.Graph); err != nil {
 		return nil, nil, err
 	}
-	out, consts, _ = graph.CastWeights(s, t, func(n *graph.Node) bool {
+	out, consts, cast := graph.CastWeights(s, t, func(n *graph.Node) bool {
 		return n.Type.Size() == 0 && n.Elements() <= castMost
 	})
+	for _, k := range own {
+		k.Node = cast[packed[k.Node]]
+		consts = append(consts, k)
+	}
 	return out, consts, nil
 }
 

@@ -14,27 +14,109 @@ import (
 // there, with products as [Prefill] has them. ok is false where no program can
 // stand for the decode, or none would be faster. What the cache held is lost.
 func Keys(ctx context.Context, c *llama.Context, b llama.Batch, layer int, copies *Copies) (keys, values [][]float32, ok bool, err error) {
-	if copies == nil || copies.turnedOnly || layer < 0 || layer >= c.Model().Info().Layers {
+	if layer < 0 || layer >= c.Model().Info().Layers {
 		return nil, nil, false, nil
 	}
+	out, err := read(ctx, c, b, copies, func(d *Decode) []graph.ID {
+		site := d.Sites.Layers[layer]
+		return []graph.ID{site.Key, site.FFN}
+	})
+	if out == nil || err != nil {
+		return nil, nil, false, err
+	}
+	return out[0], out[1], true, nil
+}
+
+// LastQueries computes the inputs [n_embd] of the last layer's feed-forward
+// network as [Keys] does keys.
+func LastQueries(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copies) (queries [][]float32, ok bool, err error) {
+	out, err := read(ctx, c, b, copies, func(d *Decode) []graph.ID {
+		n, err := d.Network()
+		if err != nil {
+			return nil
+		}
+		return []graph.ID{n.Query}
+	})
+	if out == nil || err != nil {
+		return nil, false, err
+	}
+	return out[0], true, nil
+}
+
+// read computes nodes of a batch's decode by a program, and gives their values
+// at the tokens that ask for logits; nil where a program cannot.
+func read(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copies, sites func(*Decode) []graph.ID) ([][][]float32, error) {
+	if copies == nil || copies.turnedOnly {
+		return nil, nil
+	}
+	b, rows := evened(b, c.Params().Batch)
 	d, err := sketched(ctx, c, b)
 	if errors.Is(err, llama.ErrUnsupported) {
-		return nil, nil, false, nil
+		return nil, nil
 	}
 	if err != nil || d.rec.Computed {
-		return nil, nil, false, err
+		return nil, err
 	}
-	site := d.Sites.Layers[layer]
-	read := []graph.ID{site.Key, site.FFN}
-	for _, id := range read {
+	ids := sites(d)
+	for _, id := range ids {
 		if id < 0 || d.Graph.Node(id).Type != graph.F32 || !d.Graph.Node(id).Contiguous() {
-			return nil, nil, false, nil
+			return nil, nil
 		}
 	}
-	if err := d.compute(ctx, nil, copies, read); err != nil {
-		return nil, nil, false, err
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return d.asked(site.Key), d.asked(site.FFN), true, nil
+	s, err := graph.Cut(d.Graph, nil, ids)
+	if err != nil {
+		return nil, err
+	}
+	var consts []graph.Const
+	if rows.Length > 0 {
+		local, l, err := d.localise(s, rows)
+		if err == nil && len(l.Prefixes) == 0 {
+			s, consts = local, l.Consts
+		} else if err != nil && !errors.Is(err, graph.ErrGraph) {
+			return nil, err
+		}
+	}
+	if err := d.computeSlice(ctx, s, consts, copies, nil, ids); err != nil {
+		return nil, err
+	}
+	var out [][][]float32
+	for _, id := range ids {
+		out = append(out, d.asked(id))
+	}
+	return out, nil
+}
+
+// evened repeats the last token of shorter sequences behind them, which changes
+// nothing before it, so that attention can be each sequence's own. Where that
+// is more than most tokens the batch stays as it is, and rows are 0.
+func evened(b llama.Batch, most int) (llama.Batch, graph.Rows) {
+	var lengths []int
+	for i, seq := range b.Sequences {
+		if int(seq) == len(lengths) {
+			lengths = append(lengths, 0)
+		}
+		if int(seq) != len(lengths)-1 || b.Positions[i] != int32(lengths[seq]) {
+			return b, graph.Rows{} // not whole sequences, one behind the other
+		}
+		lengths[seq]++
+	}
+	longest := slices.Max(lengths)
+	if len(b.Shared) > 0 || longest*len(lengths) > most {
+		return b, graph.Rows{}
+	}
+	var out llama.Batch
+	for i, seq := range b.Sequences {
+		out.Add(b.Tokens[i], int(b.Positions[i]), int(seq), b.Logits[i])
+		if i+1 == b.Len() || b.Sequences[i+1] != seq {
+			for p := lengths[seq]; p < longest; p++ {
+				out.Add(b.Tokens[i], p, int(seq), false)
+			}
+		}
+	}
+	return out, graph.Rows{Sequences: len(lengths), Length: longest}
 }
 
 // asked is a kept value [n, rows] at the tokens that ask for logits; the last

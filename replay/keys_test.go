@@ -9,6 +9,71 @@ import (
 	"retcon/llama"
 )
 
+// Queries of the last network by a program are those of a decode, in the same way:
+// of last tokens, and of every token of texts.
+func TestQueriesByProgram(t *testing.T) {
+	for _, path := range splitModels(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
+			m, c := openModel(t, path)
+			const rows, length = 3, 6
+			texts := make([][]int32, rows)
+			var last, all llama.Batch
+			for seq := range texts {
+				for pos := range length {
+					token := int32((31*pos + 17*seq + 3) % m.Info().Vocab)
+					texts[seq] = append(texts[seq], token)
+					all.Add(token, pos, seq, true)
+					if pos < length-seq { // rows of other lengths are filled up
+						last.Add(token, pos, seq, pos == length-seq-1)
+					}
+				}
+			}
+			d, err := Record(t.Context(), c, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := d.Network()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.keepNodes(t.Context(), []graph.ID{n.Query}); err != nil {
+				t.Fatal(err)
+			}
+			want := d.asked(n.Query)
+			bound := 1e-5
+			if strings.Contains(path, "Q4_1") {
+				bound = 0.05
+			}
+			near := func(what string, got, want []float32) {
+				if diff := relative(got, want); !(diff <= bound) {
+					t.Errorf("%s: off by %g", what, diff)
+				}
+			}
+			c.Clear()
+			got, ok, err := LastQueries(t.Context(), c, last, NewCopies(c, graph.F32, 0))
+			if err != nil || !ok || len(got) != rows {
+				t.Fatalf("%d rows, ok is %v, %v", len(got), ok, err)
+			}
+			for seq := range got {
+				near("last query", got[seq], want[(seq+1)*length-seq-1])
+			}
+			c.Clear()
+			q, err := NewQueries(t.Context(), c, rows, length, NewCopies(c, graph.F32, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			out := make([]float32, rows*length*q.Width())
+			if err := q.Run(t.Context(), texts, out); err != nil {
+				t.Fatal(err)
+			}
+			for row := range want {
+				near("query", out[row*q.Width():][:q.Width()], want[row])
+			}
+		})
+	}
+}
+
 // Keys and values by a program are those of a decode: within rounding where
 // weights are plain, within that of quantised products where they are not.
 func TestKeys(t *testing.T) {

@@ -49,7 +49,12 @@ func (d *Decode) compute(ctx context.Context, nodes []graph.ID, copies *Copies, 
 	if err != nil {
 		return err
 	}
-	s, consts, err := copies.cast(ctx, s)
+	return d.computeSlice(ctx, s, nil, copies, nodes, read)
+}
+
+// computeSlice is compute with the slice and its constants at hand.
+func (d *Decode) computeSlice(ctx context.Context, s *graph.Slice, known []graph.Const, copies *Copies, nodes, read []graph.ID) error {
+	s, consts, err := copies.cast(ctx, s, known...)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type Queries struct {
 // NewQueries prepares texts of at most length tokens, rows of them beside each
 // other. The context must be empty and hold rows sequences, rows x length
 // tokens and as many rows of logits: the last layer computes only what logits
-// are read of, so they are all asked for, once.
-func NewQueries(ctx context.Context, c *llama.Context, rows, length int) (*Queries, error) {
+// are read of, so they are all asked for, once. copies may be nil.
+func NewQueries(ctx context.Context, c *llama.Context, rows, length int, copies *Copies) (*Queries, error) {
 	var b llama.Batch
 	for seq := range rows {
 		for pos := range length {
@@ -42,6 +42,10 @@ func NewQueries(ctx context.Context, c *llama.Context, rows, length int) (*Queri
 	if err != nil {
 		return nil, err
 	}
+	s, consts, err := copies.cast(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	out := graph.Builder{Graph: &s.Graph}.Own(s.To[n.Query])
 	q := &Queries{rows: rows, length: length, out: out, width: int(s.Node(out).Ne[0])}
 	if s.Node(out).Ne[1] != int64(rows*length) {
@@ -51,7 +55,10 @@ func NewQueries(ctx context.Context, c *llama.Context, rows, length int) (*Queri
 	if q.program, err = c.NewProgram(&s.Graph, []graph.ID{out}); err != nil {
 		return nil, err
 	}
-	if err := d.Load(q.program, s); err != nil {
+	if err = d.Load(q.program, s); err == nil {
+		err = q.program.SetConsts(consts)
+	}
+	if err != nil {
 		q.Close()
 		return nil, err
 	}

@@ -78,8 +78,10 @@ func (h *Tail) build(transposes *Transposed) error {
 	h.weight = b.Input(graph.F32, graph.Shape2(1, n), "weights")
 	h.minus = b.Input(graph.F32, graph.Shape2(1, n), "weights")
 	soft := b.SoftMax(h.logits)
-	flat := b.Reshape(b.Mul(soft, h.weight), graph.Shape2(1, v*n))
-	seed := b.Reshape(b.Add(flat, b.SetRows(b.Fill(flat, 0), h.minus, h.target8)), b.Node(h.logits).Ne)
+	// rows of one number are what SetRows needs; other operators crawl on them
+	one := b.Reshape(b.Fill(soft, 0), graph.Shape2(1, v*n))
+	minus := b.Reshape(b.SetRows(one, h.minus, h.target8), b.Node(h.logits).Ne)
+	seed := b.Add(b.Mul(soft, h.weight), minus)
 	h.p = b.GetRows(b.Reshape(soft, graph.Shape2(1, v*n)), h.target)
 	g, err := graph.Gradient(&h.slice.Graph, []graph.Seed{{Node: h.logits, Gradient: seed}}, []graph.ID{h.site}, h.decode.Known(h.slice), transposes.Use)
 	if err != nil {
