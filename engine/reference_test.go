@@ -123,7 +123,7 @@ func TestReference(t *testing.T) {
 	for i, r := range ref.Records {
 		t.Run(r.Request.Subject, func(t *testing.T) { edited.add(t, i, checkReference(t, m, c, ref, i)) })
 	}
-	if !t.Failed() {
+	if !t.Failed() && len(edited.ours) > 0 {
 		edited.check(t)
 	}
 }

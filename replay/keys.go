@@ -103,10 +103,10 @@ func evened(b llama.Batch, most int) (llama.Batch, graph.Rows) {
 		}
 		lengths[seq]++
 	}
-	longest := slices.Max(lengths)
-	if len(b.Shared) > 0 || longest*len(lengths) > most {
+	if len(lengths) == 0 || len(b.Shared) > 0 || slices.Max(lengths)*len(lengths) > most {
 		return b, graph.Rows{}
 	}
+	longest := slices.Max(lengths)
 	var out llama.Batch
 	for i, seq := range b.Sequences {
 		out.Add(b.Tokens[i], int(b.Positions[i]), int(seq), b.Logits[i])
