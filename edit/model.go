@@ -129,6 +129,9 @@ type ObjectiveRow struct {
 	KLWeight float64
 	// Edit is which delta is added, where several are sought at once.
 	Edit int
+	// Shared is how many of the first tokens, all before At, stand before other
+	// facts as well: those of a prefix.
+	Shared int
 }
 
 // Target says that Token should follow position At of a row.

@@ -62,7 +62,7 @@ func (r *editRows) objective(h HParams, skipBare bool) []ObjectiveRow {
 	for _, s := range spans {
 		rows = append(rows, ObjectiveRow{
 			Tokens: s.Tokens, At: s.Subject,
-			Targets: s.Targets(), NLLWeight: 1 / float64(len(spans)),
+			Targets: s.Targets(), NLLWeight: 1 / float64(len(spans)), Shared: s.Before,
 		})
 	}
 	if h.KLFactor > 0 && h.KLPosition != KLEnd && !skipBare && r.klIsBare() {

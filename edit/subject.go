@@ -10,6 +10,9 @@ type Span struct {
 	Subject int
 	// Straddles reports that this token also holds text behind the subject.
 	Straddles bool
+	// Before is the number of tokens in front of the prompt, which hold none of
+	// its text.
+	Before int
 	// Prompt is the number of tokens before the target.
 	Prompt int
 	// Target has all tokens of the target.
@@ -78,6 +81,7 @@ func tokeniseIn(m Model, f Fact, in frame, target string) (Span, error) {
 		s.Tokens = s.Tokens[:len(s.Tokens)-1]
 	}
 	begin, end := len(in.before)+f.Begin, len(in.before)+f.End
+	s.Before = within(tokens[:s.Prompt], len(in.before))
 	s.Subject, s.Straddles = lastOver(tokens[:s.Prompt], begin, end)
 	if s.Subject < 0 {
 		return s, errorf(ErrRequest, "no token of the prompt holds the subject %q", f.Subject)
@@ -97,6 +101,16 @@ func cut(tokens []Token, n int) int {
 		}
 	}
 	return 0
+}
+
+// within is the number of tokens that end within the first n bytes.
+func within(tokens []Token, n int) int {
+	for i, t := range tokens {
+		if t.End > n {
+			return i
+		}
+	}
+	return len(tokens)
 }
 
 // lastOver is the last token with text in [begin, end), -1 if there is none,

@@ -9,6 +9,7 @@ const (
 	batchRows   = 64  // most sequences of a decode
 	outputRows  = 64  // most rows of logits of a decode
 	cellStep    = 256 // contexts grow in steps of this many cells
+	outputStep  = 32  // and those of objectives of this many rows of logits
 )
 
 // contextFor is the scratch context, empty, with room for so many cells.

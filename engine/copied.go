@@ -12,16 +12,28 @@ import (
 type copiedContext struct {
 	c      *llama.Context
 	copies *replay.Copies
+
+	purpose purpose
+	outline *replay.Outline // for the purpose
+	shared  [][]int32       // tokens that the cache has of each sequence; nil: empty it
 }
 
-// copiedContext is an empty context of at least these sizes, the kept one if
-// it will do.
+// purpose is what an objective's numbers depend on besides its rows, in their
+// last bits at least: the updates at work, and what decides of which weights
+// there are copies.
+type purpose struct {
+	applied *llama.Adapter
+	layer   int
+	sizes   llama.ContextParams // that are needed, not those that the context has
+}
+
+// copiedContext is a context of at least these sizes, the kept one, with what
+// is in its cache, if it will do.
 func (m *Model) copiedContext(p llama.ContextParams) (*copiedContext, error) {
 	if k := m.kept; k != nil {
 		m.kept = nil
 		has := k.c.Params()
 		if has.Cells >= p.Cells && has.Batch >= p.Batch && has.Outputs >= p.Outputs && has.Sequences >= p.Sequences {
-			k.c.Clear()
 			if err := m.setAdapters(k.c); err != nil {
 				k.close()
 				return nil, err
@@ -34,7 +46,7 @@ func (m *Model) copiedContext(p llama.ContextParams) (*copiedContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &copiedContext{c, m.copies(c)}, nil
+	return &copiedContext{c: c, copies: m.copies(c)}, nil
 }
 
 func (k *copiedContext) close() error {
@@ -72,6 +84,22 @@ func (m *Model) layerCopies(c *llama.Context) *replay.Copies {
 	return m.copies(c)
 }
 
+// outlineFor is the outline for a purpose. Behind it the cache is empty and no
+// weight but transposed ones is copied, unless the purpose was the same before.
+func (k *copiedContext) outlineFor(ctx context.Context, p purpose) (o *replay.Outline, err error) {
+	if k.outline != nil && k.purpose == p {
+		return k.outline, nil
+	}
+	k.c.Clear()
+	k.outline, k.shared = nil, nil
+	if o, err = replay.NewOutline(ctx, k.c, p.layer, p.sizes); err != nil {
+		return nil, err
+	}
+	k.copies.Restart(o.Slice)
+	k.outline, k.purpose = o, p
+	return o, nil
+}
+
 // baseBytes is what a process takes with a model loaded and nothing else done:
 // its vocabulary, tables, Go's heap.
 const baseBytes = 78 << 20
@@ -81,20 +109,20 @@ const baseBytes = 78 << 20
 // first, since they save more a byte, and only where all of them fit: a few
 // would save little and leave no room for values. A kept context may be larger
 // than this objective needs, and hold more copies; but what is copied, and so the
-// last bits of an edit, must not depend on the edits before.
+// last bits of an edit, must not depend on the edits before: copies are those of
+// the first weights that fit, and the last ones go.
 func (m *Model) share(ctx context.Context, o *objective, layer int) error {
-	outline, err := replay.NewOutline(ctx, o.c, layer, o.sizes)
+	outline, err := o.outlineFor(ctx, purpose{m.applied, layer, o.sizes})
 	if err != nil {
 		return err
 	}
 	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
-	o.copies.Restart(outline.Slice)
 	budget := o.memory / 5 * 4
 	if outline.TransposeBytes(o.copies.Type()) > budget {
 		budget = 0
 		o.copies.DropTransposes()
 	}
-	o.copies.SetBudget(budget)
+	o.copies.Fit(budget)
 	if _, err = o.copies.Transposes(ctx, outline.Slice); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"retcon/edit"
-	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -79,6 +78,9 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) e
 				return fmt.Errorf("%w: row %d wants token %d after position %d", llama.ErrInvalid, i, t.Token, t.At)
 			}
 		}
+		if r.Shared < 0 || r.Shared > r.At {
+			return fmt.Errorf("%w: row %d shares %d tokens and is edited at %d", llama.ErrInvalid, i, r.Shared, r.At)
+		}
 		if r.Edit < 0 || r.Edit >= len(rows) {
 			return fmt.Errorf("%w: row %d is of edit %d", llama.ErrInvalid, i, r.Edit)
 		}
@@ -128,7 +130,7 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 	}
 	o.sizes = llama.ContextParams{
 		Cells: (cells + most + cellStep - 1) / cellStep * cellStep, Batch: max(most, prefillTokens),
-		Outputs: min(outputs, max(most, prefillTokens)), Sequences: len(rows),
+		Outputs: min((outputs+outputStep-1)/outputStep*outputStep, max(most, prefillTokens)), Sequences: len(rows),
 	}
 	var err error
 	if o.copiedContext, err = m.copiedContext(o.sizes); err != nil {
@@ -141,15 +143,12 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 	return o, nil
 }
 
-// prefillTokens is the most tokens of prefixes that are decoded at once.
-const prefillTokens = 256
-
 // fillObjective decodes what precedes all rows, then prepares each part.
 func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
 	if err := m.share(ctx, o, layer); err != nil {
 		return err
 	}
-	if err := prefill(ctx, o.c, rows, o.copies); err != nil {
+	if err := o.prefill(ctx, rows, m.opts.KeepCopies); err != nil {
 		return err
 	}
 	o.parts = make([][]objectivePart, len(batches))
@@ -193,13 +192,14 @@ func (o *objective) addValues(ctx context.Context, spec replay.ValueSpec, first 
 
 // build makes the values' programs.
 func (o *objective) build(ctx context.Context) error {
+	if o.copies != nil && len(o.values) == 1 {
+		return o.spend(ctx, o.values[0])
+	}
+	o.dropCopies()
 	for _, v := range o.values {
 		transposes, err := o.copies.Transposes(ctx, v.Slice())
 		if err != nil {
 			return err
-		}
-		if o.copies != nil && len(o.values) == 1 {
-			return o.spend(ctx, v, transposes)
 		}
 		if err := v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes())); err != nil {
 			return err
@@ -209,37 +209,40 @@ func (o *objective) build(ctx context.Context) error {
 }
 
 // spend builds the programs of a value that serves all batches by itself, first
-// with the copies that there are, which tells what its own values take. More
-// copies get what is left then, or have to go.
-func (o *objective) spend(ctx context.Context, v *replay.Value, transposes graph.Transposes) error {
-	o.copies.SetBudget(o.copies.Bytes())
-	if err := v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes())); err != nil {
+// as if there were no copies but transposes, which tells what its own values
+// take. Copies get what is left, or have to go.
+func (o *objective) spend(ctx context.Context, v *replay.Value) error {
+	transposes, err := o.copies.Transposes(ctx, v.Slice())
+	if err != nil {
 		return err
 	}
-	held, compute := v.Bytes()
-	if v.Segments() > 1 {
-		return nil
+	o.copies.SetBudget(o.copies.Bytes())
+	alone := max(1, o.memory-o.copies.TransposedBytes())
+	if err := v.Build(ctx, transposes, alone); err != nil {
+		return err
 	}
+	if v.Segments() > 1 {
+		if !o.dropCopies() {
+			return nil
+		}
+		return v.Build(ctx, transposes, alone)
+	}
+	held, compute := v.Bytes()
 	o.copies.Fit(o.memory - held - compute)
 	return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
 }
 
-// prefill decodes the rows' tokens before the edited position, each row as a
-// sequence of its own.
-func prefill(ctx context.Context, c *llama.Context, rows []edit.ObjectiveRow, copies *replay.Copies) error {
-	var b llama.Batch
-	for seq, r := range rows {
-		for pos, t := range r.Tokens[:r.At] {
-			if b.Len() == prefillTokens {
-				if err := replay.Prefill(ctx, c, b, copies); err != nil {
-					return err
-				}
-				b.Reset()
-			}
-			b.Add(t, pos, seq, false)
-		}
+// dropCopies frees all copies but transposes, if there are any: those of another
+// objective, or of the prefixes.
+func (o *objective) dropCopies() bool {
+	own := o.copies.TransposedBytes()
+	if o.copies.Bytes() == own {
+		return false
 	}
-	return replay.Prefill(ctx, c, b, copies)
+	budget := o.copies.Budget()
+	o.copies.Fit(own)
+	o.copies.SetBudget(budget)
+	return true
 }
 
 // valueRows are rows [begin, end) of a batch as sequences of the cache.

@@ -54,6 +54,18 @@ func (c *Copies) Bytes() int64 {
 	return c.bytes
 }
 
+// TransposedBytes is what the transposes among them take.
+func (c *Copies) TransposedBytes() int64 {
+	if c == nil {
+		return 0
+	}
+	n := int64(0)
+	for _, t := range c.turned {
+		n += t.Bytes()
+	}
+	return n
+}
+
 // Type is the copies' type.
 func (c *Copies) Type() graph.Type {
 	if c == nil {
@@ -313,6 +325,14 @@ func (c *Copies) free(h uint64) {
 	s.Close()
 	delete(c.of, h)
 	c.order = slices.DeleteFunc(c.order, func(x uint64) bool { return x == h })
+}
+
+// Budget is how much the copies may take.
+func (c *Copies) Budget() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.budget
 }
 
 // SetBudget changes how much the copies may take; those that are there stay.

@@ -7,6 +7,10 @@ import (
 	"retcon/llama"
 )
 
+// castLeast is from how many rows on dequantising a weight takes less time than
+// products with it are slower.
+const castLeast = 48
+
 // Prefill decodes a batch that asks for no logits, with products in the
 // copies' type where there are some: its tokens are in the cache afterwards.
 // With copies the keys and values differ from a decode's by their rounding.
@@ -25,7 +29,18 @@ func Prefill(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copie
 	if err := c.DecodeUntil(ctx, &d.Batch, nil); err != nil {
 		return err
 	}
-	return d.compute(ctx, d.Graph.CacheWrites(), copies, nil)
+	writes := d.Graph.CacheWrites()
+	if b.Len() >= castLeast {
+		return d.compute(ctx, writes, copies, nil)
+	}
+	s, err := graph.Cut(d.Graph, nil, writes)
+	if err != nil {
+		return err
+	}
+	if err := copies.use(ctx, &s.Graph); err != nil {
+		return err
+	}
+	return d.run(ctx, s, nil, writes, nil)
 }
 
 // sketched is a sketch that leaves the cache's other cells alone.
@@ -58,6 +73,11 @@ func (d *Decode) computeSlice(ctx context.Context, s *graph.Slice, known []graph
 	if err != nil {
 		return err
 	}
+	return d.run(ctx, s, consts, nodes, read)
+}
+
+// run is computeSlice with the weights as they are.
+func (d *Decode) run(ctx context.Context, s *graph.Slice, consts []graph.Const, nodes, read []graph.ID) error {
 	var outs []graph.ID
 	for _, id := range nodes {
 		outs = append(outs, s.To[id])
