@@ -70,14 +70,9 @@ func read(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copies, 
 	if err != nil {
 		return nil, err
 	}
-	var consts []graph.Const
-	if rows.Length > 0 {
-		local, l, err := d.localise(s, rows)
-		if err == nil && len(l.Prefixes) == 0 {
-			s, consts = local, l.Consts
-		} else if err != nil && !errors.Is(err, graph.ErrGraph) {
-			return nil, err
-		}
+	s, consts, err := d.apart(s, rows)
+	if err != nil {
+		return nil, err
 	}
 	if err := d.computeSlice(ctx, s, consts, copies, nil, ids); err != nil {
 		return nil, err
@@ -87,6 +82,24 @@ func read(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copies, 
 		out = append(out, d.asked(id))
 	}
 	return out, nil
+}
+
+// apart lets whole sequences attend to themselves only, where the model's
+// attention has a form that allows it; consts are what that needs.
+func (d *Decode) apart(s *graph.Slice, rows graph.Rows) (out *graph.Slice, consts []graph.Const, err error) {
+	if rows.Length == 0 {
+		return s, nil, nil
+	}
+	local, l, err := d.localise(s, rows)
+	switch {
+	case errors.Is(err, graph.ErrGraph):
+		return s, nil, nil
+	case err != nil:
+		return nil, nil, err
+	case len(l.Prefixes) > 0:
+		return s, nil, nil
+	}
+	return local, l.Consts, nil
 }
 
 // evened repeats the last token of shorter sequences behind them, which changes

@@ -58,6 +58,8 @@ func TestQueriesByProgram(t *testing.T) {
 				near("last query", got[seq], want[(seq+1)*length-seq-1])
 			}
 			c.Clear()
+			testApart(t, c, last)
+			c.Clear()
 			q, err := NewQueries(t.Context(), c, rows, length, NewCopies(c, graph.F32, 0))
 			if err != nil {
 				t.Fatal(err)
@@ -71,6 +73,29 @@ func TestQueriesByProgram(t *testing.T) {
 				near("query", out[row*q.Width():][:q.Width()], want[row])
 			}
 		})
+	}
+}
+
+// testApart holds last queries to attention of each sequence's own: without it
+// they are right as well, but slow.
+func testApart(t *testing.T, c *llama.Context, b llama.Batch) {
+	t.Helper()
+	b, rows := evened(b, 64)
+	d, err := sketched(t.Context(), c, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := d.Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := graph.Cut(d.Graph, nil, []graph.ID{n.Query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, consts, err := d.apart(s, rows)
+	if err != nil || len(consts) == 0 {
+		t.Errorf("rows attend to all of the batch (%v)", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"retcon/graph"
+	"retcon/internal/logits"
 )
 
 // LossTerm is one next-token prediction of a loss: the negative logarithm of
@@ -119,7 +120,7 @@ func (l *loss) keep(kl int, original []float32) {
 			top = j
 		}
 	}
-	l.original[kl], l.logSum[kl] = original, logSumExp(original)
+	l.original[kl], l.logSum[kl] = original, logits.LogSum(original)
 	copy(l.consts[l.originalAt].F32[kl*len(original):], original)
 	l.consts[l.weightAt].F32[kl] = float32(l.kls[kl].Weight)
 	l.consts[l.bestAt].I32[kl] = int32(kl*len(original) + top)
@@ -183,16 +184,4 @@ func (l *loss) values(out map[graph.ID][]float32) (nll, kl []float64) {
 		kl = append(kl, float64(out[l.klS][i])-(lse-l.logSum[i]))
 	}
 	return nll, kl
-}
-
-func logSumExp(z []float32) float64 {
-	top := z[0]
-	for _, v := range z {
-		top = max(top, v)
-	}
-	sum := 0.0
-	for _, v := range z {
-		sum += math.Exp(float64(v - top))
-	}
-	return float64(top) + math.Log(sum)
 }
