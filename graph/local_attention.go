@@ -40,10 +40,25 @@ func (l *localiser) score(id ID) error {
 		return err
 	}
 	b := l.b()
-	kq := b.MulMat(b.Permute(keys, [4]int{0, 2, 1, 3}), b.Permute(l.queries(qs), [4]int{0, 2, 1, 3}))
-	b.Nodes[kq].Params, b.Nodes[kq].Name = n.Params, n.Name
+	kq := l.products(b.Permute(keys, [4]int{0, 2, 1, 3}), b.Permute(l.queries(qs), [4]int{0, 2, 1, 3}))
+	root := b.Root(kq)
+	b.Nodes[root].Params, b.Nodes[root].Name = n.Params, n.Name
 	l.became(id, kq, scores)
 	return nil
+}
+
+// products are those of keys [d, cells, heads_kv, sequences] with queries
+// [d, rows, heads, sequences]. Kernels take rows that lie apart one at a time;
+// packed, those of all heads that share keys are one product.
+func (l *localiser) products(keys, queries ID) ID {
+	b := l.b()
+	k, q := *b.Node(keys), *b.Node(queries)
+	if q.Ne[2]%k.Ne[2] != 0 {
+		return b.MulMat(keys, queries)
+	}
+	share := q.Ne[2] / k.Ne[2]
+	packed := b.Reshape(b.Cont(queries), [4]int64{q.Ne[0], q.Ne[1] * share, k.Ne[2], q.Ne[3]})
+	return b.Reshape(b.MulMat(keys, packed), [4]int64{k.Ne[1], q.Ne[1], q.Ne[2], q.Ne[3]})
 }
 
 // queries is this batch's queries [d, heads, rows] by sequence:
