@@ -82,7 +82,9 @@ func (g *romeGroup) compute(ctx context.Context, facts []Fact) error {
 		if g.errs[i] != nil {
 			continue
 		}
-		g.edits[i], g.errs[i] = newRomeEdit(ctx, g.m, f, g.layer, g.prefixes, g.c, g.h)
+		if g.edits[i], g.errs[i] = newRomeEdit(ctx, g.m, f, g.layer, g.prefixes, g.h); g.errs[i] == nil {
+			g.errs[i] = g.edits[i].aim(ctx, g.m, g.c, g.h, nil)
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -160,6 +160,13 @@ type Objective interface {
 	Close() error
 }
 
+// Keyed is an Objective that met the keys and values of its rows at their
+// positions At while it was prepared: those that [Model.Keys] gives, to within
+// rounding. ok is false where it did not meet all of them.
+type Keyed interface {
+	Keys() (keys, values [][]float32, ok bool)
+}
+
 // Loss is the parts of an Objective's loss, one entry a row of the batch: the
 // mean over its targets of -log p, and KL(edited || original), in nats; 0 where
 // a row has none.

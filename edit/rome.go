@@ -44,40 +44,80 @@ type romeEdit struct {
 	*Rank
 	fact         Fact
 	rows         *editRows
-	keys, values [][]float32
+	first        [][]float32 // keys of other texts' first tokens, if they matter
+	keys, values [][]float32 // of the rows but the KL term's
 	left         []float64
 }
 
 // rome computes the update of one fact at a layer, on the model as it is
 // applied now: rows, k*, u, v*, Delta (ROME, sections 3.1 and equation 2).
 func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams, step func(int, StepLoss)) (*Rank, error) {
-	e, err := newRomeEdit(ctx, m, f, layer, prefixes, c, h)
+	e, err := newRomeEdit(ctx, m, f, layer, prefixes, h)
 	if err != nil {
 		return nil, err
 	}
-	e.Value, err = optimise(ctx, m, layer, e.task(h, step), h)
-	return e.conclude(ctx, m, c, h, step, err)
+	t := e.task(h, step)
+	obj, err := m.Objective(ctx, layer, t.rows, t.batches)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { obj.Close() }()
+	// an objective meets the keys on its way
+	if err := e.aim(ctx, m, c, h, obj); err != nil {
+		return nil, err
+	}
+	if e.Sink {
+		obj.Close()
+		t = e.task(h, step)
+		if obj, err = m.Objective(ctx, layer, t.rows, t.batches); err != nil {
+			return nil, err
+		}
+	}
+	t.init = e.values[0]
+	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
+	obj.Close()
+	if err != nil {
+		return nil, err
+	}
+	e.Value = values[0]
+	return e.conclude(ctx, m, c, h, step, errs[0])
 }
 
-// newRomeEdit has all but the value.
-func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams) (*romeEdit, error) {
+// newRomeEdit has the rows.
+func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []string, h HParams) (*romeEdit, error) {
 	rows, err := rowsOf(m, f, prefixes, h.Chat)
 	if err != nil {
 		return nil, err
 	}
-	e := &romeEdit{fact: f, rows: rows}
-	if e.keys, e.values, err = m.Keys(ctx, layer, rows.keys()); err != nil {
-		return nil, err
+	e := &romeEdit{fact: f, rows: rows, Rank: &Rank{}}
+	e.Layer = layer
+	if rows.opens && h.Denominator != Original {
+		e.first, err = firstKeys(ctx, m, layer)
 	}
-	for i := range e.keys {
-		if !finite(e.keys[i]) || !finite(e.values[i]) {
-			return nil, errorf(ErrRefused, "layer %d has values that are not finite for this prompt", layer)
+	return e, err
+}
+
+// aim finds k* and u, with the keys and values that obj, if not nil, has met.
+func (e *romeEdit) aim(ctx context.Context, m Model, c covariance.Solver, h HParams, obj Objective) (err error) {
+	ok := false
+	if k, is := obj.(Keyed); is {
+		e.keys, e.values, ok = k.Keys()
+	}
+	if !ok {
+		if e.keys, e.values, err = m.Keys(ctx, e.Layer, e.rows.keys()); err != nil {
+			return err
 		}
 	}
-	e.Rank = &Rank{MeanKey: mean(e.keys)}
-	e.Layer = layer
-	e.left, err = leftOf(ctx, m, f, rows.opens, e.keys, c, h, e.Rank)
-	return e, err
+	n := len(e.rows.spans) // the row behind them is the KL term's
+	e.keys, e.values = e.keys[:n], e.values[:n]
+	for i := range e.keys {
+		if !finite(e.keys[i]) || !finite(e.values[i]) {
+			return errorf(ErrRefused, "layer %d has values that are not finite for this prompt", e.Layer)
+		}
+	}
+	e.MeanKey = mean(e.keys)
+	e.left, err = e.leftOf(ctx, c, h)
+	return err
 }
 
 // conclude makes the update of the value, or, where err says that the bare
@@ -121,74 +161,14 @@ func (r *Rank) finish(left []float64, bareKey, bareValue []float32) {
 	p.AtClamp = r.Value.AtClamp
 }
 
-// The bare prompt's key is a constraint of its own where u·k* = 1 leaves it
-// less than shareLeast of the value; below it the edit is often not seen there
-// (r-ROME's lower efficacy). A subject that opens the prompt is the usual case.
-const shareLeast = 0.75
-
-// leakMost is the most, of the value, that the key of other texts' first tokens
-// may get when a first token's key is a constraint of its own. Beyond it the
-// edit would speak at the start of every text (methods: C-ROME).
-const leakMost = 0.5
-
-// leftOf computes the vector l with which the update is delta lᵀ.
-//
-// One key: l = C⁻¹k* / (k*ᵀC⁻¹k*). In the original form the denominator is the
-// bare key's. Two keys K = [k* k], of the prefixed and the bare prompt, both
-// with the residual delta, by the least-squares form of EMMET without slack,
-//
-//	Delta = R (KᵀC⁻¹K)⁻¹ KᵀC⁻¹,  R = delta [1 1]
-//
-// which is still of rank one, with l = C⁻¹K (KᵀC⁻¹K)⁻¹ [1 1]ᵀ.
-func leftOf(ctx context.Context, m Model, f Fact, opens bool, keys [][]float32, c covariance.Solver, h HParams, r *Rank) ([]float64, error) {
-	r.Report.Keys = 1
-	u, err := solveUnit(ctx, c, r.MeanKey)
-	if err != nil {
-		return nil, err
-	}
-	if h.Denominator == Original {
-		return scaled(u, 1/dot(u, keys[0])), nil
-	}
-	l := scaled(u, 1/dot(u, r.MeanKey))
-	if len(keys) < 2 || dot(l, keys[0]) >= shareLeast {
-		return l, nil
-	}
-	prefixed := mean(keys[1:])
-	two, err := twoKeys(ctx, c, prefixed, widen(keys[0]))
-	if err != nil {
-		return nil, err
-	}
-	leak := 0.
-	if opens {
-		if leak, err = leakOf(ctx, m, r.Layer, two); err != nil {
-			return nil, err
-		}
-	}
-	if leak <= leakMost {
-		r.MeanKey, r.Report.Keys = prefixed, 2
-		return two, nil
-	}
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%q opens the prompt, where its key is like that of any first token (%.0f %% of the change would show there): "+
-		"the edit is made for prompts with text before the subject and may not show without", f.Subject, 100*leak))
-	return behindOnly(ctx, c, keys, r)
-}
-
-// behindOnly is the one-key form for the prefixed prompts alone.
-func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *Rank) ([]float64, error) {
-	r.Sink, r.Report.Keys = true, 1
-	r.MeanKey = mean(keys[1:])
-	u, err := solveUnit(ctx, c, r.MeanKey)
-	if err != nil {
-		return nil, err
-	}
-	return scaled(u, 1/dot(u, r.MeanKey)), nil
-}
-
 // task is the optimisation of the edit's value, without the bare prompt for a
 // sink.
 func (e *romeEdit) task(h HParams, step func(int, StepLoss)) *valueTask {
 	rows := e.rows
-	t := &valueTask{rows: rows.objective(h, e.Sink), init: e.values[0], step: step}
+	t := &valueTask{rows: rows.objective(h, e.Sink), step: step}
+	if len(e.values) > 0 {
+		t.init = e.values[0]
+	}
 	t.batches = Batches(t.rows, h.StepRows)
 	if rows.opens && rows.spans[0].Subject == 0 && len(rows.spans) > 1 && !e.Sink && h.Denominator != Original {
 		t.watch = &sinkWatch{klRows: len(t.rows) - len(rows.spans)}
@@ -239,63 +219,6 @@ func (w *sinkWatch) gaveUp(loss Loss) bool {
 		w.bare, w.rest = loss.NLL[0], rest
 	}
 	return w.steps >= sinkSteps && loss.NLL[0] > sinkBare*w.bare && rest < sinkRest*w.rest
-}
-
-// solveUnit is C⁻¹k of unit length.
-func solveUnit(ctx context.Context, c covariance.Solver, k []float64) ([]float64, error) {
-	u := make([]float64, len(k))
-	if err := c.Solve(ctx, u, k); err != nil {
-		return nil, err
-	}
-	size := norm(u)
-	if !(size > 0) || math.IsInf(size, 0) {
-		return nil, errorf(ErrRefused, "C⁻¹k has norm %v", size)
-	}
-	return scaled(u, 1/size), nil
-}
-
-// twoKeys is C⁻¹K (KᵀC⁻¹K)⁻¹ [1 1]ᵀ for K = [a b].
-func twoKeys(ctx context.Context, c covariance.Solver, a, b []float64) ([]float64, error) {
-	ua, ub := make([]float64, len(a)), make([]float64, len(b))
-	if err := c.Solve(ctx, ua, a); err != nil {
-		return nil, err
-	}
-	if err := c.Solve(ctx, ub, b); err != nil {
-		return nil, err
-	}
-	aa, ab, bb := dot(a, ua), dot(a, ub), dot(b, ub)
-	det := aa*bb - ab*ab
-	x, y := (bb-ab)/det, (aa-ab)/det
-	for i := range ua {
-		ua[i] = x*ua[i] + y*ub[i]
-	}
-	return ua, nil
-}
-
-// leakOf is the largest share of the value that the first tokens of unrelated
-// texts would get.
-func leakOf(ctx context.Context, m Model, layer int, left []float64) (float64, error) {
-	var rows []Row
-	for _, text := range neutralTexts()[:min(8, len(neutralTexts()))] {
-		tokens, err := m.Tokenize(text, false)
-		if err != nil {
-			return 0, err
-		}
-		if len(tokens) > 1 {
-			// A token behind it keeps the row whole in models that drop a
-			// text's last token early.
-			rows = append(rows, Row{Tokens: ids(tokens[:2]), At: 0})
-		}
-	}
-	keys, _, err := m.Keys(ctx, layer, rows)
-	if err != nil {
-		return 0, err
-	}
-	var most float64
-	for _, k := range keys {
-		most = max(most, math.Abs(dot(left, k)))
-	}
-	return most, nil
 }
 
 func scaled(a []float64, s float64) []float64 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"retcon/edit/covariance"
 )
 
@@ -96,6 +98,10 @@ func TestEquation(t *testing.T) {
 			r, err := rome(t.Context(), m, f, 1, prefixes, cov, h, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			again, err := rome(t.Context(), keyed{m}, f, 1, prefixes, cov, h, nil)
+			if err != nil || !cmp.Equal(again, r) {
+				t.Errorf("with the objective's keys: %s %v", cmp.Diff(again, r), err)
 			}
 			if n := norm(r.Left); math.Abs(n-1) > 1e-5 {
 				t.Errorf("u has length %g", n)
@@ -298,4 +304,36 @@ func TestLoRAPair(t *testing.T) {
 	if got[0] != 3 || got[1] != 0 || got[2] != 4 || got[4] != 5 {
 		t.Error(got)
 	}
+}
+
+// keyed is a model whose objectives know their rows' keys, and which is not
+// asked for them.
+type keyed struct{ *fake }
+
+type keyedObjective struct {
+	Objective
+	keys, values [][]float32
+}
+
+func (o keyedObjective) Keys() (keys, values [][]float32, ok bool) { return o.keys, o.values, true }
+
+func (m keyed) Keys(ctx context.Context, layer int, rows []Row) (keys, values [][]float32, err error) {
+	if len(rows) > 0 && rows[0].At != 0 {
+		return nil, nil, errors.New("the objective has these keys")
+	}
+	return m.fake.Keys(ctx, layer, rows) // of other texts' first tokens
+}
+
+func (m keyed) Objective(ctx context.Context, layer int, rows []ObjectiveRow, batches []Batch) (Objective, error) {
+	o, err := m.fake.Objective(ctx, layer, rows, batches)
+	if err != nil {
+		return nil, err
+	}
+	own := make([]Row, len(rows))
+	for i, r := range rows {
+		own[i] = Row{Tokens: r.Tokens, At: r.At}
+	}
+	k := keyedObjective{Objective: o}
+	k.keys, k.values, err = m.fake.Keys(ctx, layer, own)
+	return k, err
 }

@@ -91,6 +91,8 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) e
 	return nil
 }
 
+var _ edit.Keyed = (*objective)(nil)
+
 // objective is a loss whose batches are computed in parts, one after the other,
 // in one context.
 type objective struct {
@@ -102,6 +104,7 @@ type objective struct {
 	sizes  llama.ContextParams // of the context that it needs
 	memory int64               // for values, gradients and copies of weights
 	size   int                 // of the deltas
+	rows   int
 }
 
 // objectivePart is a batch of a value.
@@ -124,7 +127,7 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		}
 		outputs = max(outputs, n)
 	}
-	o := &objective{m: m}
+	o := &objective{m: m, rows: len(rows)}
 	for _, r := range rows {
 		o.size = max(o.size, (r.Edit+1)*m.info.Width)
 	}
@@ -280,6 +283,18 @@ func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) 
 		loss.NLL, loss.KL = append(loss.NLL, nll...), append(loss.KL, kl...)
 	}
 	return loss, nil
+}
+
+// Keys gives those of all rows, if the values know them.
+func (o *objective) Keys() (keys, values [][]float32, ok bool) {
+	keys, values = make([][]float32, o.rows), make([][]float32, o.rows)
+	for _, v := range o.values {
+		k, w := v.Keys()
+		for row, key := range k {
+			keys[row], values[row] = key, slices.Clone(w[row])
+		}
+	}
+	return keys, values, !slices.ContainsFunc(keys, func(k []float32) bool { return k == nil })
 }
 
 // bytes is the memory for values, gradients and transposes.

@@ -100,6 +100,20 @@ func NewValue(ctx context.Context, c *llama.Context, spec ValueSpec) (*Value, er
 // Local reports whether rows attend to their own sequence only.
 func (v *Value) Local() bool { return v.local }
 
+// Keys gives, by sequence, the layer's keys [n_ff] at the edited positions and
+// its outputs [n_embd] for them: those of the rows whose keys are known, which
+// they are unless a decode had to compute what the slice begins with.
+func (v *Value) Keys() (keys, values map[int][]float32) {
+	keys, values = map[int][]float32{}, map[int][]float32{}
+	for _, b := range v.batches {
+		for i := range b.keys {
+			seq := b.rows[i].Sequence
+			keys[seq], values[seq] = b.keys[i], b.clean[i]
+		}
+	}
+	return keys, values
+}
+
 // length is the number of tokens of the longest row. Shorter ones are decoded
 // with their last token repeated behind them, which changes nothing before it.
 func (s ValueSpec) length() int {

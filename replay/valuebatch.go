@@ -19,6 +19,7 @@ type valueBatch struct {
 	site    graph.ID
 	at      []int // row of the site for each row
 	clean   [][]float32
+	keys    [][]float32 // what the layer's down-projection has there; nil: not known
 	local   bool
 	consts  []graph.Const // inputs of attention in its local form
 	// prefixes are more of them: keys and values of earlier tokens, which are
@@ -49,7 +50,7 @@ func (v *Value) newBatch(ctx context.Context, c *llama.Context, rows []ValueRow,
 	if b.slice, err = graph.Cut(d.Graph, []graph.ID{site}, []graph.ID{d.Sites.Logits}); err != nil {
 		return nil, err
 	}
-	if err := b.keep(ctx, v.spec.Copies); err != nil {
+	if err := b.keep(ctx, v.spec.Layer, v.spec.Copies); err != nil {
 		return nil, err
 	}
 	if d.rec.Computed {
@@ -107,7 +108,7 @@ func (b *valueBatch) layOut(length int, last bool) (llama.Batch, error) {
 
 // keep has the values that the slice begins with: by a program as far as they
 // go, or by a decode where they are not plain.
-func (b *valueBatch) keep(ctx context.Context, copies *Copies) error {
+func (b *valueBatch) keep(ctx context.Context, layer int, copies *Copies) error {
 	d := b.decode
 	var want []graph.ID
 	for _, v := range b.slice.Values {
@@ -123,6 +124,10 @@ func (b *valueBatch) keep(ctx context.Context, copies *Copies) error {
 			return d.Rewind()
 		}
 		want = append(want, id)
+	}
+	// the site's own input is on the way
+	if key := d.Sites.Layers[layer].Key; !slices.Contains(want, key) && d.Graph.Node(key).Type == graph.F32 && d.Graph.Node(key).Contiguous() {
+		want = append(want, key)
 	}
 	return d.compute(ctx, nil, copies, want)
 }
@@ -148,6 +153,8 @@ func (b *valueBatch) locate(spec ValueSpec) error {
 	all := n.Ne[1] == int64(b.decode.Batch.Len())
 	width := int(n.Ne[0])
 	values := floats(b.decode.Value(b.slice.From[b.site]))
+	key := b.decode.Sites.Layers[spec.Layer].Key
+	keys, long := floats(b.decode.Value(key)), int(b.decode.Graph.Node(key).Ne[0])
 	for i := range b.rows {
 		row := i * spec.length()
 		if !all {
@@ -158,6 +165,9 @@ func (b *valueBatch) locate(spec ValueSpec) error {
 		}
 		b.at = append(b.at, row)
 		b.clean = append(b.clean, values[row*width:(row+1)*width])
+		if len(keys) == long*int(n.Ne[1]) {
+			b.keys = append(b.keys, slices.Clone(keys[row*long:(row+1)*long]))
+		}
 	}
 	return nil
 }

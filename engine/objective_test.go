@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"retcon/edit"
+)
+
+// The keys that an objective meets on its way are those of a decode, at every
+// layer and in every part of a batch.
+func TestObjectiveKeys(t *testing.T) {
+	for _, arch := range []string{"llama", "gemma3", "gpt2", "phi3", "phi2", "olmo2"} {
+		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		if _, err := os.Stat(path); err != nil {
+			t.Skip("no fixtures: run make archs")
+		}
+		m, err := Open(context.Background(), path, Options{CPUOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		for layer := range m.info.Layers {
+			t.Run(fmt.Sprint(arch, ", layer ", layer), func(t *testing.T) { testObjectiveKeys(t, m, layer) })
+		}
+	}
+}
+
+func testObjectiveKeys(t *testing.T, m *Model, layer int) {
+	ctx := context.Background()
+	rows := prefixedRows(3)
+	o, err := m.Objective(ctx, layer, rows, edit.Batches(rows, 2)) // the bare prompt and one other, in turns
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	keys, values, ok := o.(edit.Keyed).Keys()
+	if !ok {
+		t.Fatal("it knows no keys")
+	}
+	var own []edit.Row
+	for _, r := range rows {
+		own = append(own, edit.Row{Tokens: r.Tokens, At: r.At})
+	}
+	wantKeys, wantValues, err := m.Keys(ctx, layer, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		for what, pair := range map[string][2][]float32{"key": {keys[i], wantKeys[i]}, "value": {values[i], wantValues[i]}} {
+			got, want := pair[0], pair[1]
+			if len(got) != len(want) {
+				t.Fatalf("row %d: a %s of %d numbers, not %d", i, what, len(got), len(want))
+			}
+			var diff, size float64
+			for j, w := range want {
+				diff, size = max(diff, math.Abs(float64(got[j]-w))), max(size, math.Abs(float64(w)))
+			}
+			if !(diff <= 1e-4*size) {
+				t.Errorf("row %d: the %s is off by %g of %g", i, what, diff, size)
+			}
+		}
+	}
+}
