@@ -62,7 +62,9 @@ type Tracer struct {
 	fast    graph.Type // of the copies in hand
 	// Exact runs use a layer's copies and drop them, so that their size hardly
 	// counts; an estimate comes back to them, for their transposes, too, and so
-	// has them all at once.
+	// has them all at once. One that is to find the cells worth an exact run is of
+	// the exact runs' type: with some prompts the roundings of two types differ by
+	// more than the cells do.
 	exactType, estimateType graph.Type
 	// budgeted is what the copies were last allowed to take
 	budgeted int64
@@ -111,7 +113,7 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	if err := j.check(); err != nil {
 		return nil, err
 	}
-	if j.fast = t.exactType; cfg.Approx != nil {
+	if j.fast = t.exactType; cfg.Approx != nil && cfg.Approx.Refine == 0 {
 		j.fast = t.estimateType
 	}
 	j.result = newResult(t.model, p, &j.cfg)
