@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 
 	"retcon/edit/covariance"
 )
@@ -56,24 +57,10 @@ func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c 
 	if err != nil {
 		return nil, err
 	}
-	t := e.task(h, step)
-	obj, err := m.Objective(ctx, layer, t.rows, t.batches)
+	t, obj, err := e.prepare(ctx, m, c, h, step)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { obj.Close() }()
-	// an objective meets the keys on its way
-	if err := e.aim(ctx, m, c, h, obj); err != nil {
-		return nil, err
-	}
-	if e.Sink {
-		obj.Close()
-		t = e.task(h, step)
-		if obj, err = m.Objective(ctx, layer, t.rows, t.batches); err != nil {
-			return nil, err
-		}
-	}
-	t.init = e.values[0]
 	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
 	obj.Close()
 	if err != nil {
@@ -82,6 +69,37 @@ func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c 
 	e.Value = values[0]
 	return e.conclude(ctx, m, c, h, step, errs[0])
 }
+
+// prepare finds k* and u, and makes the objective of the value.
+func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h HParams, step func(int, StepLoss)) (t *valueTask, obj Objective, err error) {
+	early := m.Info().FeedForward[e.Layer] > lateKeys
+	if early {
+		if err := e.aim(ctx, m, c, h, nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	t = e.task(h, step)
+	if obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches); err != nil || early {
+		return t, obj, err
+	}
+	if err := e.aim(ctx, m, c, h, obj); err != nil {
+		obj.Close()
+		return nil, nil, err
+	}
+	debug.FreeOSMemory() // of what C was read into, before the steps take theirs
+	if e.Sink {
+		obj.Close()
+		t = e.task(h, step)
+		obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches)
+	}
+	t.init = e.values[0]
+	return t, obj, err
+}
+
+// lateKeys is the longest key that is taken from the objective, which meets the
+// keys on its way. To solve for u, C is read a row of tiles at a time; beside the
+// objective of a model with longer ones that would be too much memory.
+var lateKeys = 4096
 
 // newRomeEdit has the rows.
 func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []string, h HParams) (*romeEdit, error) {

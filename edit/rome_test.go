@@ -103,6 +103,11 @@ func TestEquation(t *testing.T) {
 			if err != nil || !cmp.Equal(again, r) {
 				t.Errorf("with the objective's keys: %s %v", cmp.Diff(again, r), err)
 			}
+			defer func(n int) { lateKeys = n }(lateKeys)
+			lateKeys = 0
+			if again, err = rome(t.Context(), m, f, 1, prefixes, cov, h, nil); err != nil || !cmp.Equal(again, r) {
+				t.Errorf("with keys from before the objective: %s %v", cmp.Diff(again, r), err)
+			}
 			if n := norm(r.Left); math.Abs(n-1) > 1e-5 {
 				t.Errorf("u has length %g", n)
 			}
