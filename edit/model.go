@@ -129,6 +129,8 @@ type ObjectiveRow struct {
 	KLWeight float64
 	// Edit is which delta is added, where several are sought at once.
 	Edit int
+	// Key asks for the row's key and value (Keyed).
+	Key bool
 	// Shared is how many of the first tokens, all before At, stand before other
 	// facts as well: those of a prefix.
 	Shared int
@@ -160,9 +162,10 @@ type Objective interface {
 	Close() error
 }
 
-// Keyed is an Objective that met the keys and values of its rows at their
-// positions At while it was prepared: those that [Model.Keys] gives, to within
-// rounding. ok is false where it did not meet all of them.
+// Keyed is an Objective that met the keys and values of those of its rows that
+// ask for them, at their positions At, while it was prepared: those that
+// [Model.Keys] gives, to within rounding. ok is false where it did not meet all
+// of them.
 type Keyed interface {
 	Keys() (keys, values [][]float32, ok bool)
 }

@@ -79,6 +79,9 @@ func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h 
 		}
 	}
 	t = e.task(h, step)
+	for i := range e.rows.spans {
+		t.rows[i].Key = !early
+	}
 	if obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches); err != nil || early {
 		return t, obj, err
 	}
@@ -89,7 +92,7 @@ func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h 
 	debug.FreeOSMemory() // of what C was read into, before the steps take theirs
 	if e.Sink {
 		obj.Close()
-		t = e.task(h, step)
+		t = e.task(h, step) // without the bare prompt
 		obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches)
 	}
 	t.init = e.values[0]

@@ -104,7 +104,7 @@ type objective struct {
 	sizes  llama.ContextParams // of the context that it needs
 	memory int64               // for values, gradients and copies of weights
 	size   int                 // of the deltas
-	rows   int
+	keyed  []bool              // the rows that ask for their keys
 }
 
 // objectivePart is a batch of a value.
@@ -127,8 +127,9 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 		}
 		outputs = max(outputs, n)
 	}
-	o := &objective{m: m, rows: len(rows)}
+	o := &objective{m: m}
 	for _, r := range rows {
+		o.keyed = append(o.keyed, r.Key)
 		o.size = max(o.size, (r.Edit+1)*m.info.Width)
 	}
 	o.sizes = llama.ContextParams{
@@ -255,7 +256,7 @@ func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.
 		r := rows[b.Rows[i]]
 		v := replay.ValueRow{
 			Sequence: b.Rows[i], Position: r.At, Tokens: r.Tokens[r.At:],
-			KeepAt: r.KeepAt - r.At, KLWeight: b.Scale[i] * r.KLWeight, Edit: r.Edit,
+			KeepAt: r.KeepAt - r.At, KLWeight: b.Scale[i] * r.KLWeight, Edit: r.Edit, Key: r.Key,
 		}
 		for _, t := range r.Targets {
 			v.Targets = append(v.Targets, replay.Target{At: t.At - r.At, Token: t.Token})
@@ -285,16 +286,22 @@ func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) 
 	return loss, nil
 }
 
-// Keys gives those of all rows, if the values know them.
+// Keys gives those of the rows that ask for them, nil for others, if the values
+// know them.
 func (o *objective) Keys() (keys, values [][]float32, ok bool) {
-	keys, values = make([][]float32, o.rows), make([][]float32, o.rows)
+	keys, values = make([][]float32, len(o.keyed)), make([][]float32, len(o.keyed))
 	for _, v := range o.values {
 		k, w := v.Keys()
 		for row, key := range k {
 			keys[row], values[row] = key, slices.Clone(w[row])
 		}
 	}
-	return keys, values, !slices.ContainsFunc(keys, func(k []float32) bool { return k == nil })
+	for row, asked := range o.keyed {
+		if asked && keys[row] == nil {
+			return nil, nil, false
+		}
+	}
+	return keys, values, true
 }
 
 // bytes is the memory for values, gradients and transposes.

@@ -33,6 +33,9 @@ func TestObjectiveKeys(t *testing.T) {
 func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 	ctx := context.Background()
 	rows := prefixedRows(3)
+	for i := range rows[1:] {
+		rows[1+i].Key = true
+	}
 	o, err := m.Objective(ctx, layer, rows, edit.Batches(rows, 2)) // the bare prompt and one other, in turns
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +53,10 @@ func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range rows {
+	if keys[0] != nil {
+		t.Error("the first row did not ask for its key")
+	}
+	for i := 1; i < len(rows); i++ {
 		for what, pair := range map[string][2][]float32{"key": {keys[i], wantKeys[i]}, "value": {values[i], wantValues[i]}} {
 			got, want := pair[0], pair[1]
 			if len(got) != len(want) {

@@ -24,6 +24,8 @@ type ValueRow struct {
 	KLWeight     float64
 	// Edit is which delta is added, where there are several.
 	Edit int
+	// Key asks for the row's key.
+	Key bool
 }
 
 // Target says that Token should follow position At of a row.
@@ -101,14 +103,15 @@ func NewValue(ctx context.Context, c *llama.Context, spec ValueSpec) (*Value, er
 func (v *Value) Local() bool { return v.local }
 
 // Keys gives, by sequence, the layer's keys [n_ff] at the edited positions and
-// its outputs [n_embd] for them: those of the rows whose keys are known, which
-// they are unless a decode had to compute what the slice begins with.
+// its outputs [n_embd] for them, of the rows that ask for them; of none where a
+// decode had to compute what the slice begins with.
 func (v *Value) Keys() (keys, values map[int][]float32) {
 	keys, values = map[int][]float32{}, map[int][]float32{}
 	for _, b := range v.batches {
-		for i := range b.keys {
-			seq := b.rows[i].Sequence
-			keys[seq], values[seq] = b.keys[i], b.clean[i]
+		for i, key := range b.keys {
+			if key != nil {
+				keys[b.rows[i].Sequence], values[b.rows[i].Sequence] = key, b.clean[i]
+			}
 		}
 	}
 	return keys, values

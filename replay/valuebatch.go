@@ -126,7 +126,8 @@ func (b *valueBatch) keep(ctx context.Context, layer int, copies *Copies) error 
 		want = append(want, id)
 	}
 	// the site's own input is on the way
-	if key := d.Sites.Layers[layer].Key; !slices.Contains(want, key) && d.Graph.Node(key).Type == graph.F32 && d.Graph.Node(key).Contiguous() {
+	asked := slices.ContainsFunc(b.rows, func(r ValueRow) bool { return r.Key })
+	if key := d.Sites.Layers[layer].Key; asked && !slices.Contains(want, key) && d.Graph.Node(key).Type == graph.F32 && d.Graph.Node(key).Contiguous() {
 		want = append(want, key)
 	}
 	return d.compute(ctx, nil, copies, want)
@@ -165,8 +166,9 @@ func (b *valueBatch) locate(spec ValueSpec) error {
 		}
 		b.at = append(b.at, row)
 		b.clean = append(b.clean, values[row*width:(row+1)*width])
-		if len(keys) == long*int(n.Ne[1]) {
-			b.keys = append(b.keys, slices.Clone(keys[row*long:(row+1)*long]))
+		b.keys = append(b.keys, nil)
+		if b.rows[i].Key && len(keys) == long*int(n.Ne[1]) {
+			b.keys[i] = slices.Clone(keys[row*long : (row+1)*long])
 		}
 	}
 	return nil
