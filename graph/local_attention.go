@@ -49,11 +49,12 @@ func (l *localiser) score(id ID) error {
 
 // products are those of keys [d, cells, heads_kv, sequences] with queries
 // [d, rows, heads, sequences]. Kernels take rows that lie apart one at a time;
-// packed, those of all heads that share keys are one product.
+// packed, those of all heads that share keys are one product. In an objective,
+// whose products are many times larger, they are not worth their memory.
 func (l *localiser) products(keys, queries ID) ID {
 	b := l.b()
 	k, q := *b.Node(keys), *b.Node(queries)
-	if q.Ne[2]%k.Ne[2] != 0 {
+	if l.ragged == nil || q.Ne[2]%k.Ne[2] != 0 {
 		return b.MulMat(keys, queries)
 	}
 	share := q.Ne[2] / k.Ne[2]
