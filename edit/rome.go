@@ -61,13 +61,8 @@ func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c 
 	if err != nil {
 		return nil, err
 	}
-	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
-	obj.Close()
-	if err != nil {
-		return nil, err
-	}
-	e.Value = values[0]
-	return e.conclude(ctx, m, c, h, step, errs[0])
+	e.Value, err = optimise(ctx, obj, t, h)
+	return e.conclude(ctx, m, c, h, step, err)
 }
 
 // prepare finds k* and u, and makes the objective of the value.
@@ -79,8 +74,10 @@ func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h 
 		}
 	}
 	t = e.task(h, step)
-	for i := range e.rows.spans {
-		t.rows[i].Key = !early
+	if !early {
+		for i := range e.rows.spans {
+			t.rows[i].Key = true
+		}
 	}
 	if obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches); err != nil || early {
 		return t, obj, err
@@ -150,7 +147,12 @@ func (e *romeEdit) conclude(ctx context.Context, m Model, c covariance.Solver, h
 		}
 		e.Warnings = append(e.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
 			"the edit is made for prompts with text before the subject and may not show without", e.fact.Subject))
-		e.Value, err = optimise(ctx, m, e.Layer, e.task(h, step), h)
+		t := e.task(h, step)
+		var obj Objective
+		if obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches); err != nil {
+			return nil, err
+		}
+		e.Value, err = optimise(ctx, obj, t, h)
 	}
 	if err != nil {
 		return nil, err
@@ -197,12 +199,8 @@ func (e *romeEdit) task(h HParams, step func(int, StepLoss)) *valueTask {
 	return t
 }
 
-// optimise finds the value of a task.
-func optimise(ctx context.Context, m Model, layer int, t *valueTask, h HParams) (Value, error) {
-	obj, err := m.Objective(ctx, layer, t.rows, t.batches)
-	if err != nil {
-		return Value{}, err
-	}
+// optimise finds the value of a task, and closes its objective.
+func optimise(ctx context.Context, obj Objective, t *valueTask, h HParams) (Value, error) {
 	defer obj.Close()
 	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
 	if err != nil {

@@ -342,3 +342,29 @@ func (m keyed) Objective(ctx context.Context, layer int, rows []ObjectiveRow, ba
 	k.keys, k.values, err = m.fake.Keys(ctx, layer, own)
 	return k, err
 }
+
+// A sink of a model with long keys has a row less than the edit: the bare
+// prompt's, and no row for KL without its factor.
+func TestLongKeysSink(t *testing.T) {
+	defer func(n int) { lateKeys = n }(lateKeys)
+	lateKeys = 0
+	m, h := newFake(), testHParams()
+	h.KLFactor = 0
+	f, err := eiffel.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newRomeEdit(t.Context(), m, f, 1, []string{"Here. ", "There. "}, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Sink = true
+	task, obj, err := e.prepare(t.Context(), m, covarianceOf(t, m, 1), h, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obj.Close()
+	if len(task.rows) != len(e.rows.spans)-1 || task.init == nil {
+		t.Errorf("%d rows of %d, init %v", len(task.rows), len(e.rows.spans), task.init)
+	}
+}
