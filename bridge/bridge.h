@@ -220,8 +220,10 @@ typedef struct rc_program rc_program;
 
 // nodes in execution order, sources before users. RC_WEIGHT, RC_CACHE and
 // RC_INPUT nodes name a tensor by handle. Programs of a context share one
-// compute buffer, as large as the largest needs.
-int  rc_program_new(rc_program ** out, rc_context *, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs, char * err);
+// compute buffer, as large as the largest needs. With any_order, products with
+// plain matrices may run on the bridge's own kernel, which sums in another order
+// than ggml's.
+int  rc_program_new(rc_program ** out, rc_context *, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs, bool any_order, char * err);
 void rc_program_free(rc_program *);
 int  rc_program_run(rc_program *, char * err);
 int  rc_program_read(rc_program *, int32_t node, size_t offset, void * dst, size_t n, char * err);
@@ -232,6 +234,8 @@ int  rc_program_time(rc_program *, double * seconds, char * err);
 int  rc_program_measure(rc_program *, size_t * bytes, char * err);
 // Number of graph splits of the last run (1 on one device).
 int  rc_program_splits(const rc_program *);
+// Products that run on the bridge's own kernel.
+size_t rc_program_products(const rc_program *);
 // Frees the compute buffer that programs share.
 void rc_programs_trim(rc_context *);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge.h"
+#include "product.h"
 
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
@@ -86,6 +87,7 @@ bool is_copy_name(const char * name);
 struct threads {
     ggml_threadpool_t pool = nullptr;
     int n = 1;
+    std::unique_ptr<product_memory> products; // made by the first program that needs it
     explicit threads(int n);
     ~threads();
 };

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <algorithm>
+#include <deque>
 
 struct rc_store : rc::counted {
     rc_context * context = nullptr;
@@ -30,6 +31,7 @@ struct rc_program : rc::counted {
     std::vector<ggml_tensor *> table; // index of the table -> tensor
     std::vector<ggml_tensor> fresh;   // as built, before a scheduler gave memory
     std::vector<ggml_tensor *> own;   // tensors of this program, as in fresh
+    std::deque<rc::product_task> products; // on the bridge's kernel
     int splits = 0;
 
     ~rc_program();
@@ -139,11 +141,35 @@ size_t rc_program::measure() {
     return total;
 }
 
+// own_kernel moves a product to the bridge's own kernel where that is faster.
+static void own_kernel(rc_program & p, ggml_tensor * t) {
+    if ((t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || p.context->backends.size() > 1) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (t->src[i]->buffer != nullptr && !ggml_backend_buffer_is_host(t->src[i]->buffer)) {
+            return; // a leaf elsewhere, or in an order of ggml's own
+        }
+    }
+    if (!rc::product_fits(t)) {
+        return;
+    }
+    auto & pool = *p.context->pool;
+    if (pool.products == nullptr) {
+        pool.products = std::make_unique<rc::product_memory>(pool.n);
+    }
+    rc::product_task & task = p.products.emplace_back(*pool.products, t->op);
+    ggml_tensor * made = ggml_custom_4d(p.tensors, t->type, t->ne[0], t->ne[1], t->ne[2], t->ne[3], t->src, 2, rc::product, GGML_N_TASKS_MAX, &task);
+    t->op = made->op;
+    memcpy(t->op_params, made->op_params, sizeof(t->op_params));
+}
+
 // build turns the table into tensors and a graph.
-static void build(rc_program & p, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs) {
+static void build(rc_program & p, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs, bool any_order) {
     rc_context & c = *p.context;
+    c.init_backends();
     ggml_init_params ip = {};
-    ip.mem_size = n * ggml_tensor_overhead() + ggml_graph_overhead_custom(n + 1, false) + 4096;
+    ip.mem_size = (any_order ? 2 : 1) * n * ggml_tensor_overhead() + ggml_graph_overhead_custom(n + 1, false) + 4096;
     ip.no_alloc = true;
     p.tensors = ggml_init(ip);
     if (p.tensors == nullptr) {
@@ -181,6 +207,9 @@ static void build(rc_program & p, const rc_node * nodes, size_t n, const int32_t
         t->view_offs = d.view_offs;
         t->flags = GGML_TENSOR_FLAG_COMPUTE;
         snprintf(t->name, sizeof(t->name), "%s", d.name);
+        if (any_order) {
+            own_kernel(p, t);
+        }
         p.table[i] = t;
         p.own.push_back(t);
     }
@@ -266,12 +295,12 @@ int rc_tensor_read(rc_context * c, uint64_t handle, size_t offset, void * dst, s
     });
 }
 
-int rc_program_new(rc_program ** out, rc_context * c, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs, char * err) {
+int rc_program_new(rc_program ** out, rc_context * c, const rc_node * nodes, size_t n, const int32_t * outputs, size_t n_outputs, bool any_order, char * err) {
     *out = nullptr;
     return rc::guard(err, [&] {
         auto p = std::make_unique<rc_program>();
         p->context = c;
-        build(*p, nodes, n, outputs, n_outputs);
+        build(*p, nodes, n, outputs, n_outputs, any_order);
         *out = p.release();
     });
 }
@@ -346,6 +375,7 @@ int rc_program_measure(rc_program * p, size_t * bytes, char * err) {
 }
 
 int rc_program_splits(const rc_program * p) { return p->splits; }
+size_t rc_program_products(const rc_program * p) { return p->products.size(); }
 
 void rc_programs_trim(rc_context * c) {
     if (c->sched != nullptr) {

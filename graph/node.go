@@ -80,6 +80,9 @@ func (n *Node) String() string {
 // it.
 type Graph struct {
 	Nodes []Node
+	// AnyOrder lets a program sum its products with matrices in another order
+	// than ggml does, where that is faster: equal but for rounding.
+	AnyOrder bool
 }
 
 // Node is the node of an id.

@@ -188,7 +188,7 @@ func (p *Program) build(outputs []graph.ID) error {
 	}
 	defer leave()
 	var e errorBuffer
-	code := C.rc_program_new(&p.c, p.ctx.c, &table[0], C.size_t(len(table)), ints(outs), C.size_t(len(outs)), e.ptr())
+	code := C.rc_program_new(&p.c, p.ctx.c, &table[0], C.size_t(len(table)), ints(outs), C.size_t(len(outs)), C.bool(p.g.AnyOrder), e.ptr())
 	if err := e.check(nil, code, "program"); err != nil {
 		return err
 	}
@@ -329,11 +329,28 @@ func (p *Program) Measure() (int64, error) {
 // Splits is the number of parts that the last run had, 1 on one device.
 func (p *Program) Splits() int {
 	leave, err := p.ctx.enter(nil)
-	if err != nil || p.c == nil {
+	if err != nil {
 		return 0
 	}
 	defer leave()
+	if p.c == nil {
+		return 0
+	}
 	return int(C.rc_program_splits(p.c))
+}
+
+// OwnProducts is the number of products that run on the bridge's own kernel
+// instead of ggml's.
+func (p *Program) OwnProducts() int {
+	leave, err := p.ctx.enter(nil)
+	if err != nil {
+		return 0
+	}
+	defer leave()
+	if p.c == nil {
+		return 0
+	}
+	return int(C.rc_program_products(p.c))
 }
 
 // TrimPrograms frees the compute buffer that the context's programs share.

@@ -124,6 +124,7 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 	if c == nil || c.turnedOnly {
 		return nil
 	}
+	g.AnyOrder = true
 	from := c
 	if c.parent != nil {
 		from = c.parent
@@ -180,6 +181,7 @@ func (c *Copies) cast(ctx context.Context, s *graph.Slice, own ...graph.Const) (
 		k.Node = cast[packed[k.Node]]
 		consts = append(consts, k)
 	}
+	out.AnyOrder = true
 	return out, consts, nil
 }
 

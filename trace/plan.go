@@ -31,8 +31,8 @@ type group struct {
 // The most that values may take of the memory beside the process: those of the layer in hand, the
 // streams of the experiments, what an estimate keeps.
 const (
-	shareValues  = 1. / 12
-	shareStreams = 5. / 32
+	shareValues  = 1. / 10
+	shareStreams = 3. / 16
 	shareKept    = 1. / 8
 )
 

@@ -1,0 +1,121 @@
+package llama_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"retcon/graph"
+	"retcon/llama"
+)
+
+// TestProducts holds products of programs that may sum in any order to ggml's.
+// Factors are small whole numbers, of which every order has the same sum.
+func TestProducts(t *testing.T) {
+	m := loadTiny(t)
+	own := slices.Contains(strings.Fields(llama.SystemInfo()), "AVX512")
+	for _, k := range []struct {
+		op   graph.Op
+		typ  graph.Type
+		w, x [4]int64
+		turn bool // the second factor is seen from its side
+		own  bool // many rows: the bridge's own kernel is meant to be used
+	}{
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{64, 96, 1, 1}, x: [4]int64{64, 40, 1, 1}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{1700, 70, 1, 1}, x: [4]int64{1700, 61, 1, 1}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{37, 5, 1, 1}, x: [4]int64{37, 700, 1, 1}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{33, 65, 1, 1}, x: [4]int64{33, 33, 3, 2}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{64, 16, 3, 5}, x: [4]int64{64, 27, 3, 5}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{64, 24, 2, 3}, x: [4]int64{64, 9, 6, 3}, own: true},
+		{op: graph.OpMulMat, typ: graph.F32, w: [4]int64{512, 512, 1, 1}, x: [4]int64{512, 3, 1, 1}},
+		{op: graph.OpMulMat, typ: graph.F16, w: [4]int64{130, 100, 1, 1}, x: [4]int64{130, 44, 1, 1}},
+		{op: graph.OpMulMat, typ: graph.BF16, w: [4]int64{130, 100, 1, 1}, x: [4]int64{130, 44, 1, 1}},
+		{op: graph.OpOutProd, typ: graph.F32, w: [4]int64{64, 16, 3, 5}, x: [4]int64{27, 16, 3, 5}, own: true},
+		{op: graph.OpOutProd, typ: graph.F32, w: [4]int64{64, 16, 3, 5}, x: [4]int64{27, 16, 3, 5}, turn: true, own: true},
+		{op: graph.OpOutProd, typ: graph.F32, w: [4]int64{80, 1700, 1, 1}, x: [4]int64{50, 1700, 1, 1}, own: true},
+		{op: graph.OpOutProd, typ: graph.F32, w: [4]int64{50, 16, 1, 1}, x: [4]int64{40, 16, 1, 1}},
+	} {
+		name := fmt.Sprintf("%s/%v/%v/%v/turned=%v", k.op, k.typ, k.w, k.x, k.turn)
+		t.Run(name, func(t *testing.T) {
+			want, _ := product(t, m, k.op, k.typ, k.w, k.x, k.turn, false)
+			got, n := product(t, m, k.op, k.typ, k.w, k.x, k.turn, true)
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v.. of %d, want %v..", got[:3], len(got), want[:3])
+			}
+			if own && k.own && n != 2 {
+				t.Errorf("%d of 2 products on the bridge's kernel", n)
+			}
+		})
+	}
+}
+
+// product is W x, twice over in one program that runs three times, and how many
+// of its products the bridge's own kernel computes.
+func product(t *testing.T, m *llama.Model, op graph.Op, typ graph.Type, wNe, xNe [4]int64, turn, anyOrder bool) (out []float32, own int) {
+	t.Helper()
+	c, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: 16, Sequences: 2, Threads: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := graph.Builder{Graph: &graph.Graph{AnyOrder: anyOrder}}
+	w := b.Input(typ, wNe, "w")
+	shape := xNe
+	if turn {
+		shape[0], shape[1] = xNe[1], xNe[0]
+	}
+	x := b.Input(graph.F32, shape, "x")
+	of := func(x graph.ID) graph.ID {
+		if turn {
+			x = b.Transpose(x)
+		}
+		if op == graph.OpOutProd {
+			return b.OutProd(w, x)
+		}
+		return b.MulMat(w, x)
+	}
+	// the second product's terms have the other sign
+	y := b.Sub(of(x), of(b.Scale(x, -1, 0)))
+	p, err := c.NewProgram(b.Graph, []graph.ID{y})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var data []byte
+	for i := range b.Node(w).Elements() {
+		v := math.Float32bits(float32(i*7%5 - 2))
+		switch typ {
+		case graph.F32:
+			data = binary.LittleEndian.AppendUint32(data, v)
+		case graph.BF16:
+			data = binary.LittleEndian.AppendUint16(data, uint16(v>>16))
+		default: // the F16 bits of -2, -1, 0, 1, 2
+			data = binary.LittleEndian.AppendUint16(data, [5]uint16{0xc000, 0xbc00, 0, 0x3c00, 0x4000}[i*7%5])
+		}
+	}
+	if err := p.SetBytes(w, data); err != nil {
+		t.Fatal(err)
+	}
+	values := make([]float32, b.Node(x).Elements())
+	for i := range values {
+		values[i] = float32(i*11%7 - 3)
+	}
+	out = make([]float32, b.Node(y).Elements())
+	for range 3 {
+		if err := p.Set(x, values); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		clear(out)
+		if err := p.Read(out, y); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out, p.OwnProducts()
+}
