@@ -103,8 +103,12 @@ AVX512 inline __m512 values(ggml_type type, const char * row, int64_t column, in
     if (type == GGML_TYPE_F32) {
         return _mm512_maskz_loadu_ps((__mmask16) ((1u << n) - 1), (const float *) row + column);
     }
-    uint16_t half[lanes] = {};
-    memcpy(half, (const uint16_t *) row + column, n * sizeof(uint16_t));
+    const uint16_t * half = (const uint16_t *) row + column;
+    uint16_t few[lanes] = {};
+    if (n < lanes) {
+        memcpy(few, half, n * sizeof(uint16_t));
+        half = few;
+    }
     __m256i h = _mm256_loadu_si256((const __m256i *) half);
     if (type == GGML_TYPE_F16) {
         return _mm512_cvtph_ps(h);
