@@ -234,6 +234,9 @@ int  rc_program_time(rc_program *, double * seconds, char * err);
 int  rc_program_measure(rc_program *, size_t * bytes, char * err);
 // Number of graph splits of the last run (1 on one device).
 int  rc_program_splits(const rc_program *);
+// Whether, in any order, rows of a matrix of this type are added up (OUT_PROD) as
+// fast as they are multiplied with (MUL_MAT).
+bool rc_adds_rows(rc_context *, int32_t type);
 // Products that run on the bridge's own kernel.
 size_t rc_program_products(const rc_program *);
 // Frees the compute buffer that programs share.

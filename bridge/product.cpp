@@ -134,7 +134,10 @@ struct factors {
 AVX512 void pack(const factors & f, int64_t first, int width, int64_t from, int k, float * panel) {
     if (f.turned) {
         for (int p = 0; p < k; p++) {
-            memcpy(panel + (size_t) p * width, f.w + (from + p) * f.row + first * sizeof(float), width * sizeof(float));
+            for (int i = 0; i < width; i += lanes) {
+                const int n = (int) std::min<int64_t>(lanes, f.m - first - i);
+                _mm512_store_ps(panel + (size_t) p * width + i, values(f.type, f.w + (from + p) * f.row, first + i, n));
+            }
         }
         return;
     }
@@ -213,7 +216,8 @@ struct cut {
         const int width = (int) (std::min(vectors, (f.m - first + lanes - 1) / lanes) * lanes);
         for (int64_t from = 0; from < f.k; from += depth) {
             const int k = (int) std::min(depth, f.k - from);
-            if (f.turned && end - begin < 4 * tile_rows) { // a copy would not pay
+            const bool whole = f.type == GGML_TYPE_F32 && first + width <= f.m;
+            if (f.turned && whole && end - begin < 4 * tile_rows) { // a copy would not pay
                 rows(f, (const float *) (f.w + from * f.row) + first, f.row / sizeof(float), width, first, begin, end, from, k);
                 continue;
             }
@@ -223,6 +227,11 @@ struct cut {
     }
 };
 
+bool wide() {
+    static const bool yes = __builtin_cpu_supports("avx512f");
+    return yes;
+}
+
 bool plain(ggml_type t) {
     // ggml's own products in these types are fast where there are instructions for them
     static const bool halves = ggml_cpu_has_avx512_bf16() || ggml_cpu_has_amx_int8();
@@ -231,16 +240,20 @@ bool plain(ggml_type t) {
 
 } // namespace
 
+bool rc::product_adds(ggml_type t) { return wide() && plain(t); }
+
 bool rc::product_fits(const ggml_tensor * t) {
-    static const bool wide = __builtin_cpu_supports("avx512f");
-    if (!wide || (t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || t->type != GGML_TYPE_F32 || !ggml_is_contiguous(t)) {
+    if (!wide() || (t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || t->type != GGML_TYPE_F32 || !ggml_is_contiguous(t)) {
         return false;
     }
     const ggml_tensor * w = t->src[0], * x = t->src[1];
     const bool turned = t->op == GGML_OP_OUT_PROD;
     const bool aligned = (x->nb[0] | x->nb[1]) % sizeof(float) == 0 && w->nb[0] == ggml_type_size(w->type);
-    if (x->type != GGML_TYPE_F32 || !aligned || (turned ? w->type != GGML_TYPE_F32 || w->ne[0] % lanes != 0 : !plain(w->type))) {
+    if (x->type != GGML_TYPE_F32 || !aligned || !plain(w->type)) {
         return false;
+    }
+    if (turned && w->type != GGML_TYPE_F32) {
+        return true; // ggml has no such product
     }
     // few rows of a large matrix take the time that reading it takes
     return t->ne[1] >= 4 * tile_rows || (t->ne[1] >= tile_rows && ggml_nelements(w) <= t->ne[2] * t->ne[3] * 16384);
@@ -267,6 +280,7 @@ void rc::product(ggml_tensor * dst, int thread, int threads, void * data) {
 
 #else
 
+bool rc::product_adds(ggml_type) { return false; }
 bool rc::product_fits(const ggml_tensor *) { return false; }
 void rc::product(ggml_tensor *, int, int, void *) {}
 rc::product_memory::product_memory(int) {}

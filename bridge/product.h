@@ -24,6 +24,9 @@ struct product_task {
     product_task(const product_memory & memory, ggml_op op) : memory(memory), op(op) {}
 };
 
+// product_adds tells whether the kernel computes OUT_PROD of a matrix of this type.
+bool product_adds(ggml_type t);
+
 // product_fits tells whether the kernel computes the F32 tensor t, and is faster
 // at it than ggml on this processor.
 bool product_fits(const ggml_tensor * t);

@@ -210,6 +210,9 @@ static void build(rc_program & p, const rc_node * nodes, size_t n, const int32_t
         if (any_order) {
             own_kernel(p, t);
         }
+        if (t->op == GGML_OP_OUT_PROD && (t->src[0]->type == GGML_TYPE_F16 || t->src[0]->type == GGML_TYPE_BF16)) {
+            rc::fail(RC_UNSUPPORTED, "no kernel adds up rows of %s", ggml_type_name(t->src[0]->type));
+        }
         p.table[i] = t;
         p.own.push_back(t);
     }
@@ -372,6 +375,16 @@ int rc_program_read(rc_program * p, int32_t node, size_t offset, void * dst, siz
 
 int rc_program_measure(rc_program * p, size_t * bytes, char * err) {
     return rc::guard(err, [&] { *bytes = p->measure(); });
+}
+
+bool rc_adds_rows(rc_context * c, int32_t type) {
+    char err[RC_ERR];
+    bool adds = false;
+    rc::guard(err, [&] {
+        c->init_backends();
+        adds = rc_type_name(type) != nullptr && c->backends.size() == 1 && rc::product_adds((ggml_type) type);
+    });
+    return adds;
 }
 
 int rc_program_splits(const rc_program * p) { return p->splits; }

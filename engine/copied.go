@@ -118,7 +118,9 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 	}
 	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
 	budget := o.memory / 5 * 4
-	if outline.TransposeBytes(o.copies.Type()) > budget {
+	fits := outline.TransposeBytes(o.copies.Type()) <= budget
+	o.copies.InPlace(fits)
+	if !fits {
 		budget = 0
 		o.copies.DropTransposes()
 	}

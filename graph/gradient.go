@@ -13,8 +13,9 @@ type Const struct {
 	F32  []float32
 }
 
-// Transposes gives the transpose of a weight [k, m] as a leaf [m, k] in b, or
-// None where the product must transpose it on the way.
+// Transposes gives the transpose of a weight [k, m] as a leaf [m, k] in b, the
+// weight itself where its rows are to be added up (OUT_PROD), or None where the
+// product must transpose it on the way.
 type Transposes func(b Builder, weight ID) ID
 
 // Seed is the gradient of the loss at a node: a node of the same shape.

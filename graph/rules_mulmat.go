@@ -52,7 +52,10 @@ func (b *gradient) reverseRight(x, g ID) (ID, error) {
 		return b.MulMat(b.transposed(b.castF32(x)), g), nil
 	}
 	if n.Kind == Weight && b.transposes != nil {
-		if t := b.transposes(b.Builder, x); t >= 0 {
+		switch t := b.transposes(b.Builder, x); {
+		case t == x:
+			return b.OutProd(x, b.Transpose(g)), nil
+		case t >= 0:
 			return b.MulMat(t, g), nil
 		}
 	}

@@ -353,6 +353,18 @@ func (p *Program) OwnProducts() int {
 	return int(C.rc_program_products(p.c))
 }
 
+// AddsRows reports whether programs that may sum in any order compute OUT_PROD of
+// a matrix of type t, and as fast as its MUL_MAT: the gradient of a product then
+// needs no transpose of its weight.
+func (c *Context) AddsRows(t graph.Type) bool {
+	leave, err := c.enter(nil)
+	if err != nil {
+		return false
+	}
+	defer leave()
+	return bool(C.rc_adds_rows(c.c, C.int32_t(t)))
+}
+
 // TrimPrograms frees the compute buffer that the context's programs share.
 func (c *Context) TrimPrograms() {
 	c.mu.Lock()

@@ -24,13 +24,15 @@ type Copies struct {
 	only       map[uint64]bool        // weights that may be copied; nil: all
 	turnedOnly bool                   // weights themselves are not copied
 	except     int64                  // weights of so many rows are not copied
+	inPlace    bool                   // copies serve in place of transposes
 	aside      *Copies                // of other weights, for a while
 	barred     map[uint64]bool        // weights that may not be copied
 }
 
 type weightCopy struct {
 	*llama.Store
-	rows int64 // of the weight
+	rows    int64 // of the weight
+	reverse bool  // it serves in place of a transpose
 }
 
 // NewCopies makes room for copies of type F32, F16 or BF16 of at most budget
@@ -46,6 +48,14 @@ func NewTransposes(c *llama.Context, t graph.Type, budget int64) *Copies {
 	return out
 }
 
+// InPlace lets copies serve in place of transposes, or not, where this machine
+// adds up the rows of a matrix as fast as it multiplies with them.
+func (c *Copies) InPlace(on bool) {
+	if c != nil {
+		c.inPlace = on && !c.turnedOnly && c.ctx.AddsRows(c.typ)
+	}
+}
+
 // Bytes is the memory that the copies take.
 func (c *Copies) Bytes() int64 {
 	if c == nil {
@@ -54,7 +64,8 @@ func (c *Copies) Bytes() int64 {
 	return c.bytes
 }
 
-// TransposedBytes is what the transposes among them take.
+// TransposedBytes is what the transposes among them take, and the copies in the
+// place of transposes.
 func (c *Copies) TransposedBytes() int64 {
 	if c == nil {
 		return 0
@@ -62,6 +73,11 @@ func (c *Copies) TransposedBytes() int64 {
 	n := int64(0)
 	for _, t := range c.turned {
 		n += t.Bytes()
+	}
+	for _, s := range c.of {
+		if s.reverse {
+			n += s.Bytes()
+		}
 	}
 	return n
 }
@@ -84,7 +100,12 @@ func (c *Copies) Restart(s *graph.Slice) {
 	for _, id := range weightsOf(&s.Graph) {
 		c.only[s.Node(id).Handle] = true
 	}
-	c.Fit(0)
+	for h, s := range c.of {
+		if !s.reverse || !c.only[h] {
+			c.free(h)
+		}
+	}
+	c.SetBudget(0)
 	for h := range c.turned {
 		if !c.only[h] {
 			c.freeTurned(h)
@@ -254,7 +275,8 @@ func copyOnHost(ctx context.Context, c *llama.Context, w graph.Node, dst uint64,
 }
 
 // transposes keeps transposes of the weights that a slice multiplies with, those
-// that fit. Their types are the copies', whatever the weight's.
+// that fit, or copies in their place. Their types are the copies', whatever the
+// weight's.
 func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
 	if c == nil {
 		return nil, nil
@@ -265,8 +287,20 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 	}
 	for _, id := range weightsOf(&s.Graph) {
 		w := *s.Node(id)
+		if w.Ne[1] == except {
+			continue
+		}
+		if c.inPlace && w.Type.Size() == 0 {
+			if err := c.keepForReverse(ctx, w); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if c.servesItself(w) {
+			continue
+		}
 		size := w.Elements() * int64(c.typ.Size())
-		if w.Ne[1] == except || c.turned[w.Handle] != nil || c.bytes+size > c.budget {
+		if c.turned[w.Handle] != nil || c.bytes+size > c.budget {
 			continue
 		}
 		one := &graph.Slice{Graph: graph.Graph{Nodes: []graph.Node{w}}}
@@ -278,8 +312,28 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 		c.bytes += t.Bytes()
 	}
 	return func(b graph.Builder, weight graph.ID) graph.ID {
-		return c.turned[b.Node(weight).Handle].Use(b, weight)
+		w := b.Node(weight)
+		if c.of[w.Handle].reverse || c.servesItself(*w) {
+			return weight
+		}
+		return c.turned[w.Handle].Use(b, weight)
 	}, nil
+}
+
+// servesItself: the weight needs neither a copy nor a transpose.
+func (c *Copies) servesItself(w graph.Node) bool {
+	return c.inPlace && w.Type == graph.F32 && c.ctx.AddsRows(graph.F32)
+}
+
+// keepForReverse makes a copy of a quantised weight that serves in place of its
+// transpose, if it fits.
+func (c *Copies) keepForReverse(ctx context.Context, w graph.Node) error {
+	s, ok, err := c.copy(ctx, w)
+	if ok {
+		s.reverse = true
+		c.of[w.Handle] = s
+	}
+	return err
 }
 
 // Except is the same copies for a program in which weights of so many rows,

@@ -28,13 +28,14 @@ func TransposeBytes(s *graph.Slice, t graph.Type) int64 {
 	return n
 }
 
-// weightsOf lists the matrices that a graph multiplies with.
+// weightsOf lists the matrices that a graph multiplies with, or whose rows it
+// adds up.
 func weightsOf(g *graph.Graph) []graph.ID {
 	seen := map[graph.ID]bool{}
 	var out []graph.ID
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if n.Kind != graph.Computed || n.Op != graph.OpMulMat || seen[n.Src[0]] {
+		if n.Kind != graph.Computed || n.Op != graph.OpMulMat && n.Op != graph.OpOutProd || seen[n.Src[0]] {
 			continue
 		}
 		if w := g.Node(n.Src[0]); w.Kind == graph.Weight && w.Ne[2] == 1 && w.Ne[3] == 1 {
