@@ -17,7 +17,8 @@ const benchRows = 154
 
 // BenchmarkProduct is the product of a weight [1536, 512] with rows, forward
 // (W x) and reverse (Wᵀ g), for each type of weight: the reverse one transposed
-// on the way, a block at a time, and with transposes that are kept.
+// on the way, a block at a time, and with transposes that are kept; and both, in
+// any order, by the bridge's own kernel where there is one.
 func BenchmarkProduct(b *testing.B) {
 	for _, typ := range gguf.Types() {
 		if !writableMatrix(typ) {
@@ -32,6 +33,18 @@ func BenchmarkProduct(b *testing.B) {
 			p := &productBench{}
 			p.open(b, path)
 			b.Run("forward", func(b *testing.B) { p.run(b, p.forward(), nil) })
+			b.Run("forward-any-order", func(b *testing.B) {
+				g := p.forward()
+				g.AnyOrder = true
+				p.run(b, g, nil)
+			})
+			if p.ctx.AddsRows(graph.Type(typ)) {
+				b.Run("reverse-in-place", func(b *testing.B) {
+					p.anyOrder = true
+					defer func() { p.anyOrder = false }()
+					p.reverse(b, func(_ graph.Builder, w graph.ID) graph.ID { return w })
+				})
+			}
 			b.Run("reverse", func(b *testing.B) { p.reverse(b, nil) })
 			p.kept(b, "reverse-kept-F32", graph.F32)
 			p.kept(b, "reverse-kept-BF16", graph.BF16)
@@ -45,6 +58,8 @@ type productBench struct {
 	ctx   *llama.Context
 	slice *graph.Slice
 	x, y  graph.ID
+	// anyOrder lets reverse products run on the bridge's own kernel
+	anyOrder bool
 }
 
 func (p *productBench) open(b *testing.B, path string) {
@@ -86,6 +101,7 @@ func (p *productBench) reverse(b *testing.B, transposes graph.Transposes) {
 	for i, c := range grads.Consts {
 		grads.Consts[i].Node = s.To[c.Node]
 	}
+	s.AnyOrder = p.anyOrder
 	p.run(b, &s.Graph, grads.Consts)
 }
 

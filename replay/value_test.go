@@ -89,13 +89,20 @@ func stepOf(t testing.TB, c *llama.Context, spec ValueSpec, memory int64, typ gr
 	}
 	defer v.Close()
 	var tr *Transposed
-	if keep {
+	transposes := tr.Use
+	switch {
+	case keep && spec.Copies != nil:
+		if transposes, err = spec.Copies.Transposes(ctx, v.Slice()); err != nil {
+			t.Fatal(err)
+		}
+	case keep:
 		if tr, err = Transpose(ctx, c, v.Slice(), typ); err != nil {
 			t.Fatal(err)
 		}
 		defer tr.Close()
+		transposes = tr.Use
 	}
-	if err := v.Build(ctx, tr.Use, memory); err != nil {
+	if err := v.Build(ctx, transposes, memory); err != nil {
 		t.Fatal(err)
 	}
 	width := c.Model().Info().Width
@@ -221,6 +228,36 @@ func TestKeptTransposes(t *testing.T) {
 			}
 			if got := step(t, c, 0, rows, 0, graph.BF16, true); relative(got.grad, want.grad) > 0.02 {
 				t.Errorf("BF16: the gradient is off by %g", relative(got.grad, want.grad))
+			}
+		})
+	}
+}
+
+// Copies in the place of transposes give the gradient of kept transposes, and
+// take no memory for these.
+func TestCopiesInPlace(t *testing.T) {
+	for _, path := range splitModels(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
+			m, c := openModel(t, path)
+			if !c.AddsRows(graph.F32) {
+				t.Skip("this processor adds up no rows fast")
+			}
+			rows := testRows(t, c, m.Info().Vocab)
+			var got [2]stepResult
+			var held [2]int64
+			for i, inPlace := range []bool{false, true} {
+				copies := NewCopies(c, graph.F32, 4<<30)
+				copies.InPlace(inPlace)
+				got[i] = stepOf(t, c, ValueSpec{Batches: [][]ValueRow{rows}, Copies: copies}, 0, 0, true)
+				held[i] = copies.Bytes()
+				copies.Drop()
+			}
+			if d := relative(got[1].grad, got[0].grad); d > 1e-4 {
+				t.Errorf("the gradient is off by %g", d)
+			}
+			sameLosses(t, "in place", got[1].nll, got[0].nll, 1e-4)
+			if held[1] > held[0]*2/3 {
+				t.Errorf("copies take %d bytes, with transposes %d", held[1], held[0])
 			}
 		})
 	}
