@@ -34,7 +34,7 @@ func approxText(steps, refined int) string {
 		text += fmt.Sprintf(" over %d points", steps)
 	}
 	if refined > 0 {
-		return text + fmt.Sprintf("; %d of their cells, the strongest by the estimate and around them, are exact", refined)
+		return text + fmt.Sprintf("; %d of their cells, the strongest by the estimate, some of the subject's last token and those around the strongest, are exact", refined)
 	}
 	return text + ": not to be read for the strongest cell, which --refine 24 finds"
 }
