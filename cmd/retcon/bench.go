@@ -126,7 +126,13 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task
 		return err
 	}
 	defer s.text.Close()
-	for _, w := range s.ways(layers, h) {
+	ways := s.ways(layers, h)
+	for _, w := range ways {
+		if last := m.Info().Layers - 1; s.needsKeys(w) && w.h.Layers[0] == last {
+			return usagef("--layer %d: the last layer computes its keys only where logits are read, so that their covariance cannot be taken: choose a layer before it, or --covariance identity", last)
+		}
+	}
+	for _, w := range ways {
 		if err := a.benchEdits(ctx, s, r, w); err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (f *benchFlags) dataFlags() *pflag.FlagSet {
 func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs := newFlagSet("method")
 	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "methods of editing, `rome,tpatcher`")
-	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all (default: one, by the model's depth)")
+	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all but the last (all; default: one, by the model's depth)")
 	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
 	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
 	fs.IntVar(&f.batch, "batch", 1, "edits of rome whose values are optimised at once")
@@ -183,12 +183,13 @@ func (l *layerList) Set(text string) error {
 	return nil
 }
 
-// of are the layers of a model.
+// of are the layers of a model. All are all but the last, whose keys a decode
+// computes only where logits are read, so that C of them cannot be taken.
 func (l *layerList) of(info edit.Info, h edit.HParams) []int {
 	switch {
 	case l.all:
 		var out []int
-		for n := range info.Layers {
+		for n := range max(1, info.Layers-1) {
 			out = append(out, n)
 		}
 		return out

@@ -52,6 +52,12 @@ func (s *sweep) ways(layers []int, h edit.HParams) []way {
 	return out
 }
 
+// needsKeys: the covariance of the layer's keys over a text is taken.
+func (s *sweep) needsKeys(w way) bool {
+	given := w.h.Covariance == covariance.KindDiagonal && s.edit.imatrix != ""
+	return w.method == edit.MethodROME && w.h.Covariance != covariance.KindIdentity && !given
+}
+
 // benchEdits makes edits in one way and scores them in each that is asked for.
 func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error {
 	f := &s.edit
