@@ -328,20 +328,17 @@ func (p *Program) Measure() (int64, error) {
 
 // Splits is the number of parts that the last run had, 1 on one device.
 func (p *Program) Splits() int {
-	leave, err := p.ctx.enter(nil)
-	if err != nil {
-		return 0
-	}
-	defer leave()
-	if p.c == nil {
-		return 0
-	}
-	return int(C.rc_program_splits(p.c))
+	return p.count(func() int { return int(C.rc_program_splits(p.c)) })
 }
 
 // OwnProducts is the number of products that run on the bridge's own kernel
 // instead of ggml's.
 func (p *Program) OwnProducts() int {
+	return p.count(func() int { return int(C.rc_program_products(p.c)) })
+}
+
+// count reads a number of the program, 0 once it is closed.
+func (p *Program) count(read func() int) int {
 	leave, err := p.ctx.enter(nil)
 	if err != nil {
 		return 0
@@ -350,7 +347,7 @@ func (p *Program) OwnProducts() int {
 	if p.c == nil {
 		return 0
 	}
-	return int(C.rc_program_products(p.c))
+	return read()
 }
 
 // AddsRows reports whether programs that may sum in any order compute OUT_PROD of
