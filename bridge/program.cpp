@@ -169,6 +169,7 @@ static void build(rc_program & p, const rc_node * nodes, size_t n, const int32_t
     rc_context & c = *p.context;
     c.init_backends();
     ggml_init_params ip = {};
+    // a product on the bridge's kernel is made twice, see own_kernel
     ip.mem_size = (any_order ? 2 : 1) * n * ggml_tensor_overhead() + ggml_graph_overhead_custom(n + 1, false) + 4096;
     ip.no_alloc = true;
     p.tensors = ggml_init(ip);

@@ -48,38 +48,12 @@ func NewTransposes(c *llama.Context, t graph.Type, budget int64) *Copies {
 	return out
 }
 
-// InPlace lets copies serve in place of transposes, or not, where this machine
-// adds up the rows of a matrix as fast as it multiplies with them.
-func (c *Copies) InPlace(on bool) {
-	if c != nil {
-		c.inPlace = on && !c.turnedOnly && c.ctx.AddsRows(c.typ)
-	}
-}
-
 // Bytes is the memory that the copies take.
 func (c *Copies) Bytes() int64 {
 	if c == nil {
 		return 0
 	}
 	return c.bytes
-}
-
-// TransposedBytes is what the transposes among them take, and the copies in the
-// place of transposes.
-func (c *Copies) TransposedBytes() int64 {
-	if c == nil {
-		return 0
-	}
-	n := int64(0)
-	for _, t := range c.turned {
-		n += t.Bytes()
-	}
-	for _, s := range c.of {
-		if s.reverse {
-			n += s.Bytes()
-		}
-	}
-	return n
 }
 
 // Type is the copies' type.
@@ -132,12 +106,6 @@ func (c *Copies) DropAside() {
 	}
 	c.aside.Drop()
 	c.aside = nil
-}
-
-// Transposes keeps transposes of the weights that a slice multiplies with,
-// those that fit.
-func (c *Copies) Transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
-	return c.transposes(ctx, s)
 }
 
 // use lets the products of a graph use copies, making those that fit.
@@ -274,68 +242,6 @@ func copyOnHost(ctx context.Context, c *llama.Context, w graph.Node, dst uint64,
 	return true, nil
 }
 
-// transposes keeps transposes of the weights that a slice multiplies with, those
-// that fit, or copies in their place. Their types are the copies', whatever the
-// weight's.
-func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transposes, error) {
-	if c == nil {
-		return nil, nil
-	}
-	except := c.except
-	if c.parent != nil {
-		c = c.parent
-	}
-	for _, id := range weightsOf(&s.Graph) {
-		w := *s.Node(id)
-		if w.Ne[1] == except {
-			continue
-		}
-		if c.inPlace && w.Type.Size() == 0 {
-			if err := c.keepForReverse(ctx, w); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if c.servesItself(w) {
-			continue
-		}
-		size := w.Elements() * int64(c.typ.Size())
-		if c.turned[w.Handle] != nil || c.bytes+size > c.budget {
-			continue
-		}
-		one := &graph.Slice{Graph: graph.Graph{Nodes: []graph.Node{w}}}
-		t, err := transpose(ctx, c.ctx, one, []graph.ID{0}, c.typ)
-		if err != nil {
-			return nil, err
-		}
-		c.turned[w.Handle] = t
-		c.bytes += t.Bytes()
-	}
-	return func(b graph.Builder, weight graph.ID) graph.ID {
-		w := b.Node(weight)
-		if c.of[w.Handle].reverse || c.servesItself(*w) {
-			return weight
-		}
-		return c.turned[w.Handle].Use(b, weight)
-	}, nil
-}
-
-// servesItself: the weight needs neither a copy nor a transpose.
-func (c *Copies) servesItself(w graph.Node) bool {
-	return c.inPlace && w.Type == graph.F32 && c.ctx.AddsRows(graph.F32)
-}
-
-// keepForReverse makes a copy of a quantised weight that serves in place of its
-// transpose, if it fits.
-func (c *Copies) keepForReverse(ctx context.Context, w graph.Node) error {
-	s, ok, err := c.copy(ctx, w)
-	if ok {
-		s.reverse = true
-		c.of[w.Handle] = s
-	}
-	return err
-}
-
 // Except is the same copies for a program in which weights of so many rows,
 // such as the output matrix, meet too few values to be worth one, or a transpose.
 func (c *Copies) Except(rows int) *Copies {
@@ -343,23 +249,6 @@ func (c *Copies) Except(rows int) *Copies {
 		return nil
 	}
 	return &Copies{parent: c, typ: c.typ, except: int64(rows)}
-}
-
-// DropTransposes frees the transposes alone.
-func (c *Copies) DropTransposes() {
-	if c == nil {
-		return
-	}
-	for h := range c.turned {
-		c.freeTurned(h)
-	}
-}
-
-func (c *Copies) freeTurned(h uint64) {
-	t := c.turned[h]
-	c.bytes -= t.Bytes()
-	t.Close()
-	delete(c.turned, h)
 }
 
 // Forget frees the copies of weights of so many rows.
