@@ -71,7 +71,7 @@ func (f *traceFlags) experimentFlags() *pflag.FlagSet {
 	fs.IntVar(&f.window, "window", 10, "layers of a window of FFN or attention outputs")
 	fs.BoolVar(&f.sever, "sever", false, "also the subject's last state with FFN or attention held to corrupted values")
 	fs.BoolVar(&f.approx, "approx", false, "estimate the heat maps from gradients: a map for a first look, in a thirtieth of the time")
-	fs.IntVar(&f.refine, "refine", 0, "with --approx, compute the N strongest cells of each heat map exactly; 24 find the strongest in 9 of 10 prompts")
+	fs.IntVar(&f.refine, "refine", 0, "with --approx, compute N cells of each heat map exactly, where the strongest is likely; 24 find the strongest in 9 of 10 prompts")
 	fs.IntVar(&f.approxSteps, "approx-steps", 1, "with --approx, points between corrupted and clean embeddings to take gradients at")
 	fs.BoolVar(&f.hypothesis, "hypothesis", false, "also test the storage hypothesis: FFN memory, attention knock-out, layers exchanged and dropped")
 	fs.Var(text{&f.text, "FILE"}, "text", "text whose perplexity --hypothesis measures (default: one on everyday matters)")
