@@ -66,6 +66,7 @@ typedef struct rc_model_params {
     bool    mmap;
     bool    check_tensors;
     bool    cpu_only;      // ignore every other device
+    bool    ggml_only;     // programs run on no kernel of the bridge's own
 } rc_model_params;
 
 int  rc_model_load(rc_model ** out, const char * path, rc_model_params params, rc_stop * stop, char * err);
@@ -234,9 +235,9 @@ int  rc_program_time(rc_program *, double * seconds, char * err);
 int  rc_program_measure(rc_program *, size_t * bytes, char * err);
 // Number of graph splits of the last run (1 on one device).
 int  rc_program_splits(const rc_program *);
-// Whether, in any order, rows of a matrix of this type are added up (OUT_PROD) as
-// fast as they are multiplied with (MUL_MAT).
-bool rc_adds_rows(rc_context *, int32_t type);
+// Whether programs that may sum in any order multiply with matrices of this type,
+// and add up their rows, on the bridge's own kernel.
+bool rc_own_kernel(rc_context *, int32_t type);
 // Products that run on the bridge's own kernel.
 size_t rc_program_products(const rc_program *);
 // Frees the compute buffer that programs share.

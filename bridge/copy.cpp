@@ -1,6 +1,7 @@
 // Copies of weights in the plain types, as they are or transposed, made in the
 // host's memory without a graph.
 #include "internal.h"
+#include "unpack.h"
 
 #include <algorithm>
 #include <system_error>
@@ -16,12 +17,7 @@ bool on_host(const ggml_tensor * t) {
 }
 
 void values_of(const ggml_tensor * t, int64_t row, float * dst) {
-    const char * src = (const char *) t->data + row * t->nb[1];
-    if (t->type == GGML_TYPE_F32) {
-        memcpy(dst, src, t->ne[0] * sizeof(float));
-    } else {
-        ggml_get_type_traits(t->type)->to_float(src, dst, t->ne[0]);
-    }
+    rc::unpack(t->type, (const char *) t->data + row * t->nb[1], dst, t->ne[0]);
 }
 
 // write converts n values, with the rounding of the CPU's own operators.

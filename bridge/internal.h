@@ -101,6 +101,7 @@ struct rc_model : rc::counted {
     llama_model * model = nullptr;
     const llama_vocab * vocab = nullptr;
     bool cpu_only = false;
+    bool ggml_only = false;
     ~rc_model();
 };
 

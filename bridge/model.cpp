@@ -27,6 +27,7 @@ int rc_model_load(rc_model ** out, const char * path, rc_model_params params, rc
 
         auto m = std::make_unique<rc_model>();
         m->cpu_only = params.cpu_only;
+        m->ggml_only = params.ggml_only;
         m->model = llama_model_load_from_file(path, p);
         if (m->model == nullptr) {
             if (rc::stopped(stop)) {

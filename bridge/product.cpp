@@ -7,6 +7,7 @@
 // (2008), "Anatomy of High-Performance Matrix Multiplication". Each sum runs in
 // the order of its terms, whatever the number of rows and threads.
 #include "product.h"
+#include "unpack.h"
 
 #include "ggml-cpu.h"
 
@@ -28,8 +29,12 @@ constexpr int most_vectors = 3;       // registers of a panel's row
 constexpr int panel_width = most_vectors * lanes;
 constexpr int tile_rows = 8;          // rows of a tile: 24 sums stay in registers
 constexpr int64_t depth = 800;        // terms summed in one go: a panel takes at most 150 KB
+constexpr int64_t turned_blocks[2] = {160, 256}; // columns unpacked at a time, of blocks of 32 and of 256
 constexpr int64_t block_rows = 256;   // rows that meet a panel before it is packed anew
-constexpr size_t panel_size = panel_width * depth;
+constexpr int64_t piece = 256;        // values of a row that are dequantised at a time
+constexpr size_t near = 1024;         // bytes from row to row of a matrix that is as good as packed
+constexpr size_t panel_size = 1 << 16; // of one panel, or of those that are unpacked together
+constexpr size_t memory_size = panel_size + lanes * piece; // of a thread: a panel, and rows on their way to it
 
 // strides, in floats, from one value of a row to the next, and from row to row.
 struct strides {
@@ -129,27 +134,74 @@ struct factors {
     int64_t m, n, k;
 };
 
+// unpack dequantises columns [from, from + k) of sixteen rows of W from first on.
+void unpack(const factors & f, int64_t first, int64_t from, int64_t k, float * to) {
+    const ggml_type_traits * t = ggml_get_type_traits(f.type);
+    for (int q = 0; q < lanes && first + q < f.m; q++) {
+        rc::unpack(f.type, f.w + (first + q) * f.row + from / t->blck_size * t->type_size, to + q * piece, k);
+    }
+}
+
+// pack_square turns sixteen rows and up to as many columns of W.
+AVX512 inline void pack_square(const factors & f, int64_t first, int64_t from, int columns, float * to, size_t ld) {
+    __m512 r[lanes];
+    UNROLL for (int q = 0; q < lanes; q++) {
+        int64_t row = first + q;
+        r[q] = row < f.m ? values(f.type, f.w + row * f.row, from, columns) : _mm512_setzero_ps();
+    }
+    turn(r, to, ld);
+}
+
 // pack turns rows [first, first + width) of W, zeros past its end, columns
-// [from, from + k), to a panel [width, k]. Where W lies turned that is a copy.
+// [from, from + k), to a panel [width, k].
 AVX512 void pack(const factors & f, int64_t first, int width, int64_t from, int k, float * panel) {
-    if (f.turned) {
-        for (int p = 0; p < k; p++) {
-            for (int i = 0; i < width; i += lanes) {
-                const int n = (int) std::min<int64_t>(lanes, f.m - first - i);
-                _mm512_store_ps(panel + (size_t) p * width + i, values(f.type, f.w + (from + p) * f.row, first + i, n));
+    for (int i = 0; i < width; i += lanes) {
+        if (!ggml_is_quantized(f.type)) {
+            for (int p = 0; p < k; p += lanes) {
+                pack_square(f, first + i, from + p, std::min(lanes, k - p), panel + (size_t) p * width + i, width);
+            }
+            continue;
+        }
+        float * plain = panel + panel_size;
+        const factors unpacked = {GGML_TYPE_F32, false, (const char *) plain, piece * sizeof(float), nullptr, {}, nullptr, f.m - first - i, 0, 0};
+        for (int p = 0; p < k; p += piece) {
+            const int columns = (int) std::min<int64_t>(piece, k - p);
+            unpack(f, first + i, from + p, columns, plain);
+            for (int c = 0; c < columns; c += lanes) {
+                pack_square(unpacked, 0, c, std::min(lanes, columns - c), panel + (size_t) (p + c) * width + i, width);
             }
         }
-        return;
     }
-    for (int i = 0; i < width; i += lanes) {
-        for (int p = 0; p < k; p += lanes) {
-            const int columns = std::min(lanes, k - p);
-            __m512 r[lanes];
-            UNROLL for (int q = 0; q < lanes; q++) {
-                int64_t row = first + i + q;
-                r[q] = row < f.m ? values(f.type, f.w + row * f.row, from + p, columns) : _mm512_setzero_ps();
+}
+
+// panel_of is how many vectors a panel takes of those that are left.
+int panel_of(int vectors) {
+    const int panels = (vectors + most_vectors - 1) / most_vectors;
+    return (vectors + panels - 1) / panels;
+}
+
+// pack_turned copies columns [first, first + width) of W, which lies turned, of
+// rows [from, from + k), to panels that follow each other.
+AVX512 void pack_turned(const factors & f, int64_t first, int width, int64_t from, int k, float * panels) {
+    const int64_t known = std::min<int64_t>(width, f.m - first);
+    for (int p = 0; p < k; p++) {
+        const char * row = f.w + (from + p) * f.row;
+        ggml_type type = f.type;
+        int64_t column = first;
+        if (ggml_is_quantized(type)) {
+            float * plain = panels + panel_size;
+            rc::unpack(type, row + first / ggml_blck_size(type) * ggml_type_size(type), plain, known);
+            type = GGML_TYPE_F32, row = (const char *) plain, column = 0;
+        }
+        float * to = panels;
+        for (int left = width / lanes, done = 0; left > 0;) {
+            const int vectors = panel_of(left);
+            for (int v = 0; v < vectors; v++, done += lanes) {
+                const int n = (int) std::max<int64_t>(0, std::min<int64_t>(lanes, known - done));
+                _mm512_store_ps(to + (size_t) p * vectors * lanes + v * lanes, values(type, row, column + done, n));
             }
-            turn(r, panel + (size_t) p * width + i, width);
+            to += (size_t) k * vectors * lanes;
+            left -= vectors;
         }
     }
 }
@@ -193,36 +245,49 @@ factors of(const ggml_tensor * dst, ggml_op op, int64_t i2, int64_t i3) {
     return f;
 }
 
-// cut is how a product is done in parts that stand alone: panels of W by blocks of rows.
+int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+int64_t parts_of(int64_t n, int64_t most) { return (n + most - 1) / most; }
+
+// cut is how a product is done in parts that stand alone: columns of the result
+// by blocks of rows.
 struct cut {
-    int64_t vectors, panels, blocks, block, depth;
+    int64_t columns, across, blocks, block, depth;
 
     explicit cut(const factors & f) {
-        vectors = (f.m + lanes - 1) / lanes;
-        panels = (vectors + most_vectors - 1) / most_vectors;
-        vectors = (vectors + panels - 1) / panels;
+        const int64_t unit = std::max<int64_t>(lanes, ggml_blck_size(f.type));
+        const bool blocked = f.turned && unit > lanes; // whole blocks are unpacked: several panels at a time
+        const int64_t most_columns = blocked ? turned_blocks[unit > 32] : panel_width;
+        columns = up(parts_of(f.m, parts_of(f.m, most_columns)), blocked ? unit : lanes);
+        across = parts_of(f.m, columns);
         blocks = std::max<int64_t>(1, (f.n + block_rows / 2) / block_rows);
-        block = ((f.n + blocks - 1) / blocks + tile_rows - 1) / tile_rows * tile_rows;
-        const int64_t parts = (f.k + ::depth - 1) / ::depth;
-        depth = ((f.k + parts - 1) / parts + lanes - 1) / lanes * lanes;
+        block = up(parts_of(f.n, blocks), tile_rows);
+        const int64_t term = f.turned ? lanes : unit;
+        const int64_t most = std::min<int64_t>(::depth, panel_size / columns) / term * term;
+        depth = up(parts_of(f.k, parts_of(f.k, most)), term);
     }
 
-    void run(const factors & f, int64_t part, float * panel) const {
-        const int64_t first = part % panels * vectors * lanes, begin = std::min(f.n, part / panels * block);
+    void run(const factors & f, int64_t part, float * panels) const {
+        const int64_t first = part % across * columns, begin = std::min(f.n, part / across * block);
         const int64_t end = std::min(f.n, begin + block);
-        if (first >= f.m) {
-            return; // rounding up left less than whole panels
-        }
-        const int width = (int) (std::min(vectors, (f.m - first + lanes - 1) / lanes) * lanes);
+        const int width = (int) up(std::min(columns, f.m - first), lanes);
         for (int64_t from = 0; from < f.k; from += depth) {
             const int k = (int) std::min(depth, f.k - from);
             const bool whole = f.type == GGML_TYPE_F32 && first + width <= f.m;
-            if (f.turned && whole && end - begin < 4 * tile_rows) { // a copy would not pay
+            if (f.turned && whole && f.row <= near && end - begin < 4 * tile_rows) { // a copy would not pay
                 rows(f, (const float *) (f.w + from * f.row) + first, f.row / sizeof(float), width, first, begin, end, from, k);
                 continue;
             }
-            pack(f, first, width, from, k, panel);
-            rows(f, panel, width, width, first, begin, end, from, k);
+            if (f.turned) {
+                pack_turned(f, first, width, from, k, panels);
+            } else {
+                pack(f, first, width, from, k, panels);
+            }
+            const float * panel = panels;
+            for (int left = width / lanes, done = 0; left > 0;) {
+                const int n = panel_of(left) * lanes;
+                rows(f, panel, n, n, first + done, begin, end, from, k);
+                panel += (size_t) k * n, done += n, left -= n / lanes;
+            }
         }
     }
 };
@@ -232,15 +297,15 @@ bool wide() {
     return yes;
 }
 
-bool plain(ggml_type t) {
-    // ggml's own products in these types are fast where there are instructions for them
-    static const bool halves = ggml_cpu_has_avx512_bf16() || ggml_cpu_has_amx_int8();
-    return t == GGML_TYPE_F32 || (!halves && (t == GGML_TYPE_F16 || t == GGML_TYPE_BF16));
-}
-
 } // namespace
 
-bool rc::product_adds(ggml_type t) { return wide() && plain(t); }
+bool rc::product_takes(ggml_type t) {
+    // ggml's own products in halves are fast where there are instructions for them,
+    // and so are those with copies of quantised matrices
+    static const bool halves = ggml_cpu_has_avx512_bf16() || ggml_cpu_has_amx_int8();
+    const bool half = t == GGML_TYPE_F16 || t == GGML_TYPE_BF16;
+    return wide() && (t == GGML_TYPE_F32 || (!halves && (half || rc::unpacks_fast(t))));
+}
 
 bool rc::product_fits(const ggml_tensor * t) {
     if (!wide() || (t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || t->type != GGML_TYPE_F32 || !ggml_is_contiguous(t)) {
@@ -249,8 +314,11 @@ bool rc::product_fits(const ggml_tensor * t) {
     const ggml_tensor * w = t->src[0], * x = t->src[1];
     const bool turned = t->op == GGML_OP_OUT_PROD;
     const bool aligned = (x->nb[0] | x->nb[1]) % sizeof(float) == 0 && w->nb[0] == ggml_type_size(w->type);
-    if (x->type != GGML_TYPE_F32 || !aligned || !plain(w->type)) {
+    if (x->type != GGML_TYPE_F32 || !aligned || !rc::product_takes(w->type)) {
         return false;
+    }
+    if (ggml_is_quantized(w->type)) {
+        return true; // a row's values do not depend on how many others there are
     }
     if (turned && w->type != GGML_TYPE_F32) {
         return true; // ggml has no such product
@@ -259,17 +327,17 @@ bool rc::product_fits(const ggml_tensor * t) {
     return t->ne[1] >= 4 * tile_rows || (t->ne[1] >= tile_rows && ggml_nelements(w) <= t->ne[2] * t->ne[3] * 16384);
 }
 
-rc::product_memory::product_memory(int threads) : values(new float[threads * panel_size + lanes]) {}
+rc::product_memory::product_memory(int threads) : values(new float[threads * memory_size + lanes]) {}
 
 float * rc::product_memory::panel(int thread) const {
     const uintptr_t line = lanes * sizeof(float);
-    return (float *) (((uintptr_t) values.get() + line - 1) / line * line) + thread * panel_size;
+    return (float *) (((uintptr_t) values.get() + line - 1) / line * line) + thread * memory_size;
 }
 
 void rc::product(ggml_tensor * dst, int thread, int threads, void * data) {
     product_task & task = *(product_task *) data;
     const cut c(of(dst, task.op, 0, 0));
-    const int64_t parts = c.panels * c.blocks;
+    const int64_t parts = c.across * c.blocks;
     const uint64_t work = parts * dst->ne[2] * dst->ne[3], turns = work + threads;
     // each thread asks once in vain, so that every run counts on from a multiple of turns
     for (uint64_t i; (i = task.next++ % turns) < work;) {
@@ -280,7 +348,7 @@ void rc::product(ggml_tensor * dst, int thread, int threads, void * data) {
 
 #else
 
-bool rc::product_adds(ggml_type) { return false; }
+bool rc::product_takes(ggml_type) { return false; }
 bool rc::product_fits(const ggml_tensor *) { return false; }
 void rc::product(ggml_tensor *, int, int, void *) {}
 rc::product_memory::product_memory(int) {}

@@ -1,4 +1,4 @@
-// Products of matrices with many rows by a kernel of the bridge's own.
+// Products of matrices by a kernel of the bridge's own.
 #pragma once
 
 #include "ggml.h"
@@ -24,11 +24,11 @@ struct product_task {
     product_task(const product_memory & memory, ggml_op op) : memory(memory), op(op) {}
 };
 
-// product_adds tells whether the kernel computes OUT_PROD of a matrix of this type.
-bool product_adds(ggml_type t);
+// product_takes tells whether the kernel is the one for matrices of this type on
+// this processor: MUL_MAT of many rows, and OUT_PROD.
+bool product_takes(ggml_type t);
 
-// product_fits tells whether the kernel computes the F32 tensor t, and is faster
-// at it than ggml on this processor.
+// product_fits tells whether the kernel is to compute the F32 tensor t.
 bool product_fits(const ggml_tensor * t);
 
 // product is a ggml_custom_op_t with the sources of the node whose place it

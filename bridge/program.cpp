@@ -123,9 +123,9 @@ size_t rc_program::measure() {
     return total;
 }
 
-// own_kernel moves a product to the bridge's own kernel where that is faster.
+// own_kernel moves a product to the bridge's own kernel where that is the one for it.
 static void own_kernel(rc_program & p, ggml_tensor * t) {
-    if ((t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || p.context->backends.size() > 1) {
+    if ((t->op != GGML_OP_MUL_MAT && t->op != GGML_OP_OUT_PROD) || p.context->model->ggml_only || p.context->backends.size() > 1) {
         return;
     }
     for (int i = 0; i < 2; i++) {
@@ -297,14 +297,14 @@ int rc_program_measure(rc_program * p, size_t * bytes, char * err) {
     return rc::guard(err, [&] { *bytes = p->measure(); });
 }
 
-bool rc_adds_rows(rc_context * c, int32_t type) {
+bool rc_own_kernel(rc_context * c, int32_t type) {
     char err[RC_ERR];
-    bool adds = false;
+    bool own = false;
     rc::guard(err, [&] {
         c->init_backends();
-        adds = rc_type_name(type) != nullptr && c->backends.size() == 1 && rc::product_adds((ggml_type) type);
+        own = rc_type_name(type) != nullptr && !c->model->ggml_only && c->backends.size() == 1 && rc::product_takes((ggml_type) type);
     });
-    return adds;
+    return own;
 }
 
 int rc_program_splits(const rc_program * p) { return p->splits; }

@@ -118,8 +118,7 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 	}
 	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
 	budget := o.memory / 5 * 4
-	fits := outline.TransposeBytes(o.copies.Type()) <= budget
-	o.copies.InPlace(fits)
+	fits := o.copies.ReverseBytes(outline.Slice) <= budget
 	if !fits {
 		budget = 0
 		o.copies.DropTransposes()

@@ -15,6 +15,7 @@ type Options struct {
 	Threads   int // 0: all processors
 	GPULayers int // layers to offload; negative: all
 	CPUOnly   bool
+	GGMLOnly  bool // see llama.ModelParams
 	// Memory bounds what an edit takes beyond the mapped model, in bytes: caches,
 	// values, gradients, transposed weights. 0: DefaultMemory.
 	Memory int64
@@ -63,7 +64,7 @@ func Open(ctx context.Context, path string, opts Options, adapters ...string) (*
 		return nil, err
 	}
 	lm, err := llama.LoadModel(ctx, first, llama.ModelParams{
-		GPULayers: opts.GPULayers, CPUOnly: opts.CPUOnly, CheckTensors: opts.CheckTensors,
+		GPULayers: opts.GPULayers, CPUOnly: opts.CPUOnly, GGMLOnly: opts.GGMLOnly, CheckTensors: opts.CheckTensors,
 	})
 	if err != nil {
 		return nil, err

@@ -74,8 +74,11 @@ func TestPrefixesKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mib := range []int64{2, 20, 26, 32, 64} {
-		t.Run(fmt.Sprintf("%d MiB", mib), func(t *testing.T) { testPrefixesKept(t, path, Options{Memory: mib << 20}) })
+		t.Run(fmt.Sprintf("%d MiB", mib), func(t *testing.T) {
+			testPrefixesKept(t, path, Options{Memory: mib << 20, GGMLOnly: true})
+		})
 	}
+	t.Run("by the bridge's kernel", func(t *testing.T) { testPrefixesKept(t, path, Options{}) })
 }
 
 func testPrefixesKept(t *testing.T, path string, opts Options) {

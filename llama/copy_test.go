@@ -49,6 +49,12 @@ func turned(values []float32, k int) []float32 {
 	return out
 }
 
+// copiedTypes are those that the bridge dequantises by itself, and some others.
+var copiedTypes = []gguf.Type{
+	gguf.F32, gguf.F16, gguf.BF16, gguf.Q4_0, gguf.Q4_1, gguf.Q5_0, gguf.Q5_1, gguf.Q8_0, gguf.Q2_K, gguf.Q3_K,
+	gguf.Q4_K, gguf.Q5_K, gguf.Q6_K, gguf.IQ4_NL, gguf.IQ4_XS, gguf.TQ1_0, gguf.MXFP4,
+}
+
 // TestCopyWeight copies matrices of all kinds of types, as they are and
 // transposed, in two parts, and compares with a conversion a value at a time.
 func TestCopyWeight(t *testing.T) {
@@ -63,7 +69,7 @@ func TestCopyWeight(t *testing.T) {
 	for i := range values {
 		values[i] = float32(r.NormFloat64())
 	}
-	for _, from := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q4_1, gguf.Q8_0, gguf.Q6_K} {
+	for _, from := range copiedTypes {
 		data, back := quantized(t, from, values, k)
 		w := stored(t, c, from, graph.Shape2(k, m), data)
 		for _, to := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16} {

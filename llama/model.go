@@ -20,6 +20,7 @@ import (
 type ModelParams struct {
 	GPULayers    int  // layers to offload; negative: all
 	CPUOnly      bool // ignore every other device
+	GGMLOnly     bool // programs run on ggml's kernels alone, as on processors for which the bridge has none
 	NoMmap       bool // read the weights instead of mapping the file
 	CheckTensors bool // validate every weight while loading
 }
@@ -86,6 +87,7 @@ func LoadModel(ctx context.Context, path string, params ModelParams) (*Model, er
 		mmap:          C.bool(!params.NoMmap),
 		check_tensors: C.bool(params.CheckTensors),
 		cpu_only:      C.bool(params.CPUOnly),
+		ggml_only:     C.bool(params.GGMLOnly),
 	}, stop, e.ptr())
 	switch {
 	case code == C.RC_CANCELLED:

@@ -3,8 +3,10 @@ package llama_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -118,4 +120,87 @@ func product(t *testing.T, m *llama.Model, op graph.Op, typ graph.Type, wNe, xNe
 		}
 	}
 	return out, p.OwnProducts()
+}
+
+// Products with quantised matrices are those with their values in F32, both
+// ways, for few rows and many, and rows do not depend on those beside them.
+func TestQuantisedProducts(t *testing.T) {
+	c, err := loadTiny(t).NewContext(llama.ContextParams{Cells: 64, Batch: 16, Sequences: 2, Threads: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, typ := range copiedTypes[3:] {
+		if !c.OwnKernel(graph.Type(typ)) {
+			continue
+		}
+		for _, s := range []struct{ k, m int }{{256, 40}, {2304, 70}, {512, 300}} {
+			data, values := quantized(t, typ, normal(r, s.k*s.m), s.k)
+			w := stored(t, c, typ, graph.Shape2(int64(s.k), int64(s.m)), data)
+			for _, op := range []graph.Op{graph.OpMulMat, graph.OpOutProd} {
+				terms, width := s.k, s.m
+				if op == graph.OpOutProd {
+					terms, width = s.m, s.k
+				}
+				x := normal(r, 37*terms)
+				got := quantisedProduct(t, c, op, w, x, terms, width)
+				for i, v := range got {
+					var want, size float64
+					for p := range terms {
+						at := i%width*s.k + p
+						if op == graph.OpOutProd {
+							at = p*s.k + i%width
+						}
+						term := float64(x[i/width*terms+p]) * float64(values[at])
+						want += term
+						size += math.Abs(term)
+					}
+					if math.Abs(float64(v)-want) > 1e-6*size {
+						t.Fatalf("%v of %v [%d %d]: value %d is %g, want %g", op, typ, s.k, s.m, i, v, want)
+					}
+				}
+				few := quantisedProduct(t, c, op, w, x[:3*terms], terms, width)
+				if !slices.Equal(few, got[:len(few)]) {
+					t.Errorf("%v of %v [%d %d]: three rows by themselves differ", op, typ, s.k, s.m)
+				}
+			}
+		}
+	}
+}
+
+func normal(r *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(r.NormFloat64())
+	}
+	return out
+}
+
+// quantisedProduct is the product of w with rows of x, on the bridge's kernel.
+func quantisedProduct(t *testing.T, c *llama.Context, op graph.Op, w graph.Node, x []float32, terms, width int) []float32 {
+	t.Helper()
+	b := graph.Builder{Graph: &graph.Graph{AnyOrder: true}}
+	leaf := b.Leaf(w)
+	rows := int64(len(x) / terms)
+	in := b.Input(graph.F32, graph.Shape2(int64(terms), rows), "x")
+	var y graph.ID
+	if op == graph.OpMulMat {
+		y = b.MulMat(leaf, in)
+	} else {
+		y = b.OutProd(leaf, b.Transpose(in))
+	}
+	p, err := c.NewProgram(b.Graph, []graph.ID{y})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	out := make([]float32, rows*int64(width))
+	if err := errors.Join(p.Set(in, x), p.Run(t.Context()), p.Read(out, y)); err != nil {
+		t.Fatal(err)
+	}
+	if p.OwnProducts() != 1 {
+		t.Errorf("%v of %v is not on the bridge's kernel", op, w.Type)
+	}
+	return out
 }

@@ -350,16 +350,16 @@ func (p *Program) count(read func() int) int {
 	return read()
 }
 
-// AddsRows reports whether programs that may sum in any order compute OUT_PROD of
-// a matrix of type t, and as fast as its MUL_MAT: the gradient of a product then
-// needs no transpose of its weight.
-func (c *Context) AddsRows(t graph.Type) bool {
+// OwnKernel reports whether programs that may sum in any order multiply with a
+// matrix of type t, and add up its rows, on the bridge's own kernel: it takes the
+// matrix as it is, so that neither a copy nor a transpose would serve better.
+func (c *Context) OwnKernel(t graph.Type) bool {
 	leave, err := c.enter(nil)
 	if err != nil {
 		return false
 	}
 	defer leave()
-	return bool(C.rc_adds_rows(c.c, C.int32_t(t)))
+	return bool(C.rc_own_kernel(c.c, C.int32_t(t)))
 }
 
 // TrimPrograms frees the compute buffer that the context's programs share.

@@ -10,7 +10,8 @@ import (
 
 // Copies keeps copies of quantised weights in a type that this machine
 // multiplies faster, within a budget. A weight that has no copy is used as it
-// is in the file.
+// is in the file, and so is every weight that the bridge's own kernel takes: it
+// dequantises on its way, as exactly as a copy in F32.
 type Copies struct {
 	ctx        *llama.Context
 	typ        graph.Type
@@ -24,7 +25,6 @@ type Copies struct {
 	only       map[uint64]bool        // weights that may be copied; nil: all
 	turnedOnly bool                   // weights themselves are not copied
 	except     int64                  // weights of so many rows are not copied
-	inPlace    bool                   // copies serve in place of transposes
 	aside      *Copies                // of other weights, for a while
 	barred     map[uint64]bool        // weights that may not be copied
 }
@@ -123,6 +123,9 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 		if w.Type.Size() != 0 || w.Ne[1] == c.except {
 			continue // not quantised, or not worth it
 		}
+		if c.ctx.OwnKernel(w.Type) {
+			continue
+		}
 		of := from
 		store, ok, err := of.copy(ctx, *w)
 		if !ok && err == nil && of.aside != nil {
@@ -164,7 +167,7 @@ func (c *Copies) cast(ctx context.Context, s *graph.Slice, own ...graph.Const) (
 		return nil, nil, err
 	}
 	out, consts, cast := graph.CastWeights(s, t, func(n *graph.Node) bool {
-		return n.Type.Size() == 0 && n.Elements() <= castMost
+		return n.Type.Size() == 0 && n.Elements() <= castMost && !c.ctx.OwnKernel(n.Type)
 	})
 	for _, k := range own {
 		k.Node = cast[packed[k.Node]]
@@ -248,7 +251,7 @@ func (c *Copies) Except(rows int) *Copies {
 	if c == nil {
 		return nil
 	}
-	return &Copies{parent: c, typ: c.typ, except: int64(rows)}
+	return &Copies{ctx: c.ctx, parent: c, typ: c.typ, except: int64(rows)}
 }
 
 // Forget frees the copies of weights of so many rows.

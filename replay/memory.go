@@ -34,9 +34,6 @@ func NewOutline(ctx context.Context, c *llama.Context, layer int, p llama.Contex
 	return o, err
 }
 
-// TransposeBytes is the memory that transposes of the outline's weights take.
-func (o *Outline) TransposeBytes(t graph.Type) int64 { return TransposeBytes(o.Slice, t) }
-
 // ContextBytes is the memory that a context of sizes p takes beside programs:
 // its KV cache, its rows of logits, and the buffer in which llama.cpp computes
 // a batch such as this. The buffer is what ggml asks for when it lays out the

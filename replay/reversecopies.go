@@ -7,13 +7,9 @@ import (
 	"retcon/graph"
 )
 
-// InPlace lets copies serve in place of transposes, or not, where this machine
-// adds up the rows of a matrix as fast as it multiplies with them.
-func (c *Copies) InPlace(on bool) {
-	if c != nil {
-		c.inPlace = on && !c.turnedOnly && c.ctx.AddsRows(c.typ)
-	}
-}
+// inPlace: copies serve in place of transposes, since this machine adds up the
+// rows of a matrix as fast as it multiplies with them.
+func (c *Copies) inPlace() bool { return !c.turnedOnly && c.ctx.OwnKernel(c.typ) }
 
 // TransposedBytes is what the transposes among them take, and the copies in the
 // place of transposes.
@@ -28,6 +24,21 @@ func (c *Copies) TransposedBytes() int64 {
 	for _, s := range c.of {
 		if s.reverse {
 			n += s.Bytes()
+		}
+	}
+	return n
+}
+
+// ReverseBytes is what the transposes of a slice's weights take, and the copies in
+// the place of transposes, if there is room for all.
+func (c *Copies) ReverseBytes(s *graph.Slice) int64 {
+	if c == nil {
+		return 0
+	}
+	n := int64(0)
+	for _, id := range weightsOf(&s.Graph) {
+		if w := s.Node(id); !c.servesItself(*w) {
+			n += w.Elements() * int64(c.typ.Size())
 		}
 	}
 	return n
@@ -55,13 +66,13 @@ func (c *Copies) transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 		if w.Ne[1] == except {
 			continue
 		}
-		if c.inPlace && w.Type.Size() == 0 {
+		if c.servesItself(w) {
+			continue
+		}
+		if c.inPlace() && w.Type.Size() == 0 {
 			if err := c.keepForReverse(ctx, w); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		if c.servesItself(w) {
 			continue
 		}
 		size := w.Elements() * int64(c.typ.Size())
@@ -104,9 +115,9 @@ func (c *Copies) reverseFirst(s *graph.Slice) {
 	c.order = order
 }
 
-// servesItself: the weight needs neither a copy nor a transpose.
+// servesItself: the weight needs no transpose, and no copy in its place.
 func (c *Copies) servesItself(w graph.Node) bool {
-	return c.inPlace && w.Type == graph.F32 && c.ctx.AddsRows(graph.F32)
+	return !c.turnedOnly && c.ctx.OwnKernel(w.Type)
 }
 
 // keepForReverse makes a copy of a quantised weight that serves in place of its

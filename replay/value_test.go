@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/gguf"
 	"retcon/graph"
+	"retcon/internal/testmodel"
 	"retcon/llama"
 )
 
@@ -47,8 +49,12 @@ func testRows(t testing.TB, c *llama.Context, vocab int) []ValueRow {
 }
 
 func openModel(t testing.TB, path string) (*llama.Model, *llama.Context) {
+	return openWith(t, path, llama.ModelParams{CPUOnly: true})
+}
+
+func openWith(t testing.TB, path string, params llama.ModelParams) (*llama.Model, *llama.Context) {
 	t.Helper()
-	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), path, params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,30 +239,38 @@ func TestKeptTransposes(t *testing.T) {
 	}
 }
 
-// Copies in the place of transposes give the gradient of kept transposes, and
-// take no memory for these.
+// Weights as they are, or copies of those that the bridge's kernel does not take,
+// give the gradient of kept transposes, and take no memory for these.
 func TestCopiesInPlace(t *testing.T) {
-	for _, path := range splitModels(t) {
+	strange := filepath.Join(t.TempDir(), "mxfp4.gguf") // ggml alone dequantises it
+	if err := testmodel.Small(gguf.MXFP4).Write(strange); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(splitModels(t), strange) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
-			m, c := openModel(t, path)
-			if !c.AddsRows(graph.F32) {
-				t.Skip("this processor adds up no rows fast")
-			}
-			rows := testRows(t, c, m.Info().Vocab)
 			var got [2]stepResult
 			var held [2]int64
-			for i, inPlace := range []bool{false, true} {
+			for i, ggmlOnly := range []bool{true, false} {
+				m, c := openWith(t, path, llama.ModelParams{CPUOnly: true, GGMLOnly: ggmlOnly})
+				if !ggmlOnly && !c.OwnKernel(graph.F32) {
+					t.Skip("the bridge has no kernel for this processor")
+				}
+				rows := testRows(t, c, m.Info().Vocab)
 				copies := NewCopies(c, graph.F32, 4<<30)
-				copies.InPlace(inPlace)
 				got[i] = stepOf(t, c, ValueSpec{Batches: [][]ValueRow{rows}, Copies: copies}, 0, 0, true)
 				held[i] = copies.Bytes()
 				copies.Drop()
 			}
-			if d := relative(got[1].grad, got[0].grad); d > 1e-4 {
+			// ggml looks GELU up in a table of halves, so that a last bit may become their last
+			if d := relative(got[1].grad, got[0].grad); d > 1e-3 {
 				t.Errorf("the gradient is off by %g", d)
 			}
 			sameLosses(t, "in place", got[1].nll, got[0].nll, 1e-4)
-			if held[1] > held[0]*2/3 {
+			most := int64(0)
+			if path == strange {
+				most = held[0] * 2 / 3
+			}
+			if held[1] > most || held[0] == 0 {
 				t.Errorf("copies take %d bytes, with transposes %d", held[1], held[0])
 			}
 		})

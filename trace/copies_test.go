@@ -9,20 +9,27 @@ import (
 
 	"retcon/gguf"
 	"retcon/graph"
+	"retcon/llama"
 )
 
 // quantised is a tracer of a small model of quantised weights that makes copies
 // whatever the machine, those of estimates in BF16, within a memory that has room
 // for those of all weights but not for all their transposes too.
 func quantised(t *testing.T, exact graph.Type) (*Tracer, Prompt) {
+	return quantisedWith(t, gguf.Q8_0, true, exact)
+}
+
+// quantisedWith is the same of weights in another type, and with the bridge's own
+// kernel: MXFP4 is none that it takes, so that there are copies beside it.
+func quantisedWith(t *testing.T, weights gguf.Type, ggmlOnly bool, exact graph.Type) (*Tracer, Prompt) {
 	t.Helper()
-	m, p := tinyOf(t, gguf.Q8_0)
-	weights, held := 2*int64(m.Info().Params), int64(0)
+	m, p := tinyWith(t, weights, llama.ModelParams{CPUOnly: true, GGMLOnly: ggmlOnly})
+	bytes, held := 2*int64(m.Info().Params), int64(0)
 	for _, approx := range []*Approx{nil, {Steps: 1, Refine: 4}} {
 		j := planned(m, p, Options{Memory: 1 << 40}, func(c *Config) { c.Approx = approx })
 		held = max(held, j.plan.held)
 	}
-	tr := New(m, Options{Memory: held + weights*6/5})
+	tr := New(m, Options{Memory: held + bytes*6/5})
 	tr.exactType, tr.estimateType, tr.copied = exact, graph.BF16, true
 	t.Cleanup(func() { tr.Close() })
 	return tr, p
@@ -48,19 +55,28 @@ func experiments(tr *Tracer, p Prompt) Config {
 // What was traced before changes nothing, and exact runs beside estimates are
 // those of an exact trace.
 func TestCopiesKeepNoHistory(t *testing.T) {
-	t.Run("exact in BF16", func(t *testing.T) { checkNoHistory(t, graph.BF16) })
-	t.Run("exact in F32", func(t *testing.T) { checkNoHistory(t, graph.F32) })
+	for _, typ := range []graph.Type{graph.BF16, graph.F32} {
+		t.Run("exact in "+gguf.Type(typ).String(), func(t *testing.T) {
+			checkNoHistory(t, func() (*Tracer, Prompt) { return quantised(t, typ) })
+		})
+		t.Run("beside the bridge's kernel, exact in "+gguf.Type(typ).String(), func(t *testing.T) {
+			checkNoHistory(t, func() (*Tracer, Prompt) { return quantisedWith(t, gguf.MXFP4, false, typ) })
+		})
+	}
+	t.Run("by the bridge's kernel", func(t *testing.T) {
+		checkNoHistory(t, func() (*Tracer, Prompt) { return quantisedWith(t, gguf.Q8_0, false, graph.F32) })
+	})
 }
 
-func checkNoHistory(t *testing.T, typ graph.Type) {
-	tr, p := quantised(t, typ)
+func checkNoHistory(t *testing.T, open func() (*Tracer, Prompt)) {
+	tr, p := open()
 	exact := experiments(tr, p)
 	estimate := exact
 	estimate.Approx = &Approx{Steps: 1, Refine: 4}
 	plain := exact
 	plain.Approx, plain.Sever = &Approx{Steps: 1}, false
 	fresh := func(cfg Config) *Result {
-		tr, _ := quantised(t, typ)
+		tr, _ := open()
 		return tr.must(t, p, cfg)
 	}
 	wantExact, wantEstimate, wantPlain := fresh(exact), fresh(estimate), fresh(plain)

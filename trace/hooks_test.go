@@ -20,6 +20,10 @@ import (
 func tiny(t *testing.T) (*llama.Model, Prompt) { return tinyOf(t, gguf.F32) }
 
 func tinyOf(t *testing.T, weights gguf.Type) (*llama.Model, Prompt) {
+	return tinyWith(t, weights, llama.ModelParams{CPUOnly: true})
+}
+
+func tinyWith(t *testing.T, weights gguf.Type, params llama.ModelParams) (*llama.Model, Prompt) {
 	t.Helper()
 	m := testmodel.Small(weights)
 	m.Vocab = 320 // unlike any other width: the output matrix is told by it
@@ -28,7 +32,7 @@ func tinyOf(t *testing.T, weights gguf.Type) (*llama.Model, Prompt) {
 	if err := m.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	lm, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	lm, err := llama.LoadModel(context.Background(), path, params)
 	if err != nil {
 		t.Fatal(err)
 	}

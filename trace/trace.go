@@ -204,7 +204,6 @@ func (j *job) prepare() error {
 func (j *job) renewCopies() {
 	j.copies.Drop()
 	j.copies = replay.NewCopies(j.context, j.fast, j.plan.copies)
-	j.copies.InPlace(true)
 }
 
 // exactCopies gives the room of an estimate's transposes to the copies of exact
