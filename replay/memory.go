@@ -34,6 +34,27 @@ func NewOutline(ctx context.Context, c *llama.Context, layer int, p llama.Contex
 	return o, err
 }
 
+// OwnKernel reports whether the bridge's own kernel takes every matrix that a
+// decode multiplies with, so that none needs a copy or a transpose. The context
+// is empty, and left so.
+func OwnKernel(ctx context.Context, c *llama.Context) (bool, error) {
+	if !c.OwnKernel(graph.F32) {
+		return false, nil
+	}
+	var b llama.Batch
+	b.Add(0, 0, 0, true)
+	d, err := sketch(ctx, c, b)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range weightsOf(d.Graph) {
+		if !c.OwnKernel(d.Graph.Node(id).Type) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // ContextBytes is the memory that a context of sizes p takes beside programs:
 // its KV cache, its rows of logits, and the buffer in which llama.cpp computes
 // a batch such as this. The buffer is what ggml asks for when it lays out the

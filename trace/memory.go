@@ -17,23 +17,33 @@ import (
 // it is not known what holds them.
 const process = 112 << 20
 
-// heapPercent is how much garbage the heap may hold beside what is in use while a
-// trace runs: the heap is a part of the memory.
-const heapPercent = 50
+// garbage is how much of it, in percent, the heap may hold beside so many bytes in
+// use while a trace runs: the heap is a part of the memory. Most of a large one
+// are long rows of floats, which cost the collector nothing; in a small one it
+// would run all the time.
+func garbage(bytes int64) int {
+	if bytes > 64<<20 {
+		return 20
+	}
+	return 50
+}
 
-// tightHeap sets it, and gives what undoes it.
-func tightHeap() (undo func()) {
-	old := debug.SetGCPercent(heapPercent)
+// tightHeap sets it for what the plan keeps, and gives what undoes it.
+func (p *plan) tightHeap() (undo func()) {
+	old := debug.SetGCPercent(garbage(p.inHeap))
 	return func() { debug.SetGCPercent(old) }
 }
 
 // heap is the heap that values of so many bytes need.
-func heap(bytes int64) int64 { return bytes + bytes*heapPercent/100 }
+func heap(bytes int64) int64 { return bytes + bytes*int64(garbage(bytes))/100 }
 
-// contextBytes is a context's KV cache and rows of logits.
+// contextBytes is a context's KV cache, its rows of logits, and what llama.cpp sets
+// aside for the values of a batch.
 func (j *job) contextBytes(rows, runs int) int64 {
 	i := j.model.Info()
-	return int64(cellsFor(rows))*int64(2*i.Layers*j.keyWidth())*4 + int64(runs)*int64(i.Vocab)*4
+	cells := cellsFor(rows)
+	cache := int64(cells) * int64(2*i.Layers*j.keyWidth())
+	return 4 * (cache + int64(runs)*int64(i.Vocab) + int64(cells)*int64(2*j.widest()+3*i.Width))
 }
 
 // cellsFor is the size of a cache for batches of so many rows.
@@ -71,13 +81,13 @@ func (j *job) layerBytes(rows, runs int) int64 {
 // streamBytes is a residual stream.
 func (j *job) streamBytes(rows int) int64 { return int64(rows) * int64(j.model.Info().Width) * 4 }
 
-// keptBytes is what an estimate keeps of the rows of its base: the streams and
-// the outputs of both modules in every layer.
+// keptBytes is what an estimate keeps of the rows of its base: the streams, the
+// outputs of both modules, keys and values in every layer.
 func (j *job) keptBytes(rows int) int64 {
 	if j.cfg.Approx == nil {
 		return 0
 	}
-	return 3 * int64(j.layers) * j.streamBytes(rows)
+	return int64(j.layers) * (3*j.streamBytes(rows) + int64(rows)*int64(2*j.keyWidth())*4)
 }
 
 // fit is the most samples, one at least, whose runs beside the clean one fit.

@@ -15,6 +15,7 @@ type plan struct {
 	runs     int   // most runs of a batch
 	values   int64 // bytes that a batch's values in a layer may take
 	states   int64 // bytes that the experiments' streams may take
+	inHeap   int64 // bytes of streams and of what an estimate keeps
 	held     int64 // bytes of all that is no copy of a weight
 	copies   int64 // bytes
 	resident bool
@@ -28,12 +29,16 @@ type group struct {
 	sever bool
 }
 
-// The most that values may take of the memory beside the process: those of the layer in hand, the
-// streams of the experiments, what an estimate keeps.
-const (
-	shareValues  = 1. / 10
-	shareStreams = 3. / 16
-	shareKept    = 1. / 8
+// shares are the most that values may take of the memory beside the process and
+// the smallest context: those of the layer in hand, the streams of the
+// experiments, what an estimate keeps. The last two lie in Go's heap.
+type shares struct{ values, streams, kept float64 }
+
+var (
+	besideCopies = shares{1. / 10, 3. / 16, 1. / 8}
+	// where no weight is copied, larger batches have the memory: weights are read,
+	// and dequantised, less often
+	withoutCopies = shares{3. / 20, 3. / 16, 9. / 16}
 )
 
 // mostRows is a batch beyond which products run no faster.
@@ -41,10 +46,14 @@ const mostRows = 1024
 
 // newPlan chooses the sizes.
 func (j *job) newPlan() *plan {
-	memory := float64(max(0, j.opts.Memory-process))
-	p := &plan{job: j, values: int64(memory * shareValues), states: int64(memory * shareStreams)}
+	memory := float64(max(0, j.opts.Memory-process-j.contextBytes(1, 1)))
+	share := besideCopies
+	if j.direct {
+		share = withoutCopies
+	}
+	p := &plan{job: j, values: int64(memory * share.values), states: int64(memory * share.streams)}
 	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
-	per := j.fit(p.values, int64(memory*shareKept))
+	per := j.fit(p.values, int64(memory*share.kept))
 	for s := range j.cfg.Corruption.Samples() {
 		if s%per == 0 {
 			p.samples = append(p.samples, nil)
@@ -80,7 +89,8 @@ func (j *job) newPlan() *plan {
 	}
 	base := n + len(p.samples[0])*span
 	kept := j.keptBytes(base) + 8*j.streamBytes(base) // with those of the layer in hand
-	p.held = process + j.contextBytes(p.rows, p.runs) + values + heap(streams+kept)
+	p.inHeap = streams + kept
+	p.held = process + j.contextBytes(p.rows, p.runs) + values + heap(p.inHeap)
 	p.copies = max(0, j.opts.Memory-p.held)
 	p.resident = j.weightBytes() <= p.copies
 	return p

@@ -59,6 +59,8 @@ type Tracer struct {
 	context *llama.Context
 	copies  *replay.Copies
 	copied  bool       // whether there are any
+	direct  bool       // none is needed: the bridge's kernel takes the weights as they are
+	looked  bool       // direct is known
 	fast    graph.Type // of the copies in hand
 	// Exact runs use a layer's copies and drop them, so that their size hardly
 	// counts; an estimate comes back to them, for their transposes, too, and so
@@ -108,7 +110,6 @@ type job struct {
 // Run traces a prompt.
 func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error) {
 	start := time.Now()
-	defer tightHeap()()
 	j := &job{Tracer: t, cfg: cfg, prompt: p, layers: t.model.Info().Layers, foil: cfg.Foil}
 	if err := j.check(); err != nil {
 		return nil, err
@@ -117,7 +118,11 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 		j.fast = t.estimateType
 	}
 	j.result = newResult(t.model, p, &j.cfg)
+	if err := t.look(ctx); err != nil {
+		return nil, err
+	}
 	j.plan = j.newPlan()
+	defer j.plan.tightHeap()()
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
@@ -172,6 +177,22 @@ func (j *job) check() error {
 	}
 	pin := Corruption{Noise: cfg.Pin}
 	return pin.check(p, info.Width)
+}
+
+// look finds out whether any weight needs a copy, which decides how the memory is
+// divided.
+func (t *Tracer) look(ctx context.Context) error {
+	if t.looked || !t.copied {
+		return nil
+	}
+	c, err := t.model.NewContext(llama.ContextParams{Cells: 1, Batch: 1, Sequences: 1, Threads: 1})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	t.direct, err = replay.OwnKernel(ctx, c)
+	t.looked = err == nil
+	return err
 }
 
 // prepare makes a context large enough, and room for copies of the weights.
