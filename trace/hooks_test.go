@@ -95,7 +95,8 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 	var want *Result
 	parts := map[int]bool{}
-	for _, memory := range []int64{0, process + 200<<10, process + 60<<10, 1} {
+	least := process + planned(m, p, Options{}, func(*Config) {}).contextBytes(1, 1)
+	for _, memory := range []int64{0, least + 200<<10, least + 60<<10, 1} {
 		tr := New(m, Options{Memory: memory})
 		defer tr.Close()
 		j := &job{Tracer: tr, cfg: cfg, prompt: p, layers: m.Info().Layers, result: newResult(m, p, &cfg)}
