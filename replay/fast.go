@@ -9,7 +9,8 @@ import (
 )
 
 // FastType is the type in which this machine multiplies fastest for its size,
-// and whether that is worth a copy of a quantised weight. With BF16 instructions
+// and whether that is worth a copy of a quantised weight that the bridge's own
+// kernel does not take (llama.Context.OwnKernel). With BF16 instructions
 // products run several times faster in it than on quantised blocks, with AVX-512
 // alone twice as fast as on Q4_1 (docs/results.md). AVX2 alone was not measured.
 func FastType() (t graph.Type, worth bool) {

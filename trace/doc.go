@@ -13,10 +13,10 @@
 //
 // All experiments go through the layers together: a layer is a program cut from
 // the graph of a decode (package replay), and all tokens and samples of an
-// experiment run in one batch, over rows from the restored token on. Where the
-// processor multiplies BF16 faster than quantised weights, the layers use copies
-// of them in that type, so that probabilities differ in their last digits from
-// those of a decode.
+// experiment run in one batch, over rows from the restored token on. Quantised
+// weights multiply as the floats that they stand for, by the bridge's own kernel
+// where this processor has it, else by copies if those are faster here, so that
+// probabilities differ in their last digits from those of a decode.
 //
 // Estimates ([Approx]) take gradients instead of a run for each cell.
 package trace
