@@ -34,12 +34,14 @@ func TestPlanFitsMemory(t *testing.T) {
 		for _, samples := range []int{1, 10, 100} {
 			for _, memory := range []int64{process + 8<<20, 128 << 20, 512 << 20} {
 				for _, approx := range []*Approx{nil, {Steps: 1}, {Steps: 2, Refine: 24}} {
-					long := longer(p, tokens)
-					j := planned(m, long, Options{Memory: memory}, func(c *Config) {
-						c.Approx = approx
-						c.Corruption.Noise = GaussianNoise(1, samples, p.End-p.Begin, m.Info().Width, 1)
-					})
-					checkPlan(t, j, memory)
+					for _, exact := range []bool{false, true} { // without copies, and so with larger batches
+						long := longer(p, tokens)
+						j := planned(m, long, Options{Memory: memory, Exact: exact}, func(c *Config) {
+							c.Approx = approx
+							c.Corruption.Noise = GaussianNoise(1, samples, p.End-p.Begin, m.Info().Width, 1)
+						})
+						checkPlan(t, j, memory)
+					}
 				}
 			}
 		}

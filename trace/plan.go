@@ -48,7 +48,7 @@ const mostRows = 1024
 func (j *job) newPlan() *plan {
 	memory := float64(max(0, j.opts.Memory-process-j.contextBytes(1, 1)))
 	share := besideCopies
-	if j.direct {
+	if j.direct || !j.copied {
 		share = withoutCopies
 	}
 	p := &plan{job: j, values: int64(memory * share.values), states: int64(memory * share.streams)}
