@@ -4,8 +4,9 @@
 // what such a processor can do (docs/results.md). Here a panel of the first
 // factor lies turned in the second-level cache, and a tile, a piece of it and
 // eight rows of the second, is summed in registers, as in Goto and van de Geijn
-// (2008), "Anatomy of High-Performance Matrix Multiplication". Each sum runs in
-// the order of its terms, whatever the number of rows and threads.
+// (2008), "Anatomy of High-Performance Matrix Multiplication". A quantised factor
+// is dequantised on its way into the panel. Each sum runs in the order of its
+// terms, whatever the number of rows and threads.
 #include "product.h"
 #include "unpack.h"
 
@@ -16,7 +17,8 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" // in its own immintrin.h
+#pragma GCC diagnostic ignored "-Wuninitialized" // in its own immintrin.h
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
 #define AVX512 __attribute__((target("avx512f")))

@@ -9,7 +9,8 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" // in its own immintrin.h
+#pragma GCC diagnostic ignored "-Wuninitialized" // in its own immintrin.h
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
 #define AVX512 __attribute__((target("avx512f")))

@@ -352,7 +352,7 @@ func (p *Program) count(read func() int) int {
 
 // OwnKernel reports whether programs that may sum in any order multiply with a
 // matrix of type t, and add up its rows, on the bridge's own kernel: it takes the
-// matrix as it is, so that neither a copy nor a transpose would serve better.
+// matrix as it is, so that neither a copy nor a transpose is needed.
 func (c *Context) OwnKernel(t graph.Type) bool {
 	leave, err := c.enter(nil)
 	if err != nil {

@@ -120,11 +120,8 @@ func (c *Copies) use(ctx context.Context, g *graph.Graph) error {
 	}
 	for _, id := range weightsOf(g) {
 		w := g.Node(id)
-		if w.Type.Size() != 0 || w.Ne[1] == c.except {
+		if w.Type.Size() != 0 || w.Ne[1] == c.except || c.ctx.OwnKernel(w.Type) {
 			continue // not quantised, or not worth it
-		}
-		if c.ctx.OwnKernel(w.Type) {
-			continue
 		}
 		of := from
 		store, ok, err := of.copy(ctx, *w)
