@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"retcon/edit"
+	"retcon/internal/built"
 )
 
 // The keys that an objective meets on its way are those of a decode, at every
 // layer and in every part of a batch.
 func TestObjectiveKeys(t *testing.T) {
 	for _, arch := range []string{"llama", "gemma3", "gpt2", "phi3", "phi2", "olmo2"} {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}

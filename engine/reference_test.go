@@ -14,6 +14,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
+	"retcon/internal/built"
 )
 
 const (
@@ -70,12 +71,12 @@ func demoF32(t testing.TB) string {
 	if _, err := os.Stat(demoModel); err != nil {
 		t.Skip("no demo model: run make model")
 	}
-	out := "../build/SmolLM2-135M-Instruct.F32.gguf"
+	out := built.Tool("SmolLM2-135M-Instruct.F32.gguf")
 	if _, err := os.Stat(out); err == nil {
 		return out
 	}
 	tmp := filepath.Join(filepath.Dir(out), "f32.tmp.gguf")
-	cmd := exec.Command("../build/bin/llama-quantize", "--allow-requantize", demoModel, tmp, "F32")
+	cmd := exec.Command(built.Tool("bin/llama-quantize"), "--allow-requantize", demoModel, tmp, "F32")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Skipf("llama-quantize: %v\n%s", err, msg)
 	}
@@ -117,7 +118,7 @@ func TestReference(t *testing.T) {
 		t.Skip("short: a minute of optimisation")
 	}
 	ref := readReference(t)
-	m := open(t, demoF32(t), engine.Options{Transpose: engine.TransposeNever})
+	m := open(t, demoF32(t), engine.Options{})
 	c := referenceCovariance(t, m, ref)
 	edited := editedScores{m: m}
 	for i, r := range ref.Records {

@@ -9,6 +9,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
+	"retcon/internal/built"
 	"retcon/internal/testmodel"
 )
 
@@ -22,7 +23,7 @@ func TestEditOverRPC(t *testing.T) {
 	}
 	path := demoF32(t)
 	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
-	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
+	testmodel.StartRPC(t, built.Tool("bin/ggml-rpc-server"))
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
 	if math.Abs(onCPU.After.LogProb-overRPC.After.LogProb) > 0.01 {
 		t.Errorf("log-probability %g on the CPU, %g over RPC", onCPU.After.LogProb, overRPC.After.LogProb)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"retcon/internal/built"
 	"retcon/llama"
 )
 
@@ -45,7 +46,7 @@ func TestReference(t *testing.T) {
 	if err := json.Unmarshal(data, &ref); err != nil {
 		t.Fatal(err)
 	}
-	const path = "../build/SmolLM2-135M-Instruct.F32.gguf"
+	path := built.Tool("SmolLM2-135M-Instruct.F32.gguf")
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("the tests of package engine make the F32 model: run them first")
 	}
