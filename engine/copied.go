@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 
-	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -46,7 +45,7 @@ func (m *Model) copiedContext(p llama.ContextParams) (*copiedContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &copiedContext{c: c, copies: m.copies(c)}, nil
+	return &copiedContext{c: c, copies: replay.NewCopies(c, replay.ThisProcessor().Steps(), 0)}, nil
 }
 
 func (k *copiedContext) close() error {
@@ -61,29 +60,6 @@ func (m *Model) closeKept() {
 	}
 }
 
-// copies is room for transposes of weights, and for copies of quantised ones in
-// the machine's fastest type, as the policy says.
-func (m *Model) copies(c *llama.Context) *replay.Copies {
-	fast, worth := replay.FastType()
-	switch {
-	case m.opts.Transpose == TransposeNever:
-		return nil
-	case m.opts.Transpose == TransposeExact:
-		return replay.NewTransposes(c, graph.F32, 0)
-	case !worth:
-		return replay.NewTransposes(c, fast, 0)
-	}
-	return replay.NewCopies(c, fast, 0)
-}
-
-// layerCopies is room for copies in the type for programs of many rows.
-func (m *Model) layerCopies(c *llama.Context) *replay.Copies {
-	if t, worth := replay.LayerType(); worth && m.opts.Transpose == TransposeAuto {
-		return replay.NewCopies(c, t, 0)
-	}
-	return m.copies(c)
-}
-
 // outlineFor is the outline for a purpose. Behind it the cache is empty and no
 // weight but transposed ones is copied, unless the purpose was the same before.
 func (k *copiedContext) outlineFor(ctx context.Context, p purpose) (o *replay.Outline, err error) {
@@ -95,19 +71,13 @@ func (k *copiedContext) outlineFor(ctx context.Context, p purpose) (o *replay.Ou
 	if o, err = replay.NewOutline(ctx, k.c, p.layer, p.sizes); err != nil {
 		return nil, err
 	}
-	k.copies.Restart(o.Slice)
+	k.copies.StartSlice(o.Slice)
 	k.outline, k.purpose = o, p
 	return o, nil
 }
 
-// baseBytes is what a process takes with a model loaded and nothing else done:
-// its vocabulary, tables, Go's heap.
-const baseBytes = 78 << 20
-
 // share divides the memory: what was asked for, less what the process and the
-// context take, is for values, gradients and copies of weights. Transposes come
-// first, since they save more a byte, and only where all of them fit: a few
-// would save little and leave no room for values. A kept context may be larger
+// context take, is for values, gradients and copies of weights. A kept context may be larger
 // than this objective needs, and hold more copies; but what is copied, and so the
 // last bits of an edit, must not depend on the edits before: copies are those of
 // the first weights that fit, and the last ones go.
@@ -116,18 +86,6 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 	if err != nil {
 		return err
 	}
-	o.memory = max(m.opts.Memory-baseBytes-outline.ContextBytes, m.opts.Memory/4)
-	budget := o.memory / 5 * 4
-	fits := o.copies.ReverseBytes(outline.Slice) <= budget
-	if !fits {
-		budget = 0
-		o.copies.DropTransposes()
-	}
-	o.copies.Fit(budget)
-	if _, err = o.copies.Transposes(ctx, outline.Slice); err != nil {
-		return err
-	}
-	fast, _ := replay.LayerType()
-	o.copies.Aside(fast, budget/4)
-	return nil
+	o.memory = max(replay.Memory{Asked: m.opts.Memory, Context: outline.ContextBytes}.Free(), m.opts.Memory/4)
+	return o.copies.Reserve(ctx, outline.Slice, o.memory/5*4)
 }

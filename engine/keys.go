@@ -56,7 +56,7 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 		return nil, nil, err
 	}
 	if tokens <= batchTokens {
-		keys, values, ok, err := replay.Keys(ctx, c, wholeBatch(heads(rows)), layer, m.layerCopies(c))
+		keys, values, ok, err := replay.Keys(ctx, c, wholeBatch(heads(rows)), layer, m.passCopies(c, 0))
 		if ok || err != nil {
 			return keys, values, err
 		}
@@ -97,6 +97,11 @@ func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens
 		values = append(values, value.Data[i*value.Width:(i+1)*value.Width])
 	}
 	return keys, values, nil
+}
+
+// passCopies is room for the copies of a program of many rows.
+func (m *Model) passCopies(c *llama.Context, budget int64) *replay.Copies {
+	return replay.NewCopies(c, replay.ThisProcessor().Pass(), budget)
 }
 
 // heads is rows up to their positions.
@@ -140,8 +145,7 @@ func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progres
 		return nil, err
 	}
 	defer c.Close()
-	copies := m.layerCopies(c)
-	copies.SetBudget(m.opts.Memory / 4)
+	copies := m.passCopies(c, m.opts.Memory/4)
 	defer copies.Drop()
 	sum, err := replay.NewMoments(ctx, c, layer, rows, longest, copies)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"retcon/edit"
 	"retcon/llama"
+	"retcon/replay"
 )
 
 // Options says how a model is run.
@@ -17,10 +18,8 @@ type Options struct {
 	CPUOnly   bool
 	GGMLOnly  bool // see llama.ModelParams
 	// Memory bounds what an edit takes beyond the mapped model, in bytes: caches,
-	// values, gradients, transposed weights. 0: DefaultMemory.
+	// values, gradients, transposed weights. 0: replay.DefaultMemory.
 	Memory int64
-	// Transpose fixes how the transposes of weights are kept for gradients.
-	Transpose TransposePolicy
 	// ChatTemplate, in Jinja, stands in for the file's own if not empty.
 	ChatTemplate string
 	// KeepCopies keeps the copies of weights that an objective makes for the
@@ -31,9 +30,6 @@ type Options struct {
 	// CheckTensors validates every weight while loading.
 	CheckTensors bool
 }
-
-// DefaultMemory is what an objective may take beyond the model file: 512 MB.
-const DefaultMemory = 512 << 20
 
 // Model is a loaded model. It serves one call at a time.
 type Model struct {
@@ -57,7 +53,7 @@ func Open(ctx context.Context, path string, opts Options, adapters ...string) (*
 		opts.Threads = runtime.NumCPU()
 	}
 	if opts.Memory <= 0 {
-		opts.Memory = DefaultMemory
+		opts.Memory = replay.DefaultMemory
 	}
 	first, err := firstShard(path)
 	if err != nil {
@@ -100,6 +96,9 @@ func (m *Model) start(ctx context.Context, adapters []string) error {
 
 // Info is what the file says of the model.
 func (m *Model) Info() edit.Info { return m.info }
+
+// Memory is what an edit may take beyond the mapped model, in bytes.
+func (m *Model) Memory() int64 { return m.opts.Memory }
 
 // Llama is the model underneath.
 func (m *Model) Llama() *llama.Model { return m.model }

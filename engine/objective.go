@@ -12,19 +12,6 @@ import (
 	"retcon/replay"
 )
 
-// TransposePolicy says how an objective keeps the transposes of weights.
-type TransposePolicy int
-
-// The policies.
-const (
-	// TransposeAuto keeps them in the fastest type that fits the memory.
-	TransposeAuto TransposePolicy = iota
-	// TransposeExact keeps them in F32 if that fits.
-	TransposeExact
-	// TransposeNever transposes on the way, a block at a time.
-	TransposeNever
-)
-
 // Objective prepares the loss of a value. The rows' tokens before the edited
 // position are decoded once and stay in the cache; only the rest is computed
 // in a step. Where a whole batch does not fit the memory, its rows are computed
@@ -196,10 +183,10 @@ func (o *objective) addValues(ctx context.Context, spec replay.ValueSpec, first 
 
 // build makes the values' programs.
 func (o *objective) build(ctx context.Context) error {
-	if o.copies != nil && len(o.values) == 1 {
+	if len(o.values) == 1 {
 		return o.spend(ctx, o.values[0])
 	}
-	o.dropCopies()
+	o.copies.KeepReverse() // others are another objective's, or the prefixes'
 	for _, v := range o.values {
 		transposes, err := o.copies.Transposes(ctx, v.Slice())
 		if err != nil {
@@ -220,13 +207,13 @@ func (o *objective) spend(ctx context.Context, v *replay.Value) error {
 	if err != nil {
 		return err
 	}
-	o.copies.SetBudget(o.copies.Bytes())
+	o.copies.Freeze()
 	alone := max(1, o.memory-o.copies.TransposedBytes())
 	if err := v.Build(ctx, transposes, alone); err != nil {
 		return err
 	}
 	if v.Segments() > 1 {
-		if !o.dropCopies() {
+		if !o.copies.KeepReverse() {
 			return nil
 		}
 		return v.Build(ctx, transposes, alone)
@@ -234,19 +221,6 @@ func (o *objective) spend(ctx context.Context, v *replay.Value) error {
 	held, compute := v.Bytes()
 	o.copies.Fit(o.memory - held - compute)
 	return v.Build(ctx, transposes, max(1, o.memory-o.copies.Bytes()))
-}
-
-// dropCopies frees all copies but transposes, if there are any: those of another
-// objective, or of the prefixes.
-func (o *objective) dropCopies() bool {
-	own := o.copies.TransposedBytes()
-	if o.copies.Bytes() == own {
-		return false
-	}
-	budget := o.copies.Budget()
-	o.copies.Fit(own)
-	o.copies.SetBudget(budget)
-	return true
 }
 
 // valueRows are rows [begin, end) of a batch as sequences of the cache.

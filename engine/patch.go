@@ -221,7 +221,7 @@ func (m *Model) closeHeads() {
 // take at most half the memory.
 func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
 	p := m.patches
-	if p.tried || m.opts.Transpose == TransposeNever {
+	if p.tried {
 		return nil
 	}
 	p.tried = true
@@ -229,24 +229,17 @@ func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range m.transposeTypes() {
+	types := []graph.Type{graph.F32, graph.BF16} // best first
+	if p := replay.ThisProcessor(); p.Copies {
+		types = []graph.Type{p.Small}
+	}
+	for _, t := range types {
 		if replay.TransposeBytes(s, t) <= m.opts.Memory/2 {
 			p.transposed, err = replay.Transpose(ctx, c, s, t)
 			return err
 		}
 	}
 	return nil
-}
-
-// transposeTypes are the types to keep transposes in, best first.
-func (m *Model) transposeTypes() []graph.Type {
-	if m.opts.Transpose != TransposeAuto {
-		return []graph.Type{graph.F32}
-	}
-	if t, ok := replay.FastType(); ok {
-		return []graph.Type{t}
-	}
-	return []graph.Type{graph.F32, graph.BF16}
 }
 
 // headSlice is the network behind the site, in a decode of one token that is

@@ -40,8 +40,7 @@ func (m *Model) Queries(ctx context.Context, texts [][]int32, fn func(text, pos 
 		return err
 	}
 	defer c.Close()
-	copies := m.layerCopies(c)
-	copies.SetBudget(m.opts.Memory / 4)
+	copies := m.passCopies(c, m.opts.Memory/4)
 	defer copies.Drop()
 	q, err := replay.NewQueries(ctx, c, rows, longest, copies)
 	if err != nil {
@@ -115,7 +114,7 @@ func (m *Model) lastGroup(ctx context.Context, rows [][]int32, tokens int) ([][]
 		return nil, err
 	}
 	if tokens <= batchTokens {
-		qs, ok, err := replay.LastQueries(ctx, c, wholeBatch(rows), m.layerCopies(c))
+		qs, ok, err := replay.LastQueries(ctx, c, wholeBatch(rows), m.passCopies(c, 0))
 		if ok || err != nil {
 			return qs, err
 		}

@@ -95,3 +95,18 @@ func (t Type) Size() uint64 {
 	}
 	return 0
 }
+
+// Digits is the number of binary digits that the significand of a value of a plain
+// type has, the one that is not written included; 0 for other types. Rounding to
+// the type moves a value by at most 2^-Digits of it.
+func (t Type) Digits() int {
+	switch t {
+	case F32:
+		return 24
+	case F16:
+		return 11
+	case BF16:
+		return 8
+	}
+	return 0
+}

@@ -23,6 +23,39 @@ type Sites struct {
 	Logits    ID // [n_vocab, rows asked for]
 }
 
+// Widths are the longest vectors of a token in any layer, in numbers.
+type Widths struct {
+	Stream int // the residual stream, n_embd
+	Key    int // what ffn_down multiplies, n_ff
+	Heads  int // what attn_output multiplies: the outputs of all heads
+	Logits int // n_vocab
+}
+
+// Widths reads them off the graph of a decode. Heads is Stream where a layer has no
+// attention output.
+func (s *Sites) Widths(g *Graph) Widths {
+	w := Widths{Stream: int(g.Node(s.Embedding).Ne[0]), Logits: int(g.Node(s.Logits).Ne[0])}
+	for _, l := range s.Layers {
+		w.Key = max(w.Key, int(g.Node(l.Key).Ne[0]))
+		if l.Attention >= 0 {
+			w.Heads = max(w.Heads, int(g.Node(productOf(g, l.Attention)).Ne[0]))
+		}
+	}
+	if w.Heads == 0 {
+		w.Heads = w.Stream
+	}
+	return w
+}
+
+// productOf is what the product in a site multiplies a weight with, adapters aside.
+func productOf(g *Graph, id ID) ID {
+	n := g.Node(id)
+	for n.Op == OpAdd {
+		n = g.Node(n.Src[0])
+	}
+	return n.Src[1]
+}
+
 // layerWeight splits "blk.N.what.weight".
 func layerWeight(name string) (layer int, what string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "blk.")

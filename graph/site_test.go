@@ -14,6 +14,9 @@ func TestFindSites(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
+			if w := s.Widths(d.Graph); w != (Widths{Stream: toyWidth, Key: toyFF, Heads: toyHeads * toyHead, Logits: toyVocab}) {
+				t.Errorf("%s with %d adapters: %+v", name, adapters, w)
+			}
 			if s.Embedding != d.want.Embedding || s.Logits != d.want.Logits {
 				t.Errorf("%s: embedding %v, logits %v", name, d.Node(s.Embedding), d.Node(s.Logits))
 			}

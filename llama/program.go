@@ -362,6 +362,25 @@ func (c *Context) OwnKernel(t graph.Type) bool {
 	return bool(C.rc_own_kernel(c.c, C.int32_t(t)))
 }
 
+// OwnTypes are the types of matrices that OwnKernel takes.
+func (c *Context) OwnTypes() []graph.Type {
+	leave, err := c.enter(nil)
+	if err != nil {
+		return nil
+	}
+	defer leave()
+	var out []graph.Type
+	for t := range C.int32_t(typeNumbers) {
+		if bool(C.rc_own_kernel(c.c, t)) {
+			out = append(out, graph.Type(t))
+		}
+	}
+	return out
+}
+
+// typeNumbers is above the number of every type of ggml's.
+const typeNumbers = 128
+
 // TrimPrograms frees the compute buffer that the context's programs share.
 func (c *Context) TrimPrograms() {
 	c.mu.Lock()

@@ -54,7 +54,7 @@ func TestBatchesOfOneProgram(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
 			m, c := openModel(t, path)
 			batches := suffixBatches(t, c, m.Info().Vocab)
-			plain := NewCopies(c, graph.F32, 4<<30) // no rounding of activations to 8 bits
+			plain := NewCopies(c, ThisProcessor().In(graph.F32), 4<<30) // no rounding of activations to 8 bits
 			defer plain.Drop()
 			one := valueOf(t, c, ValueSpec{Batches: batches, Copies: plain})
 			const tolerance = 1e-4
@@ -92,7 +92,7 @@ func TestEditsOfOneProgram(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
 			m, c := openModel(t, path)
 			batches := suffixBatches(t, c, m.Info().Vocab)
-			plain := NewCopies(c, graph.F32, 4<<30)
+			plain := NewCopies(c, ThisProcessor().In(graph.F32), 4<<30)
 			defer plain.Drop()
 			const tolerance = 1e-4
 			n := m.Info().Width
@@ -226,11 +226,11 @@ func TestPrefill(t *testing.T) {
 				return out
 			}
 			want := logits(func(b llama.Batch) error { return c.Decode(t.Context(), &b) })
-			none := NewTransposes(c, graph.F32, 0) // no copies: weights as they are
+			none := NewCopies(c, Policy{Gradients: true}, 0) // no copies: weights as they are
 			if got := logits(func(b llama.Batch) error { return Prefill(t.Context(), c, b, none) }); relative(got, want) != 0 {
 				t.Errorf("logits behind a prefill are off by %g", relative(got, want))
 			}
-			copies := NewCopies(c, graph.BF16, 1<<30)
+			copies := NewCopies(c, ThisProcessor().In(graph.BF16), 1<<30)
 			defer copies.Drop()
 			got := logits(func(b llama.Batch) error { return Prefill(t.Context(), c, b, copies) })
 			if d := relative(got, want); d > 0.05 {

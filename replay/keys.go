@@ -46,7 +46,7 @@ func LastQueries(ctx context.Context, c *llama.Context, b llama.Batch, copies *C
 // read computes nodes of a batch's decode by a program, and gives their values
 // at the tokens that ask for logits; nil where a program cannot.
 func read(ctx context.Context, c *llama.Context, b llama.Batch, copies *Copies, sites func(*Decode) []graph.ID) ([][][]float32, error) {
-	if copies == nil || copies.turnedOnly {
+	if !copies.Policy().Products {
 		return nil, nil
 	}
 	b, rows := evened(b, c.Params().Batch)

@@ -50,7 +50,7 @@ func TestQueriesByProgram(t *testing.T) {
 				}
 			}
 			c.Clear()
-			got, ok, err := LastQueries(t.Context(), c, last, NewCopies(c, graph.F32, 0))
+			got, ok, err := LastQueries(t.Context(), c, last, NewCopies(c, ThisProcessor().In(graph.F32), 0))
 			if err != nil || !ok || len(got) != rows {
 				t.Fatalf("%d rows, ok is %v, %v", len(got), ok, err)
 			}
@@ -60,7 +60,7 @@ func TestQueriesByProgram(t *testing.T) {
 			c.Clear()
 			testApart(t, c, last)
 			c.Clear()
-			q, err := NewQueries(t.Context(), c, rows, length, NewCopies(c, graph.F32, 0))
+			q, err := NewQueries(t.Context(), c, rows, length, NewCopies(c, ThisProcessor().In(graph.F32), 0))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestKeys(t *testing.T) {
 				}
 				want := [][][]float32{d.asked(site.Key), d.asked(site.FFN)}
 				c.Clear()
-				keys, values, ok, err := Keys(t.Context(), c, b, layer, NewCopies(c, graph.F32, 0))
+				keys, values, ok, err := Keys(t.Context(), c, b, layer, NewCopies(c, ThisProcessor().In(graph.F32), 0))
 				if err != nil || !ok {
 					t.Fatalf("layer %d: ok is %v, %v", layer, ok, err)
 				}
@@ -147,7 +147,7 @@ func TestKeys(t *testing.T) {
 	_, c := openModel(t, fixtures(t, "llama-dense")[0])
 	var b llama.Batch
 	b.Add(1, 0, 0, true)
-	if _, _, ok, err := Keys(t.Context(), c, b, 0, NewTransposes(c, graph.F32, 0)); ok || err != nil {
+	if _, _, ok, err := Keys(t.Context(), c, b, 0, NewCopies(c, Policy{Gradients: true}, 0)); ok || err != nil {
 		t.Errorf("weights as they are: ok is %v, %v", ok, err)
 	}
 }

@@ -2,81 +2,96 @@ package replay
 
 import (
 	"context"
+	"runtime/metrics"
+	"strings"
 
 	"retcon/graph"
 	"retcon/llama"
 )
 
-// Outline is the network below a layer's FFN output as it is before anything
-// has been decoded, and what a context for it takes.
-type Outline struct {
-	Slice        *graph.Slice
-	ContextBytes int64
+// DefaultMemory is what a process may hold beyond the model's file where nothing
+// else is asked for: 512 MiB.
+const DefaultMemory = 512 << 20
+
+// ProcessBytes is what a process holds with a model loaded and nothing else done:
+// program and libraries, the vocabulary, tables, Go's heap and stacks.
+const ProcessBytes = 78 << 20
+
+// Memory divides what a process may hold beyond the model's file. Bytes.
+type Memory struct {
+	Asked   int64 // in all
+	Context int64 // for a context: its cache, logits, llama.cpp's own buffer
 }
 
-// NewOutline sketches the largest decode of a context of sizes p in an empty one
-// that is at least as large, and leaves it empty. What it tells is of sizes p.
-func NewOutline(ctx context.Context, c *llama.Context, layer int, p llama.ContextParams) (*Outline, error) {
-	var b llama.Batch
-	for i := range p.Batch {
-		b.Add(0, i, 0, i >= p.Batch-p.Outputs)
+// Free is what is left for values, gradients and copies of weights; negative where
+// process and context alone are more than was asked for.
+func (m Memory) Free() int64 { return m.Asked - ProcessBytes - m.Context }
+
+// HeapGrowth is how many times the values in use Go's heap may grow to before the
+// collector runs. It is the program's to set, by GOGC; where that is off, the heap
+// is bounded by other means.
+func HeapGrowth() float64 {
+	percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(percent)
+	if v := percent[0].Value; v.Kind() == metrics.KindUint64 && v.Uint64() <= 100 {
+		return 1 + float64(v.Uint64())/100
 	}
-	d, err := sketch(ctx, c, b)
-	if err != nil {
-		return nil, err
-	}
-	o := &Outline{}
-	site := d.Sites.Layers[layer].FFN
-	if o.Slice, err = graph.Cut(d.Graph, []graph.ID{site}, []graph.ID{d.Sites.Logits}); err != nil {
-		return nil, err
-	}
-	o.ContextBytes, err = d.ContextBytes(p)
-	return o, err
+	return 2
 }
 
-// OwnKernel reports whether the bridge's own kernel takes every matrix that a
-// decode multiplies with, so that none needs a copy or a transpose. The context
-// is empty, and left so.
-func OwnKernel(ctx context.Context, c *llama.Context) (bool, error) {
-	if !c.OwnKernel(graph.F32) {
-		return false, nil
-	}
+// HeapBytes is how large Go's heap may grow for values of so many bytes.
+func HeapBytes(values int64) int64 { return int64(float64(values) * HeapGrowth()) }
+
+// Shape is what the memory of experiments on a model follows from.
+type Shape struct {
+	graph.Widths
+	Layers  int
+	Cached  int   // the longest key or value of a token in a layer's cache, in numbers
+	Cell    int64 // bytes of a token in the cache, all layers
+	Queries int   // heads of attention in a layer
+	// Weights are the elements of all matrices that a decode multiplies with,
+	// Layered of those in layers: all but the output matrix.
+	Weights, Layered int64
+	// Own: the bridge's own kernel takes every one of them as it is, so that none
+	// needs a copy or a transpose.
+	Own bool
+}
+
+// ShapeOf reads the shape off the sketch of a decode of one token. The context is
+// empty, and left so.
+func ShapeOf(ctx context.Context, c *llama.Context) (Shape, error) {
 	var b llama.Batch
 	b.Add(0, 0, 0, true)
 	d, err := sketch(ctx, c, b)
 	if err != nil {
-		return false, err
+		return Shape{}, err
+	}
+	s := Shape{Widths: d.Sites.Widths(d.Graph), Layers: len(d.Sites.Layers), Queries: c.Model().Info().Heads, Own: c.OwnKernel(graph.F32)}
+	cells := int64(c.Params().Cells)
+	for _, bytes := range d.caches() {
+		s.Cached = max(s.Cached, int(bytes/cells/int64(graph.F32.Size())))
+		s.Cell += bytes / cells
 	}
 	for _, id := range weightsOf(d.Graph) {
-		if !c.OwnKernel(d.Graph.Node(id).Type) {
-			return false, nil
+		w := d.Graph.Node(id)
+		s.Own = s.Own && c.OwnKernel(w.Type)
+		s.Weights += w.Elements()
+		if strings.HasPrefix(w.Name, "blk.") {
+			s.Layered += w.Elements()
 		}
 	}
-	return true, nil
+	return s, nil
 }
 
-// ContextBytes is the memory that a context of sizes p takes beside programs:
-// its KV cache, its rows of logits, and the buffer in which llama.cpp computes
-// a batch such as this. The buffer is what ggml asks for when it lays out the
-// recorded graph; llama.cpp lays out that of the largest batch it may be given.
-func (d *Decode) ContextBytes(p llama.ContextParams) (int64, error) {
-	var cache int64
-	for i := range d.Graph.Nodes {
-		if node := &d.Graph.Nodes[i]; node.Kind == graph.Cache && node.ViewSrc == graph.None {
-			cache += int64(node.Nb[3]) * node.Ne[3]
-		}
-	}
-	n := cache / int64(d.Context.Params().Cells) * int64(p.Cells)
-	n += int64(p.Outputs) * d.Graph.Node(d.Sites.Logits).Ne[0] * int64(graph.F32.Size())
-	s, err := graph.Cut(d.Graph, nil, []graph.ID{d.Sites.Logits})
-	if err != nil {
-		return 0, err
-	}
-	program, err := d.Context.NewProgram(&s.Graph, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer program.Close()
-	buffer, err := program.Measure()
-	return n + buffer, err
+// ContextBytes is what a context of sizes p holds that decodes nothing: its cache and
+// its rows of logits.
+func (s Shape) ContextBytes(p llama.ContextParams) int64 {
+	return int64(p.Cells)*s.Cell + int64(p.Outputs)*int64(s.Logits)*int64(graph.F32.Size())
+}
+
+// DecodeBytes is what llama.cpp sets aside for the values of a batch, and touches in a
+// decode: a few vectors of each token, the mask, and a layer's scores in all cells.
+func (s Shape) DecodeBytes(p llama.ContextParams) int64 {
+	row := 2*max(s.Key, s.Heads) + 3*s.Stream + p.Cells*(s.Queries+1)
+	return int64(p.Batch) * int64(row) * int64(graph.F32.Size())
 }

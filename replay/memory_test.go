@@ -45,3 +45,42 @@ func TestContextBytes(t *testing.T) {
 		t.Errorf("63 rows of logits more take %d bytes, not %d", more, logits)
 	}
 }
+
+// The shape of a model is what its file says, and the memory of a context that it
+// gives is what the decode of a batch takes, high rather than low.
+func TestShape(t *testing.T) {
+	tiny := testmodel.Small(gguf.Q8_0)
+	path := filepath.Join(t.TempDir(), "tiny.gguf")
+	if err := tiny.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	m, c := openModel(t, path)
+	s, err := ShapeOf(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := s.Widths; w.Stream != tiny.Width || w.Key != tiny.FeedForward || w.Logits != tiny.Vocab || w.Heads != tiny.Width {
+		t.Errorf("widths %+v of %+v", w, tiny)
+	}
+	matrices := int64(tiny.Width) * int64(2*tiny.Width+2*s.Cached+3*tiny.FeedForward) * int64(tiny.Layers)
+	if s.Layered != matrices || s.Weights != matrices+int64(tiny.Width*tiny.Vocab) {
+		t.Errorf("%d elements of weights, %d in layers, not %d", s.Weights, s.Layered, matrices)
+	}
+	for _, batch := range []int{1, 64, 256, 1024} {
+		p := llama.ContextParams{Cells: max(256, batch), Batch: batch, Outputs: 1, Sequences: 1, Threads: 1}
+		c, err := m.NewContext(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := NewOutline(t.Context(), c, 0, c.Params())
+		c.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.ContextBytes(p) + s.DecodeBytes(p)
+		t.Logf("%d rows: %d KiB, measured %d KiB", batch, got>>10, o.ContextBytes>>10)
+		if got < o.ContextBytes || got > 2*o.ContextBytes {
+			t.Errorf("a context for %d rows: %d bytes, measured %d", batch, got, o.ContextBytes)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (m *Moments) build(ctx context.Context, d *Decode, key graph.ID, copies *Co
 	if err != nil {
 		return err
 	}
-	s, consts, err := copies.cast(ctx, s)
+	s, consts, err := copies.useMany(ctx, s)
 	if err != nil {
 		return err
 	}

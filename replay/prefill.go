@@ -69,7 +69,7 @@ func (d *Decode) compute(ctx context.Context, nodes []graph.ID, copies *Copies, 
 
 // computeSlice is compute with the slice and its constants at hand.
 func (d *Decode) computeSlice(ctx context.Context, s *graph.Slice, known []graph.Const, copies *Copies, nodes, read []graph.ID) error {
-	s, consts, err := copies.cast(ctx, s, known...)
+	s, consts, err := copies.useMany(ctx, s, known...)
 	if err != nil {
 		return err
 	}

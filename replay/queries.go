@@ -42,7 +42,7 @@ func NewQueries(ctx context.Context, c *llama.Context, rows, length int, copies 
 	if err != nil {
 		return nil, err
 	}
-	s, consts, err := copies.cast(ctx, s)
+	s, consts, err := copies.useMany(ctx, s)
 	if err != nil {
 		return nil, err
 	}

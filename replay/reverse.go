@@ -62,7 +62,7 @@ func (v *Reverse) differentiate(ctx context.Context, spec ReverseSpec) error {
 		}
 		return known(id)
 	}
-	transposes, err := spec.Copies.transposes(ctx, l.slice)
+	transposes, err := spec.Copies.Transposes(ctx, l.slice)
 	if err != nil {
 		return err
 	}

@@ -40,11 +40,12 @@ type ValueSpec struct {
 	// Batches holds the rows of each step, the same number in each, with
 	// targets and KL terms at the same places: one program serves them all.
 	Batches [][]ValueRow
-	// Unified keeps attention as the decode has it: every row against every
-	// cell of the cache, most of them masked.
-	Unified bool
 	// Copies, if not nil, gives weights in a faster type.
 	Copies *Copies
+	// unified keeps attention as the decode has it, every row against every cell
+	// of the cache, most of them masked, as for models whose attention has no form
+	// of its own for a row.
+	unified bool
 }
 
 // ErrUneven reports batches of rows that one program cannot serve.

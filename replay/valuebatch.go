@@ -62,7 +62,7 @@ func (v *Value) newBatch(ctx context.Context, c *llama.Context, rows []ValueRow,
 	if err := b.locate(v.spec); err != nil {
 		return nil, err
 	}
-	if !v.spec.Unified {
+	if !v.spec.unified {
 		if err := b.localise(v.spec); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"retcon/gguf"
 	"retcon/graph"
 	"retcon/llama"
+	"retcon/replay"
 )
 
 // quantised is a tracer of a small model of quantised weights that makes copies
@@ -30,7 +31,7 @@ func quantisedWith(t *testing.T, weights gguf.Type, ggmlOnly bool, exact graph.T
 		held = max(held, j.plan.held)
 	}
 	tr := New(m, Options{Memory: held + bytes*6/5})
-	tr.exactType, tr.estimateType, tr.copied = exact, graph.BF16, true
+	tr.processor = replay.Processor{Small: graph.BF16, Large: exact, Copies: true}
 	t.Cleanup(func() { tr.Close() })
 	return tr, p
 }

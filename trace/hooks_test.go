@@ -95,11 +95,11 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 	var want *Result
 	parts := map[int]bool{}
-	least := process + planned(m, p, Options{}, func(*Config) {}).contextBytes(1, 1)
+	least := replay.ProcessBytes + planned(m, p, Options{}, func(*Config) {}).contextBytes(1, 1)
 	for _, memory := range []int64{0, least + 200<<10, least + 60<<10, 1} {
 		tr := New(m, Options{Memory: memory})
 		defer tr.Close()
-		j := &job{Tracer: tr, cfg: cfg, prompt: p, layers: m.Info().Layers, result: newResult(m, p, &cfg)}
+		j := unplanned(tr, p, cfg)
 		n := 0
 		plan := j.newPlan()
 		for _, chunk := range plan.samples {

@@ -1,18 +1,30 @@
 package trace
 
 import (
+	"context"
 	"slices"
 	"testing"
 
 	"retcon/llama"
+	"retcon/replay"
 )
+
+// unplanned is a job that has no plan yet.
+func unplanned(tr *Tracer, p Prompt, cfg Config) *job {
+	if err := tr.look(context.Background()); err != nil {
+		panic(err)
+	}
+	j := &job{Tracer: tr, cfg: cfg, prompt: p, layers: tr.model.Info().Layers, result: newResult(tr.model, p, &cfg)}
+	j.policy = j.choosePolicy()
+	return j
+}
 
 // planned is a job of a prompt, planned and not run.
 func planned(m *llama.Model, p Prompt, o Options, change func(*Config)) *job {
 	tr := New(m, o)
-	j := &job{Tracer: tr, cfg: experiments(tr, p), prompt: p, layers: m.Info().Layers}
-	change(&j.cfg)
-	j.result = newResult(m, p, &j.cfg)
+	cfg := experiments(tr, p)
+	change(&cfg)
+	j := unplanned(tr, p, cfg)
 	j.plan = j.newPlan()
 	return j
 }
@@ -32,7 +44,7 @@ func TestPlanFitsMemory(t *testing.T) {
 	m, p := tiny(t)
 	for _, tokens := range []int{len(p.Tokens), 20, 60, 250, 1000} {
 		for _, samples := range []int{1, 10, 100} {
-			for _, memory := range []int64{process + 8<<20, 128 << 20, 512 << 20} {
+			for _, memory := range []int64{replay.ProcessBytes + 8<<20, 128 << 20, 512 << 20} {
 				for _, approx := range []*Approx{nil, {Steps: 1}, {Steps: 2, Refine: 24}} {
 					for _, exact := range []bool{false, true} { // without copies, and so with larger batches
 						long := longer(p, tokens)

@@ -15,7 +15,6 @@ type plan struct {
 	runs     int   // most runs of a batch
 	values   int64 // bytes that a batch's values in a layer may take
 	states   int64 // bytes that the experiments' streams may take
-	inHeap   int64 // bytes of streams and of what an estimate keeps
 	held     int64 // bytes of all that is no copy of a weight
 	copies   int64 // bytes
 	resident bool
@@ -31,14 +30,15 @@ type group struct {
 
 // shares are the most that values may take of the memory beside the process and
 // the smallest context: those of the layer in hand, the streams of the
-// experiments, what an estimate keeps. The last two lie in Go's heap.
+// experiments, what an estimate keeps. The last two lie in Go's heap, and are its
+// size.
 type shares struct{ values, streams, kept float64 }
 
 var (
-	besideCopies = shares{1. / 10, 3. / 16, 1. / 8}
+	besideCopies = shares{1. / 10, 15. / 64, 1. / 8}
 	// where no weight is copied, larger batches have the memory: weights are read,
 	// and dequantised, less often
-	withoutCopies = shares{3. / 20, 3. / 16, 9. / 16}
+	withoutCopies = shares{3. / 20, 15. / 64, 9. / 16}
 )
 
 // mostRows is a batch beyond which products run no faster.
@@ -46,14 +46,14 @@ const mostRows = 1024
 
 // newPlan chooses the sizes.
 func (j *job) newPlan() *plan {
-	memory := float64(max(0, j.opts.Memory-process-j.contextBytes(1, 1)))
+	memory := float64(max(0, replay.Memory{Asked: j.opts.Memory, Context: j.contextBytes(1, 1)}.Free()))
 	share := besideCopies
-	if j.direct || !j.copied {
+	if j.shape.Own || !j.processor.Copies {
 		share = withoutCopies
 	}
-	p := &plan{job: j, values: int64(memory * share.values), states: int64(memory * share.streams)}
+	p := &plan{job: j, values: int64(memory * share.values), states: int64(memory * share.streams / replay.HeapGrowth())}
 	n, span := len(j.prompt.Tokens), len(j.prompt.Tokens)-j.prompt.Begin
-	per := j.fit(p.values, int64(memory*share.kept))
+	per := j.fit(p.values, int64(memory*share.kept), p.states)
 	for s := range j.cfg.Corruption.Samples() {
 		if s%per == 0 {
 			p.samples = append(p.samples, nil)
@@ -63,8 +63,7 @@ func (j *job) newPlan() *plan {
 	}
 	var values, streams int64
 	if a := j.cfg.Approx; a != nil {
-		cells := len(j.kinds()) * a.Refine
-		streams = int64(cells) * j.streamBytes(span*len(p.samples[0]))
+		streams = j.refinedBytes(span * len(p.samples[0]))
 		passes := 2 * a.Steps // there and back; the corrupted end is known
 		if a.Steps > 1 {
 			passes++
@@ -89,8 +88,8 @@ func (j *job) newPlan() *plan {
 	}
 	base := n + len(p.samples[0])*span
 	kept := j.keptBytes(base) + 8*j.streamBytes(base) // with those of the layer in hand
-	p.inHeap = streams + kept
-	p.held = process + j.contextBytes(p.rows, p.runs) + values + heap(p.inHeap)
+	free := replay.Memory{Asked: j.opts.Memory, Context: j.contextBytes(p.rows, p.runs)}.Free()
+	p.held = j.opts.Memory - free + values + replay.HeapBytes(streams+kept)
 	p.copies = max(0, j.opts.Memory-p.held)
 	p.resident = j.weightBytes() <= p.copies
 	return p
@@ -253,21 +252,4 @@ func (j *job) severExperiments() []*experiment {
 		}
 	}
 	return out
-}
-
-// widest guesses the length of a layer's keys, high rather than low, from the
-// number of weights.
-func (j *job) widest() int {
-	i := j.model.Info()
-	return max(4*i.Width, (int(i.Params)-i.Vocab*i.Width)/(3*i.Layers*i.Width))
-}
-
-// weightBytes is what copies of all weights take.
-func (j *job) weightBytes() int64 { return int64(j.fast.Size()) * int64(j.model.Info().Params) }
-
-// layerWeightBytes is what copies take of all but the output matrix, high rather
-// than low.
-func (j *job) layerWeightBytes() int64 {
-	i := j.model.Info()
-	return int64(j.fast.Size()) * (int64(i.Params) - int64(i.Vocab)*int64(i.Width))
 }

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"retcon/graph"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -42,8 +41,8 @@ const (
 // Options say how a tracer uses the machine.
 type Options struct {
 	Threads int
-	// Memory bounds what the process holds beyond the model's file, in bytes. What
-	// a single run of the prompt needs is taken in any case.
+	// Memory bounds what the process holds beyond the model's file, in bytes; 0 is
+	// replay.DefaultMemory. What a single run of the prompt needs is taken in any case.
 	Memory int64
 	// Exact uses the weights as they are in the file. Else quantised weights
 	// are copied, within the memory, in a type that the machine multiplies
@@ -58,16 +57,9 @@ type Tracer struct {
 	opts    Options
 	context *llama.Context
 	copies  *replay.Copies
-	copied  bool       // whether there are any
-	direct  bool       // none is needed: the bridge's kernel takes the weights as they are
-	looked  bool       // direct is known
-	fast    graph.Type // of the copies in hand
-	// Exact runs use a layer's copies and drop them, so that their size hardly
-	// counts; an estimate comes back to them, for their transposes, too, and so
-	// has them all at once. One that is to find the cells worth an exact run is of
-	// the exact runs' type: with some prompts the roundings of two types differ by
-	// more than the cells do.
-	exactType, estimateType graph.Type
+	shape   replay.Shape // once known
+	// processor decides whether and in which types weights are copied
+	processor replay.Processor
 	// budgeted is what the copies were last allowed to take
 	budgeted int64
 }
@@ -75,12 +67,10 @@ type Tracer struct {
 // New makes a tracer.
 func New(m *llama.Model, o Options) *Tracer {
 	if o.Memory <= 0 {
-		o.Memory = 512 << 20
+		o.Memory = replay.DefaultMemory
 	}
-	t := &Tracer{model: m, opts: o}
-	t.exactType, t.copied = replay.LayerType()
-	t.estimateType, _ = replay.FastType()
-	t.copied = t.copied && !o.Exact
+	t := &Tracer{model: m, opts: o, processor: replay.ThisProcessor()}
+	t.processor.Copies = t.processor.Copies && !o.Exact
 	return t
 }
 
@@ -97,6 +87,7 @@ type job struct {
 	prompt Prompt
 	layers int
 	result *Result
+	policy replay.Policy // of weights, in hand
 	plan   *plan
 	done   int
 
@@ -114,15 +105,12 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	if err := j.check(); err != nil {
 		return nil, err
 	}
-	if j.fast = t.exactType; cfg.Approx != nil && cfg.Approx.Refine == 0 {
-		j.fast = t.estimateType
-	}
+	j.policy = j.choosePolicy()
 	j.result = newResult(t.model, p, &j.cfg)
 	if err := t.look(ctx); err != nil {
 		return nil, err
 	}
 	j.plan = j.newPlan()
-	defer j.plan.tightHeap()()
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
@@ -179,10 +167,10 @@ func (j *job) check() error {
 	return pin.check(p, info.Width)
 }
 
-// look finds out whether any weight needs a copy, which decides how the memory is
-// divided.
+// look finds out how large the network's parts are, and whether any weight needs a
+// copy, which decide how the memory is divided.
 func (t *Tracer) look(ctx context.Context) error {
-	if t.looked || !t.copied {
+	if t.shape.Layers > 0 {
 		return nil
 	}
 	c, err := t.model.NewContext(llama.ContextParams{Cells: 1, Batch: 1, Sequences: 1, Threads: 1})
@@ -190,8 +178,7 @@ func (t *Tracer) look(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	t.direct, err = replay.OwnKernel(ctx, c)
-	t.looked = err == nil
+	t.shape, err = replay.ShapeOf(ctx, c)
 	return err
 }
 
@@ -200,43 +187,54 @@ func (j *job) prepare() error {
 	rows, runs := j.plan.rows, j.plan.runs
 	defer j.budget()
 	if c := j.context; c != nil && c.Params().Batch >= rows && c.Params().Sequences >= runs {
-		if j.copied && j.copies.Type() != j.fast {
-			j.renewCopies()
-		}
+		j.copies.Follow(j.keeping())
 		return nil
 	}
 	j.Close()
 	debug.FreeOSMemory() // of what read the file
-	rows = max(rows, 256)
-	c, err := j.model.NewContext(llama.ContextParams{
-		Cells: cellsFor(rows), Batch: rows, Outputs: runs, Sequences: runs, Threads: j.opts.Threads,
-	})
+	params := contextFor(rows, runs)
+	params.Threads = j.opts.Threads
+	c, err := j.model.NewContext(params)
 	if err != nil {
 		return err
 	}
 	j.context = c
-	if j.copied {
-		j.renewCopies()
-	}
+	j.copies = replay.NewCopies(c, j.keeping(), j.plan.copies)
 	return nil
 }
 
-// renewCopies makes room for copies of the type in hand.
-func (j *job) renewCopies() {
-	j.copies.Drop()
-	j.copies = replay.NewCopies(j.context, j.fast, j.plan.copies)
+// choosePolicy says how weights are used. Exact runs use a layer's copies and drop
+// them, so that their size hardly counts; an estimate comes back to them, for
+// their transposes too, and so has them all at once. One that is to find the cells
+// worth an exact run has copies of the exact runs' type: with some prompts the
+// roundings of two types differ by more than the cells do.
+func (j *job) choosePolicy() replay.Policy {
+	switch p, a := j.processor, j.cfg.Approx; {
+	case !p.Copies || a == nil:
+		return p.Layers()
+	case a.Refine > 0:
+		return p.In(p.Large)
+	default:
+		return p.ThereAndBack()
+	}
+}
+
+// keeping is the policy in hand, with the copies kept where all fit.
+func (j *job) keeping() replay.Policy {
+	p := j.policy
+	if j.plan.resident {
+		p.Life = replay.ToTheEnd
+	}
+	return p
 }
 
 // exactCopies gives the room of an estimate's transposes to the copies of exact
 // runs, which are those of an exact trace.
 func (j *job) exactCopies() {
 	j.copies.DropTransposes()
-	if !j.copied || j.fast == j.exactType {
-		return
-	}
-	j.fast = j.exactType
+	j.policy = j.processor.Layers()
 	j.plan.resident = j.weightBytes() <= j.plan.copies
-	j.renewCopies()
+	j.copies.Follow(j.keeping())
 }
 
 // budget bounds the copies, and frees those that an earlier trace needed and this
@@ -274,7 +272,7 @@ func (j *job) sampleChunk(ctx context.Context, samples []int) error {
 // newWave makes a wave over some samples.
 func (j *job) newWave(ctx context.Context, samples []int) (*wave, error) {
 	b, err := newBase(ctx, j.context, j.prompt, &j.cfg.Corruption, samples)
-	return &wave{base: b, pin: b, copies: j.copies, resident: j.plan.resident, step: j.progress}, err
+	return &wave{base: b, pin: b, copies: j.copies, step: j.progress}, err
 }
 
 // wave runs some experiments of a group.

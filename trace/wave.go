@@ -10,13 +10,12 @@ import (
 // wave takes the experiments of some lanes through the layers together: a
 // layer's weights are used by all of them before the next layer's.
 type wave struct {
-	base     *base
-	pin      *base // what severed runs are held to; base itself as a rule
-	lanes    []*lane
-	copies   *replay.Copies
-	resident bool // copies of all layers are kept
-	answers  []int32
-	step     func(n int) // told of every layer of an experiment
+	base    *base
+	pin     *base // what severed runs are held to; base itself as a rule
+	lanes   []*lane
+	copies  *replay.Copies
+	answers []int32
+	step    func(n int) // told of every layer of an experiment
 }
 
 // lane is runs beside each other, and the experiments that are done on them.
@@ -48,9 +47,7 @@ func (w *wave) add(ctx context.Context, c *llama.Context, cells []cell, exps []*
 // base behind its last layer and gives the tokens to read.
 func (w *wave) run(ctx context.Context, choose func(b *base) []int32) error {
 	for w.base.layer < w.base.layers-1 {
-		if !w.resident {
-			w.copies.Drop()
-		}
+		w.copies.NextLayer()
 		if err := w.base.step(ctx, w.copies); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"retcon/engine"
 	"retcon/llama"
+	"retcon/replay"
 )
 
 // engineFlags say how a model is run. They are those of llama.cpp.
@@ -23,10 +24,15 @@ type engineFlags struct {
 
 // set has the flags of a command that edits.
 func (f *engineFlags) set() *pflag.FlagSet {
-	fs := f.conversing()
-	f.memory = engine.DefaultMemory
-	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
+	fs := f.bounded(f.conversing(), "an edit")
 	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
+	return fs
+}
+
+// bounded adds the flag for the memory that something may take.
+func (f *engineFlags) bounded(fs *pflag.FlagSet, what string) *pflag.FlagSet {
+	f.memory = replay.DefaultMemory
+	fs.Var(&f.memory, "memory", "memory beyond the model that "+what+" may take")
 	fromEnvironment(fs, "memory", "RETCON_MEMORY")
 	return fs
 }
