@@ -28,7 +28,7 @@ var (
 func SetLogger(l *slog.Logger) { logger.Store(l) }
 
 // setup starts llama.cpp's backends once.
-func setup() { initOnce.Do(func() { returnBuffers(); C.init_with_log() }) }
+func setup() { initOnce.Do(func() { C.init_with_log() }) }
 
 // logTail keeps the last complaints of llama.cpp, for the error of a load.
 var logTail tail

@@ -31,7 +31,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 		if err != nil {
 			return nil, err
 		}
-		t := trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
+		t := trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads, Memory: m.Memory()})
 		defer t.Close()
 		window := locateWindow(m.Info().Layers)
 		sum := &effects{window: window, mean: make([]float64, m.Info().Layers)}

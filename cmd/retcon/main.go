@@ -13,15 +13,24 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"retcon/llama"
 )
 
 func main() {
+	boundMemory()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// boundMemory has the process give back what it does not use. The packages change
+// nothing that is the whole process's, so that it is said here.
+func boundMemory() {
+	llama.ReturnFreedMemory()
 	if os.Getenv("GOGC") == "" {
 		// Go's part of the memory is a few large slices: waiting until it has
 		// doubled would cost more memory than collecting costs time.
 		debug.SetGCPercent(25)
 	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run executes one command line and returns its exit code.

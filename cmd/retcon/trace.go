@@ -158,7 +158,7 @@ func traceWarnings(r *traceResult) []string {
 
 // tracer makes a tracer for the model.
 func (f *traceFlags) tracer(m *engine.Model) *trace.Tracer {
-	return trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
+	return trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads, Memory: int64(f.engine.memory)})
 }
 
 // config is the experiment on a prompt; swapped is the prompt with the other

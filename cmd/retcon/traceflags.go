@@ -52,7 +52,7 @@ func (a *app) traceCommand(common *pflag.FlagSet, f *traceFlags) *cobra.Command 
 		group{"What is measured", f.experimentFlags()},
 		group{"Pictures", f.pictures.set()},
 		group{"Averages over facts", f.averages.set()},
-		group{"Running the model", f.engine.profiled(f.engine.machine())},
+		group{"Running the model", f.engine.profiled(f.engine.bounded(f.engine.machine(), "a trace"))},
 	)
 }
 
