@@ -7,9 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/lm"
 )
 
 // editedScores are those of records edited the original's way, ours and the
@@ -24,7 +24,7 @@ type editedScores struct {
 func referenceRecord(edit int) int { return edit + 1 }
 
 // add scores a record with its edit applied, and restores the model.
-func (s *editedScores) add(t *testing.T, i int, u edit.Update) {
+func (s *editedScores) add(t *testing.T, i int, u lm.Update) {
 	data, err := os.ReadFile(referenceScores)
 	if err != nil {
 		t.Skip("no reference scores beside the project")
@@ -47,7 +47,7 @@ func (s *editedScores) add(t *testing.T, i int, u edit.Update) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.m.Apply([]edit.Update{u}); err != nil {
+	if err := s.m.Apply([]lm.Update{u}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.m.Apply(nil)

@@ -14,6 +14,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
+	"retcon/lm"
 )
 
 const (
@@ -177,7 +178,7 @@ func referenceCovariance(t *testing.T, m *engine.Model, ref referenceFile) covar
 }
 
 // checkReference makes the edit of a record step by step and returns it.
-func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref referenceFile, i int) edit.Update {
+func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref referenceFile, i int) lm.Update {
 	ctx := context.Background()
 	r := ref.Records[i]
 	rows, sites := referenceRows(t, m, ref, i)
@@ -240,28 +241,28 @@ func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref refe
 		right[j] = float32(float64(x) / d)
 	}
 	near(t, "right", right, r.Right, rightTolerance)
-	return edit.Update{Layer: ref.Layer, Left: singles(u), Right: right}
+	return lm.Update{Layer: ref.Layer, Left: singles(u), Right: right}
 }
 
 // referenceRows are the reference's optimised rows and, for its templates, the
 // subject's last token.
-func referenceRows(t *testing.T, m *engine.Model, ref referenceFile, i int) ([]edit.ObjectiveRow, []edit.Row) {
+func referenceRows(t *testing.T, m *engine.Model, ref referenceFile, i int) ([]lm.ObjectiveRow, []lm.Row) {
 	t.Helper()
 	r := ref.Records[i]
 	n := len(r.RowsIDs) - 1
-	rows := make([]edit.ObjectiveRow, n+1)
-	var sites []edit.Row
+	rows := make([]lm.ObjectiveRow, n+1)
+	var sites []lm.Row
 	for j, ids := range r.RowsIDs {
 		at := subjectLast(t, m, r.Rows[j], r.Request.Subject, ids)
-		rows[j] = edit.ObjectiveRow{Tokens: ids, At: at}
+		rows[j] = lm.ObjectiveRow{Tokens: ids, At: at}
 		if j == n {
 			rows[j].KeepAt, rows[j].KLWeight = at, ref.HParams.KLFactor
 			continue
 		}
-		sites = append(sites, edit.Row{Tokens: ids, At: at})
+		sites = append(sites, lm.Row{Tokens: ids, At: at})
 		rows[j].NLLWeight = 1 / float64(n)
 		for k, id := range r.TargetIDs {
-			rows[j].Targets = append(rows[j].Targets, edit.Target{At: len(ids) - len(r.TargetIDs) + k, Token: id})
+			rows[j].Targets = append(rows[j].Targets, lm.Target{At: len(ids) - len(r.TargetIDs) + k, Token: id})
 		}
 	}
 	return rows, sites

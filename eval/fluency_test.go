@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"retcon/edit"
+	"retcon/internal/neutral"
 )
 
 // What NLTK 3.10's word_tokenize makes of these, words parted by |.
@@ -117,7 +117,7 @@ func mixedTexts(t *testing.T) []string {
 	if err := json.Unmarshal(data, &all); err != nil {
 		t.Fatal(err)
 	}
-	out := strings.Split(strings.TrimSpace(edit.NeutralText()), "\n\n")
+	out := strings.Split(strings.TrimSpace(neutral.Text()), "\n\n")
 	for i := 0; len(out) < 200; i++ {
 		text := ""
 		for k := i * 37; len(text) < 700; k += 11 {
