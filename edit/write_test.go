@@ -1,4 +1,4 @@
-package edit
+package edit_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit"
 	"retcon/edit/weight"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
@@ -38,13 +39,14 @@ func TestScaleBeside(t *testing.T) {
 	cfg.Model = scaledFile(t)
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
+	if _, err := cfg.run(t); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
 		t.Error(err)
 	}
 	cfg.LoRA, cfg.Output = "", filepath.Join(dir, "out.gguf")
 	got := mustRun(t, cfg)
-	if math.Abs(got.Written.LogProb-want.After.LogProb) > 1e-3 || math.Abs(got.Update.WeightNorm-want.Update.WeightNorm) > 1e-3 {
-		t.Errorf("%+v instead of %+v", got.Written, want.After)
+	is, should := got.Edits[0], want.Edits[0]
+	if math.Abs(is.Written.LogProb-should.After.LogProb) > 1e-3 || math.Abs(is.Update.WeightNorm-should.Update.WeightNorm) > 1e-3 {
+		t.Errorf("%+v instead of %+v", is.Written, should.After)
 	}
 }
 
@@ -69,7 +71,7 @@ func TestImatrix(t *testing.T) {
 		t.Errorf("%+v", res.Stats)
 	}
 	cfg.HParams.Layers = []int{0}
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, gguf.ErrNotFound) {
+	if _, err := cfg.run(t); !errors.Is(err, gguf.ErrNotFound) {
 		t.Error(err)
 	}
 	b = gguf.NewBuilder()
@@ -78,7 +80,7 @@ func TestImatrix(t *testing.T) {
 	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FakeFF); !errors.Is(err, lm.ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, ErrStats) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, edit.ErrStats) {
 		t.Error(err)
 	}
 }
@@ -106,7 +108,7 @@ func TestVerify(t *testing.T) {
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
 	cfg.Open = forgetful
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrVerify) {
+	if _, err := cfg.run(t); !errors.Is(err, edit.ErrVerify) {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/engine"
 	"retcon/lm"
 )
@@ -31,7 +31,7 @@ func benchObjective(b *testing.B, m *engine.Model, stepRows int) lm.Objective {
 		}
 		rows = append(rows, r)
 	}
-	o, err := m.Objective(context.Background(), 5, rows, edit.Batches(rows, stepRows))
+	o, err := m.Objective(context.Background(), 5, rows, rome.Batches(rows, stepRows))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"retcon/edit"
 	"retcon/edit/covariance"
+	"retcon/edit/rome"
 	"retcon/engine"
 	"retcon/lm"
 )
@@ -210,15 +210,15 @@ func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref refe
 	near(t, "u", singles(u), r.U, uTolerance)
 
 	start := time.Now()
-	batches := edit.Batches(rows, 0)
+	batches := rome.Batches(rows, 0)
 	o, err := m.Objective(ctx, ref.Layer, rows, batches)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	h := edit.DefaultHParams()
-	h.Optimizer, h.StopNLL = edit.Adam, 0
-	v, err := edit.OptimiseValue(ctx, o, rows, batches, values[0], h, nil)
+	h := rome.DefaultHParams()
+	h.Optimizer, h.StopNLL = rome.Adam, 0
+	v, err := rome.OptimiseValue(ctx, o, rows, batches, values[0], h, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,10 +72,7 @@ func (s Settings) fields() report.Row {
 	if s.Method != "" {
 		layer = s.Layer
 	}
-	chat := ""
-	if s.HParams != nil {
-		chat = s.HParams.Chat
-	}
+	chat := s.chat()
 	return append(row, report.Row{
 		{Name: "base", Value: base}, {Name: "lora", Value: strings.Join(adapters, ",")},
 		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: chat}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},

@@ -112,8 +112,8 @@ func (s *Series) cells(shown []Metric, baked bool) []string {
 
 // method is "rome", with the conversations that edits are made in.
 func (s Settings) method() string {
-	if s.HParams != nil && s.HParams.Chat != "" {
-		return s.Method + ", chat " + s.HParams.Chat
+	if chat := s.chat(); chat != "" {
+		return s.Method + ", chat " + chat
 	}
 	return s.Method
 }

@@ -25,7 +25,9 @@ func (a *app) sequence(ctx context.Context, r *results, s *sweep, run eval.Run, 
 		if err := json.Unmarshal(part, m); err != nil || i >= len(s.task.records) || m.Index != s.task.records[i].Index {
 			return fmt.Errorf("%s: edit %d is not of these records", s.journalPath(run.ID), i+1)
 		}
-		seq.Restore(m)
+		if err := seq.Restore(m); err != nil {
+			return fmt.Errorf("%s: %w", s.journalPath(run.ID), err)
+		}
 	}
 	for i := len(made); i < len(s.task.records); i++ {
 		a.progress(label+" edits", i, len(s.task.records))
