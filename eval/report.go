@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -102,9 +103,17 @@ func (s Summary) value(name string) any {
 
 func (s Summary) half(name string) any {
 	if st, ok := s[name]; ok {
-		return st.CI
+		return st.half()
 	}
 	return nil
+}
+
+// half is the half-width, nil where it is not known.
+func (st Stat) half() any {
+	if math.IsNaN(st.CI) {
+		return nil
+	}
+	return st.CI
 }
 
 func known(v float64) any {
@@ -153,7 +162,7 @@ func (s Summary) fields() report.Row {
 	row := report.Row{}
 	for _, m := range Metrics {
 		if st, ok := s[m.Name]; ok {
-			row = append(row, report.Field{Name: m.Name, Value: st.Value}, report.Field{Name: m.Name + "_ci95", Value: st.CI})
+			row = append(row, report.Field{Name: m.Name, Value: st.Value}, report.Field{Name: m.Name + "_ci95", Value: st.half()})
 		}
 	}
 	return row

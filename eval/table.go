@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -193,7 +194,7 @@ func (s Summary) cells(shown []Metric) []string {
 			digits = 2
 		}
 		out[i] = fmt.Sprintf("%.*f", digits, st.Value)
-		if st.N > 1 {
+		if !math.IsNaN(st.CI) {
 			out[i] += fmt.Sprintf(" ± %.*f", digits, st.CI)
 		}
 	}
