@@ -8,7 +8,7 @@ import (
 
 	"retcon/fact"
 	"retcon/internal/fault"
-	"retcon/internal/journal"
+	"retcon/internal/jsonl"
 )
 
 // KeptError is the error of a run whose finished requests are kept: a run with
@@ -54,15 +54,15 @@ func (c *Config) checkJournal() error {
 	if path == "" || c.Resume || c.Force {
 		return nil
 	}
-	err := journal.Check(path)
-	if errors.Is(err, journal.ErrExists) {
+	err := jsonl.CheckJournal(path)
+	if errors.Is(err, jsonl.ErrKept) {
 		err = fault.Errorf(fact.ErrRequest, "%w; --resume goes on with it, --force begins anew", err)
 	}
 	return err
 }
 
 // openJournal opens the journal of the run and gives what it has.
-func (s *session) openJournal() (*journal.Journal, []part, error) {
+func (s *session) openJournal() (*jsonl.Journal, []part, error) {
 	path := s.cfg.journalPath()
 	if path == "" {
 		return nil, nil, nil
@@ -72,11 +72,11 @@ func (s *session) openJournal() (*journal.Journal, []part, error) {
 		return nil, nil, err
 	}
 	if !s.cfg.Resume {
-		j, err := journal.Create(path, key, true)
+		j, err := jsonl.CreateJournal(path, key)
 		return j, nil, err
 	}
-	j, lines, err := journal.Resume(path, key)
-	if errors.Is(err, journal.ErrOther) {
+	j, lines, err := jsonl.ResumeJournal(path, key)
+	if errors.Is(err, jsonl.ErrOtherRun) {
 		err = fault.Errorf(fact.ErrRequest, "%w (model, text, seed or hyper-parameters)", err)
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *session) journalKey() (string, error) {
 }
 
 // patchAll patches all requests, each kept in the journal once it is done.
-func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *journal.Journal, parts []part) error {
+func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *jsonl.Journal, parts []part) error {
 	for _, e := range s.res.Edits {
 		if e.Error != "" {
 			continue
@@ -130,7 +130,7 @@ func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *journal.Jour
 
 // patchNew patches a request and writes it to the journal, also if it was
 // refused and the run goes on without it.
-func (s *session) patchNew(e *Edit, patch func(*Edit) (*Computed, error), j *journal.Journal) error {
+func (s *session) patchNew(e *Edit, patch func(*Edit) (*Computed, error), j *jsonl.Journal) error {
 	c, err := patch(e)
 	if j == nil || err != nil && !(s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, fact.ErrRequest))) {
 		return err

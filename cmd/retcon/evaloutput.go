@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"retcon/eval"
 	tables "retcon/report"
@@ -49,24 +48,4 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 		return t.WriteMarkdown(w)
 	}
 	return nil
-}
-
-// writeSeries writes series to a new file of results.
-func writeSeries(path string, replace bool, all []eval.Series) error {
-	log, err := eval.CreateLog(filepath.Clean(path), replace)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	for _, s := range all {
-		if err := log.Start(s.Run); err != nil {
-			return err
-		}
-		for _, e := range s.Entries {
-			if err := log.Add(e); err != nil {
-				return err
-			}
-		}
-	}
-	return log.Close()
 }
