@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"retcon/eval"
-	tables "retcon/report"
+	"retcon/internal/table"
 )
 
 // printSeries prints series in one of the formats of --format.
@@ -13,27 +13,27 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 	if a.json {
 		format = "json"
 	}
-	rows := make([]tables.Row, len(all))
+	rows := make([]table.Row, len(all))
 	for i := range all {
 		rows[i] = all[i].Fields()
 	}
 	w := io.Writer(a.stdout)
 	switch format {
 	case "csv":
-		return tables.WriteCSV(w, rows)
+		return table.WriteCSV(w, rows)
 	case "jsonl":
-		return tables.WriteJSONL(w, rows)
+		return table.WriteJSONL(w, rows)
 	case "sql":
-		return tables.WriteSQL(w, "bench", rows)
+		return table.WriteSQL(w, "bench", rows)
 	case "json":
 		if len(all) == 1 {
 			return a.printJSON(all[0].JSON())
 		}
-		runs := make([]tables.Row, len(all))
+		runs := make([]table.Row, len(all))
 		for i := range all {
 			runs[i] = all[i].JSON()
 		}
-		return a.printJSON(tables.Row{{Name: "schema", Value: eval.Schema}, {Name: "runs", Value: runs}})
+		return a.printJSON(table.Row{{Name: "schema", Value: eval.Schema}, {Name: "runs", Value: runs}})
 	}
 	if err := eval.Tables(all).WriteMarkdown(w); err != nil {
 		return err
