@@ -9,7 +9,7 @@ import (
 
 	"retcon/fact"
 	"retcon/internal/fault"
-	"retcon/internal/journal"
+	"retcon/internal/jsonl"
 )
 
 // KeptError is the error of a run whose finished requests are kept: a run with
@@ -55,15 +55,15 @@ func (c *Config) checkJournal() error {
 	if path == "" || c.Resume || c.Force {
 		return nil
 	}
-	err := journal.Check(path)
-	if errors.Is(err, journal.ErrExists) {
+	err := jsonl.CheckJournal(path)
+	if errors.Is(err, jsonl.ErrKept) {
 		err = fault.Errorf(fact.ErrRequest, "%w; %s goes on with it, %s begins anew", err, fault.Resume, fault.Force)
 	}
 	return err
 }
 
 // openJournal opens the journal of the run and gives what it has.
-func (s *session) openJournal() (*journal.Journal, []part, error) {
+func (s *session) openJournal() (*jsonl.Journal, []part, error) {
 	path := s.cfg.journalPath()
 	if path == "" {
 		return nil, nil, nil
@@ -73,11 +73,11 @@ func (s *session) openJournal() (*journal.Journal, []part, error) {
 		return nil, nil, err
 	}
 	if !s.cfg.Resume {
-		j, err := journal.Create(path, key, true)
+		j, err := jsonl.CreateJournal(path, key)
 		return j, nil, err
 	}
-	j, lines, err := journal.Resume(path, key)
-	if errors.Is(err, journal.ErrOther) {
+	j, lines, err := jsonl.ResumeJournal(path, key)
+	if errors.Is(err, jsonl.ErrOtherRun) {
 		err = fault.Errorf(fact.ErrRequest, "%w (model, text, seed or hyper-parameters)", err)
 	}
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *session) journalKey() (string, error) {
 }
 
 // editAll edits all requests, each kept in the journal once it is done.
-func (s *session) editAll(ctx context.Context, j *journal.Journal, parts []part) error {
+func (s *session) editAll(ctx context.Context, j *jsonl.Journal, parts []part) error {
 	for _, e := range s.res.Edits {
 		if e.Error != "" {
 			continue
@@ -137,7 +137,7 @@ func (s *session) editAll(ctx context.Context, j *journal.Journal, parts []part)
 
 // editNew edits a request and writes it to the journal, also if it was refused
 // and the run goes on without it.
-func (s *session) editNew(ctx context.Context, e *Edit, j *journal.Journal) error {
+func (s *session) editNew(ctx context.Context, e *Edit, j *jsonl.Journal) error {
 	err := s.edit(ctx, e)
 	if j == nil || err != nil && !(s.cfg.KeepGoing && skippable(err)) {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/internal/atomicfile"
 )
 
 const benchExamples = `  retcon bench -m model.gguf --data counterfact.json -n 100
@@ -146,7 +147,8 @@ func (a *app) mergeFiles(f *benchFlags, paths []string) error {
 	}
 	all = eval.Merge(all)
 	if f.score.output != "" {
-		if err := writeSeries(f.score.output, f.score.force, all); err != nil {
+		opts := atomicfile.Options{Force: f.score.force, Inputs: paths}
+		if err := eval.WriteLog(f.score.output, opts, all); err != nil {
 			return err
 		}
 	}

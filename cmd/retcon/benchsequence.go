@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"retcon/eval"
-	"retcon/internal/journal"
+	"retcon/internal/jsonl"
 )
 
 // sequence edits the records one after the other, then scores them. The edits
@@ -64,14 +64,14 @@ func (s *sweep) journalPath(run string) string { return s.score.output + "." + r
 // journal opens it, or none where results are not written.
 //
 // Results that were replaced take theirs with them.
-func (s *sweep) journal(run string) (*journal.Journal, []json.RawMessage, error) {
+func (s *sweep) journal(run string) (*jsonl.Journal, []json.RawMessage, error) {
 	switch path := s.journalPath(run); {
 	case s.score.output == "":
 		return nil, nil, nil
 	case s.score.resume:
-		return journal.Resume(path, run)
+		return jsonl.ResumeJournal(path, run)
 	default:
-		j, err := journal.Create(path, run, true)
+		j, err := jsonl.CreateJournal(path, run)
 		return j, nil, err
 	}
 }

@@ -1,13 +1,15 @@
 package rome
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"retcon/edit/covariance"
 	"retcon/fact"
@@ -24,10 +26,10 @@ var unused = []string{
 }
 
 // ReadHParams reads hyper-parameters over base: kmeng01/rome's JSON, EasyEdit's
-// YAML (flat keys with scalars and lists, which is all it uses), or what this
-// package wrote. A learning rate without an optimiser makes that Adam. It
-// returns a warning for each key that it does not know. Errors wrap ErrRequest,
-// or ErrUnsupported where a value asks for something that is not offered.
+// YAML, or what this package wrote. A learning rate without an optimiser makes
+// that Adam. It returns a warning for each key that it does not know. Errors wrap
+// ErrRequest, or ErrUnsupported where a value asks for something that is not
+// offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
 	b, err := io.ReadAll(io.LimitReader(r, 1<<20+1))
 	if err != nil {
@@ -36,11 +38,11 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 	if len(b) > 1<<20 {
 		return base, nil, fault.Errorf(fact.ErrRequest, "the file of hyper-parameters is longer than a megabyte")
 	}
-	values := map[string]json.RawMessage{}
-	if s := strings.TrimSpace(string(b)); strings.HasPrefix(s, "{") {
+	var values map[string]json.RawMessage
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
 		err = json.Unmarshal(b, &values)
 	} else {
-		err = flatYAML(s, values)
+		values, err = yamlValues(b)
 	}
 	if err != nil {
 		return base, nil, fault.Errorf(fact.ErrRequest, "hyper-parameters: %v", err)
@@ -140,65 +142,26 @@ func only(key string, value json.RawMessage) error {
 	return nil
 }
 
-// flatYAML reads "key: value" lines and lists of "- value" lines.
-func flatYAML(s string, values map[string]json.RawMessage) error {
-	last := ""
-	var list []string
-	flush := func() {
-		if last != "" && list != nil {
-			values[last] = json.RawMessage("[" + strings.Join(list, ",") + "]")
+// yamlValues reads a mapping of YAML, each value as the JSON that says the same.
+func yamlValues(b []byte) (map[string]json.RawMessage, error) {
+	var docs []any
+	if err := yaml.Load(b, &docs, yaml.WithAllDocuments()); err != nil {
+		return nil, err
+	}
+	if len(docs) == 0 || len(docs) == 1 && docs[0] == nil {
+		return nil, nil // nothing, or comments
+	}
+	doc, ok := docs[0].(map[string]any)
+	if len(docs) > 1 || !ok {
+		return nil, errors.New("not one list of \"key: value\"")
+	}
+	values := map[string]json.RawMessage{}
+	for key, v := range doc {
+		j, err := json.Marshal(v)
+		if err != nil { // infinite, or a mapping by what is no text
+			return nil, fmt.Errorf("%v is not a value for %s", v, key)
 		}
-		list = nil
+		values[key] = j
 	}
-	for n, line := range strings.Split(s, "\n") {
-		line = strings.TrimSpace(comment(line))
-		if line == "" || line == "---" {
-			continue
-		}
-		if item, ok := strings.CutPrefix(line, "- "); ok && last != "" {
-			list = append(list, string(scalar(item)))
-			continue
-		}
-		flush()
-		key, value, ok := strings.Cut(line, ":")
-		if !ok {
-			return fmt.Errorf("line %d is not \"key: value\"", n+1)
-		}
-		last = strings.Trim(strings.TrimSpace(key), `"'`)
-		values[last] = scalar(value)
-	}
-	flush()
-	return nil
-}
-
-// comment drops a comment from a line of YAML.
-func comment(line string) string {
-	if strings.HasPrefix(strings.TrimSpace(line), "#") {
-		return ""
-	}
-	if i := strings.Index(line, " #"); i >= 0 && strings.Count(line[:i], `"`)%2 == 0 {
-		return line[:i]
-	}
-	return line
-}
-
-// scalar turns a YAML value into JSON: numbers such as 5e-1, True, 'text',
-// plain text; flow lists of numbers are JSON already.
-func scalar(v string) json.RawMessage {
-	v = strings.TrimSpace(v)
-	switch strings.ToLower(v) {
-	case "", "null", "~":
-		return json.RawMessage("null")
-	case "true", "false":
-		return json.RawMessage(strings.ToLower(v))
-	}
-	if json.Valid([]byte(v)) {
-		return json.RawMessage(v)
-	}
-	if f, err := strconv.ParseFloat(v, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
-		b, _ := json.Marshal(f)
-		return b
-	}
-	b, _ := json.Marshal(strings.Trim(v, `'`))
-	return b
+	return values, nil
 }

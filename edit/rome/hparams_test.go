@@ -49,7 +49,16 @@ brand_new: yes
 	if err != nil || h.Optimizer != Polyak || h.MaxStep != 0.5 || h.StopNLL != 0.2 {
 		t.Errorf("what an edit records: %+v %v", h, err)
 	}
+	h, warnings, err = ReadHParams(strings.NewReader("---\r\n# all sorts of YAML\r\nseed: 18446744073709551615\r\nv_lr: .5\r\noptimizer: 'adam'\r\nprefixes:\r\n- \"a # b\\n\"\r\n- >-\r\n  c\r\n  d\r\nlayers: [1,\r\n  2]\r\nclamp_norm_factor: ~\r\nmom2_adjustment: True\r\n"), DefaultHParams())
+	if err != nil || len(warnings) > 0 || h.Seed != 1<<64-1 || h.LR != 0.5 || !slices.Equal(h.Prefixes, []string{"a # b\n", "c d"}) ||
+		!slices.Equal(h.Layers, []int{1, 2}) || h.Clamp != DefaultHParams().Clamp || h.Covariance != DefaultHParams().Covariance {
+		t.Errorf("%+v %q %v", h, warnings, err)
+	}
+	if h, _, err := ReadHParams(strings.NewReader("# nothing\n"), DefaultHParams()); err != nil || h.Steps != DefaultHParams().Steps {
+		t.Errorf("an empty file: %+v %v", h, err)
+	}
 	for text, want := range map[string]error{
+		"v_lr: .inf": fact.ErrRequest, "seed: 1\n---\nseed: 2": fact.ErrRequest, "- seed": fact.ErrRequest, "seed: {1: 2}": fact.ErrRequest, "layers: [5": fact.ErrRequest, "v_lr: 1\nv_lr: 2": fact.ErrRequest, "alg_name: MEMIT": lm.ErrUnsupported,
 		`{"fact_token": "last"}`: lm.ErrUnsupported, `{"alg_name": "MEMIT"}`: lm.ErrUnsupported, `{"v_lr": "much"}`: fact.ErrRequest, `{"layers": 5`: fact.ErrRequest, "nonsense": fact.ErrRequest,
 	} {
 		if _, _, err := ReadHParams(strings.NewReader(text), DefaultHParams()); !errors.Is(err, want) {
