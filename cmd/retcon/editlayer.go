@@ -38,7 +38,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 		window := locateWindow(m.Info().Layers)
 		sum := &effects{window: window, mean: make([]float64, m.Info().Layers)}
 		for i, f := range facts {
-			p, err := trace.NewPrompt(m.Llama(), f.Text[:f.Begin]+"{}"+f.Text[f.End:], f.Text[f.Begin:f.End])
+			p, err := fact.PromptAt(m.Llama(), f.Text, f.Begin, f.End)
 			if err == nil {
 				level := locateNoise * deviation
 				cfg := trace.Config{
