@@ -74,7 +74,7 @@ test-go: retcon tools archs model
 	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.
-NOCGO = ./gguf/... ./graph/... ./lm/... ./fact/... ./edit/... ./eval/... ./report/... ./trace/average/... ./internal/atomicfile/... ./internal/fakemodel/... ./internal/fault/... ./internal/logits/... ./internal/neutral/... ./internal/proc/... ./internal/progress/... ./internal/records/... ./internal/shard/... ./internal/vec/... ./internal/arrows/... ./internal/human/...
+NOCGO = $$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep -vE 'retcon/(llama|engine|replay|trace|internal/testmodel|e2e)( |$$)' | cut -d' ' -f1)
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 

@@ -164,3 +164,18 @@ func TestReferenceDeviation(t *testing.T) {
 		t.Errorf("subjects with a space in front give %g too: the test cannot tell", d)
 	}
 }
+
+func TestParseLevel(t *testing.T) {
+	for s, want := range map[string]Level{
+		"3s": {3, true, false}, "0.1": {0.1, false, false}, "u3s": {3, true, true}, "u0.1": {0.1, false, true}, "1e-2": {0.01, false, false},
+	} {
+		if l, err := ParseLevel(s); err != nil || l != want {
+			t.Errorf("%s: %v, %v", s, l, err)
+		}
+	}
+	for _, s := range []string{"", "s", "u", "us", "-1", "u-1s", "0", "nan", "inf", "3x", "uu3"} {
+		if _, err := ParseLevel(s); !errors.Is(err, ErrPrompt) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}

@@ -24,7 +24,7 @@ var order = [][]string{
 	{"replay"},
 	{"llama"},
 	{"report"},
-	{"trace/grid"},
+	{"trace/result"},
 	{"fact"},
 	{"lm"},
 	{"graph"},
