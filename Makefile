@@ -23,7 +23,7 @@ GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="-L$(abspath $(BUILD))/lib $$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -99,6 +99,9 @@ BENCH ?= .
 BENCH_COUNT ?= 5
 bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
 	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
+
+results: retcon tools model ## measure the main table of docs/results.md (RETCON_DATA=DIR adds scores, SHORT=1 is a trial)
+	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh bin/retcon $(BUILD)/bin $(MODEL) $(BUILD)/results
 
 # The largest of its models takes 4.5 GB of disk; SIZES="0.1B 0.5B" leaves it out.
 scale: retcon model ## edit random models of 0.1 to 8 billion weights: seconds and memory
