@@ -3,12 +3,12 @@ package engine_test
 import (
 	"context"
 	"math"
-	"os"
 	"testing"
 
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 )
 
@@ -20,7 +20,7 @@ func TestEditOverRPC(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: two edits, one of them through a server")
 	}
-	path := demoF32(t)
+	path := testfile.DemoF32(t)
 	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
 	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
@@ -28,17 +28,14 @@ func TestEditOverRPC(t *testing.T) {
 		t.Errorf("log-probability %g on the CPU, %g over RPC", onCPU.After.LogProb, overRPC.After.LogProb)
 	}
 	for i, u := range onCPU.Updates {
-		near(t, "left", overRPC.Updates[i].Left, doubles(u.Left), 1e-3)
-		near(t, "right", overRPC.Updates[i].Right, doubles(u.Right), 1e-2)
+		near(t, "left", overRPC.Updates[i].Left, u.Left, 1e-3)
+		near(t, "right", overRPC.Updates[i].Right, u.Right, 1e-2)
 	}
 }
 
 // shortEdit edits with few prefixes and steps and without a covariance.
 func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Result {
 	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no demo model")
-	}
 	h := edit.DefaultHParams()
 	h.Steps = 4
 	h.Covariance = covariance.KindIdentity
@@ -52,12 +49,4 @@ func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Result {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func doubles(v []float32) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = float64(x)
-	}
-	return out
 }
