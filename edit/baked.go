@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"retcon/fact"
 	"retcon/internal/atomicfile"
+	"retcon/lm"
 )
 
 // Baked is a model file that an Editor wrote, for scoring. Close removes it.
@@ -28,7 +30,7 @@ func (b *Baked) Close() error { return b.file.Abort() }
 // edit does not survive that, in a larger one. An edit that survives in none is
 // in the file of the largest, and among the refusals. The model under edit is
 // left unedited.
-func (e *Editor) Bake(ctx context.Context, r Request, c *Computed, dir string) (*Baked, error) {
+func (e *Editor) Bake(ctx context.Context, r fact.Request, c *Computed, dir string) (*Baked, error) {
 	fact, err := r.Resolve()
 	if err != nil {
 		return nil, err
@@ -59,12 +61,12 @@ func (e *Editor) Bake(ctx context.Context, r Request, c *Computed, dir string) (
 }
 
 // session is a Run of one edit that has been computed.
-func (e *Editor) session(fact Fact, c *Computed, dir string) *session {
+func (e *Editor) session(fact fact.Fact, c *Computed, dir string) *session {
 	s, cfg := *e.s, *e.s.cfg
 	// the name is never taken: the file is removed under its temporary one
 	cfg.Output = filepath.Join(dir, ".retcon-baked.gguf")
 	s.cfg, s.res = &cfg, &Result{Layer: e.layer}
-	s.updates = []Update{c.Update}
+	s.updates = []lm.Update{c.Update}
 	s.edits = []*Edit{{Prompt: fact.Text, Subject: fact.Subject, Target: fact.New, fact: fact}}
 	return &s
 }

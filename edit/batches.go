@@ -1,10 +1,12 @@
 package edit
 
+import "retcon/lm"
+
 // Batches splits the rows of an objective into batches of about n: the bare
 // prompt and what has no target are in each of them, the other prompts take
 // turns. n of 0 takes all rows at once. Batches are of one size, for which a
 // row may be in two of them.
-func Batches(rows []ObjectiveRow, n int) []Batch {
+func Batches(rows []lm.ObjectiveRow, n int) []lm.Batch {
 	var always, turns []int
 	for i, r := range rows {
 		if i == 0 || len(r.Targets) == 0 {
@@ -27,7 +29,7 @@ func Batches(rows []ObjectiveRow, n int) []Batch {
 		each = (len(turns) + count - 1) / count
 	}
 	uses := make([]int, len(rows))
-	batches := make([]Batch, count)
+	batches := make([]lm.Batch, count)
 	for b := range batches {
 		// the bare prompt first, what has no target last, as the rows are
 		batches[b].Rows = append(batches[b].Rows, always[0])
@@ -48,9 +50,9 @@ func Batches(rows []ObjectiveRow, n int) []Batch {
 	return batches
 }
 
-// loss is that of an objective's batch without the decay, whose gradient a step
-// gives.
-func (b Batch) loss(rows []ObjectiveRow, l Loss) float64 {
+// batchLoss is the loss of an objective's batch without the decay, whose gradient
+// a step gives.
+func batchLoss(b lm.Batch, rows []lm.ObjectiveRow, l lm.Loss) float64 {
 	sum := 0.0
 	for i, r := range b.Rows {
 		sum += b.Scale[i] * (rows[r].NLLWeight*l.NLL[i] + rows[r].KLWeight*l.KL[i])
@@ -60,8 +62,8 @@ func (b Batch) loss(rows []ObjectiveRow, l Loss) float64 {
 
 // joint are the rows and batches of tasks that are optimised at once: batch b is
 // batch b of each. ok is false where they have not as many batches.
-func joint(tasks []*valueTask) (rows []ObjectiveRow, batches []Batch, ok bool) {
-	batches = make([]Batch, len(tasks[0].batches))
+func joint(tasks []*valueTask) (rows []lm.ObjectiveRow, batches []lm.Batch, ok bool) {
+	batches = make([]lm.Batch, len(tasks[0].batches))
 	for k, t := range tasks {
 		if len(t.batches) != len(batches) {
 			return nil, nil, false
@@ -82,19 +84,19 @@ func joint(tasks []*valueTask) (rows []ObjectiveRow, batches []Batch, ok bool) {
 
 // latest is the loss of all rows, each as the last batch with it had it.
 type latest struct {
-	rows    []ObjectiveRow
-	batches []Batch
+	rows    []lm.ObjectiveRow
+	batches []lm.Batch
 	nll, kl []float64
 	seen    []bool
 }
 
-func newLatest(rows []ObjectiveRow, batches []Batch) *latest {
+func newLatest(rows []lm.ObjectiveRow, batches []lm.Batch) *latest {
 	n := len(rows)
 	return &latest{rows: rows, batches: batches, nll: make([]float64, n), kl: make([]float64, n), seen: make([]bool, n)}
 }
 
 // add takes in the loss of a batch.
-func (l *latest) add(batch int, loss Loss) {
+func (l *latest) add(batch int, loss lm.Loss) {
 	for i, r := range l.batches[batch].Rows {
 		l.nll[r], l.kl[r], l.seen[r] = loss.NLL[i], loss.KL[i], true
 	}

@@ -3,6 +3,11 @@ package edit
 import (
 	"math"
 	"testing"
+
+	"retcon/fact"
+	"retcon/internal/fakemodel"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // Batches are of one size, hold every row, the bare prompt and those without a
@@ -11,11 +16,11 @@ func TestBatches(t *testing.T) {
 	for _, c := range []struct{ prompts, kls, n, batches int }{
 		{21, 1, 0, 1}, {21, 1, 8, 4}, {21, 1, 6, 5}, {21, 0, 1, 20}, {1, 1, 8, 1}, {2, 1, 8, 1}, {4, 0, 3, 2}, {21, 1, 100, 1},
 	} {
-		var rows []ObjectiveRow
+		var rows []lm.ObjectiveRow
 		for range c.prompts {
-			rows = append(rows, ObjectiveRow{Targets: make([]Target, 1), NLLWeight: 1})
+			rows = append(rows, lm.ObjectiveRow{Targets: make([]lm.Target, 1), NLLWeight: 1})
 		}
-		rows = append(rows, make([]ObjectiveRow, c.kls)...)
+		rows = append(rows, make([]lm.ObjectiveRow, c.kls)...)
 		batches := Batches(rows, c.n)
 		if len(batches) != c.batches {
 			t.Errorf("%+v: %d batches", c, len(batches))
@@ -50,8 +55,8 @@ func TestBatches(t *testing.T) {
 // Whatever the batches, the mean of their gradients at one delta is that of all
 // rows together, and so is the loss once all have been seen.
 func TestBatchesAddUp(t *testing.T) {
-	m := newFake()
-	f, err := eiffel.Resolve()
+	m := fakemodel.New()
+	f, err := fakemodel.Eiffel.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +65,7 @@ func TestBatchesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := rows.objective(testHParams(), false)
-	delta := narrow(normals(3, fakeWidth, 1), 1)
+	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1)
 	at := func(n int) (loss float64, grad []float64) {
 		batches := Batches(all, n)
 		o, err := m.Objective(t.Context(), 1, all, batches)
@@ -68,9 +73,9 @@ func TestBatchesAddUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := newLatest(all, batches)
-		grad = make([]float64, fakeWidth)
+		grad = make([]float64, fakemodel.FakeWidth)
 		for b := range batches {
-			g := make([]float32, fakeWidth)
+			g := make([]float32, fakemodel.FakeWidth)
 			l, err := o.Step(t.Context(), b, delta, g)
 			if err != nil {
 				t.Fatal(err)
@@ -103,8 +108,8 @@ func TestBatchesAddUp(t *testing.T) {
 // A prompt that begins with its subject is "{subject} is a" as far as KL reads
 // it: one row serves for both, with the loss and the gradient of two.
 func TestKLInTheBarePrompt(t *testing.T) {
-	m := newFake()
-	f, err := Request{Prompt: "{} is located in", Subject: "Eiffel Tower", TargetNew: "Rome"}.Resolve()
+	m := fakemodel.New()
+	f, err := fact.Request{Prompt: "{} is located in", Subject: "Eiffel Tower", TargetNew: "Rome"}.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,17 +123,17 @@ func TestKLInTheBarePrompt(t *testing.T) {
 	if len(one) != 4 || one[0].KLWeight != h.KLFactor || one[0].KeepAt != one[0].At {
 		t.Fatalf("%d rows, the first keeps %d with weight %g", len(one), one[0].KeepAt, one[0].KLWeight)
 	}
-	two := append([]ObjectiveRow(nil), one...)
+	two := append([]lm.ObjectiveRow(nil), one...)
 	two[0].KLWeight, two[0].KeepAt = 0, 0
-	two = append(two, ObjectiveRow{Tokens: rows.kl.Tokens, At: rows.kl.Subject, KeepAt: rows.kl.Subject, KLWeight: h.KLFactor})
-	delta := narrow(normals(3, fakeWidth, 1), 1)
-	at := func(all []ObjectiveRow) (nll, kl float64, grad []float32) {
+	two = append(two, lm.ObjectiveRow{Tokens: rows.kl.Tokens, At: rows.kl.Subject, KeepAt: rows.kl.Subject, KLWeight: h.KLFactor})
+	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1)
+	at := func(all []lm.ObjectiveRow) (nll, kl float64, grad []float32) {
 		batches := Batches(all, 0)
 		o, err := m.Objective(t.Context(), 1, all, batches)
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, grad := newLatest(all, batches), make([]float32, fakeWidth)
+		seen, grad := newLatest(all, batches), make([]float32, fakemodel.FakeWidth)
 		l, err := o.Step(t.Context(), 0, delta, grad)
 		if err != nil {
 			t.Fatal(err)

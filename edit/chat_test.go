@@ -5,33 +5,26 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit/contexts"
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fakemodel"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
-// Chat writes a conversation of the fake.
-func (f *fake) Chat(messages []Message, assistant bool) (string, error) {
-	text := ""
-	for _, m := range messages {
-		text += "[" + m.Role + "]" + m.Text + "\n"
-	}
-	if assistant {
-		text += "[assistant]\n"
-	}
-	return text, nil
-}
-
 // mute is a model without a chat template.
-type mute struct{ Model }
+type mute struct{ lm.Model }
 
 // The rows of a fact in conversations end with its target, and the subject is
 // found inside them.
 func TestChatRows(t *testing.T) {
-	m := newFake()
-	f, err := eiffel.Resolve()
+	m := fakemodel.New()
+	f, err := fakemodel.Eiffel.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, want := range map[string]int{"": 0, ChatAnswer: len(chatOpeners), ChatTurn: len(chatTasks), ChatBoth: len(chatOpeners) + len(chatTasks)} {
+	for kind, want := range map[string]int{"": 0, contexts.Answer: len(contexts.Openers), contexts.Turn: len(contexts.Tasks), contexts.Both: len(contexts.Openers) + len(contexts.Tasks)} {
 		rows, err := rowsOf(m, f, []string{"You know. "}, kind)
 		if err != nil {
 			t.Fatal(err)
@@ -50,7 +43,7 @@ func TestChatRows(t *testing.T) {
 			}
 			answered := strings.Index(text, "[assistant]\n")
 			inTurn := strings.Index(text, f.Text) > answered
-			if answered < 0 || kind == ChatAnswer && !inTurn || kind == ChatTurn && inTurn {
+			if answered < 0 || kind == contexts.Answer && !inTurn || kind == contexts.Turn && inTurn {
 				t.Errorf("%q: %q", kind, text)
 			}
 			if target := m.Text(s.Target); inTurn != (target == " Rome") {
@@ -64,14 +57,14 @@ func TestChatRows(t *testing.T) {
 // and the conversations are in the file's history.
 func TestRunChat(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	cfg.HParams.Chat, cfg.Force = ChatTurn, true
+	cfg.HParams.Chat, cfg.Force = contexts.Turn, true
 	cfg.Ask = []string{"Where is the Eiffel Tower?", "And?"}
 	cfg.Output = t.TempDir() + "/out.gguf"
 	res := mustRun(t, cfg)
 	if len(res.Asked) != 2 || res.Asked[0].Question != cfg.Ask[0] || res.Asked[0].Before == "" {
 		t.Fatalf("%+v", res.Asked)
 	}
-	m, err := openFake(t.Context(), cfg.Model)
+	m, err := fakemodel.Open(t.Context(), cfg.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,16 +91,16 @@ func TestRunChat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	learnt := func(u []Update) float64 {
+	learnt := func(u []lm.Update) float64 {
 		m.Apply(u)
-		rows, err := rowsOf(m, f, nil, ChatTurn)
+		rows, err := rowsOf(m, f, nil, contexts.Turn)
 		if err != nil {
 			t.Fatal(err)
 		}
 		total := 0.
 		for _, s := range rows.spans[1:] {
-			logs, _ := m.LogProbs(t.Context(), []Scored{s.Scored()})
-			total += sum(logs[0])
+			logs, _ := m.LogProbs(t.Context(), []lm.Scored{s.Scored()})
+			total += vec.Sum(logs[0])
 		}
 		return total
 	}
@@ -121,7 +114,7 @@ func TestRunChat(t *testing.T) {
 
 func TestChatErrors(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	m, err := openFake(t.Context(), cfg.Model)
+	m, err := fakemodel.Open(t.Context(), cfg.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,15 +123,15 @@ func TestChatErrors(t *testing.T) {
 		t.Errorf("without chat: %v", err)
 	}
 	cfg.Ask = []string{"Where?"}
-	if err := s.checkChat(); !errors.Is(err, ErrUnsupported) {
+	if err := s.checkChat(); !errors.Is(err, lm.ErrUnsupported) {
 		t.Errorf("no template: %v", err)
 	}
 	s.model, cfg.Ask = m, []string{" "}
-	if err := s.checkChat(); !errors.Is(err, ErrRequest) {
+	if err := s.checkChat(); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("an empty question: %v", err)
 	}
 	cfg.Ask, cfg.HParams.Chat = nil, "loud"
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrRequest) {
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

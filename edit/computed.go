@@ -7,6 +7,7 @@ import (
 	"math"
 
 	ffn "retcon/gguf/widen"
+	"retcon/lm"
 )
 
 // packed are float32 values that are written to JSON as base64 of their bytes,
@@ -107,7 +108,7 @@ func (c *Computed) UnmarshalJSON(data []byte) error {
 	if p.Trained < 0 || p.Trained > len(p.Neurons) {
 		return fmt.Errorf("%d of %d neurons are trained", p.Trained, len(p.Neurons))
 	}
-	*c = Computed{Rank: &Rank{Update: Update{p.Layer, p.Left, p.Right}, Report: p.Report, Sink: p.Sink, Warnings: p.Warnings},
+	*c = Computed{Rank: &Rank{Update: lm.Update{Layer: p.Layer, Left: p.Left, Right: p.Right}, Report: p.Report, Sink: p.Sink, Warnings: p.Warnings},
 		Seconds: p.Seconds, Refusals: p.Refusals, Neurons: unpack(p.Neurons), Patches: p.Patches, queries: p.Queries, trained: p.Trained}
 	return nil
 }

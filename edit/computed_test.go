@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	ffn "retcon/gguf/widen"
+	"retcon/lm"
 )
 
 // An edit is the same behind a journal, of either method, to the last bit.
 func TestComputedJSON(t *testing.T) {
 	odd := []float32{1, -2.5e-39, math.MaxFloat32, 1.0 / 3}
 	for _, c := range []*Computed{
-		{Rank: &Rank{Update: Update{3, odd, odd[:2]}, Sink: true, Warnings: []string{"w"}, Report: UpdateReport{KeyNorm: 1.0 / 3}}, Seconds: 2, Refusals: []string{"r"}},
+		{Rank: &Rank{Update: lm.Update{Layer: 3, Left: odd, Right: odd[:2]}, Sink: true, Warnings: []string{"w"}, Report: UpdateReport{KeyNorm: 1.0 / 3}}, Seconds: 2, Refusals: []string{"r"}},
 		{Rank: &Rank{Report: UpdateReport{Steps: 4}}, Neurons: []ffn.Neuron{{Down: odd}, {Gate: odd, GateBias: 0.1, UpBias: 2, Down: odd}},
 			Patches: []PatchReport{{Token: " Rome"}}, queries: odd, trained: 1},
 		{Rank: &Rank{}, Neurons: []ffn.Neuron{}},

@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // Config says what Run is to do.
 type Config struct {
 	Model     string // path of the GGUF file, or of any of its shards
-	Open      Opener
-	Quantizer Quantizer
-	Requests  []Request
+	Open      lm.Opener
+	Quantizer lm.Quantizer
+	Requests  []fact.Request
 	HParams   HParams
 	// Method is MethodROME, also if empty, or MethodTPatcher, which Patch is for.
 	Method string
@@ -78,7 +81,7 @@ func DefaultCacheDir() string {
 // anyRequest reports a configuration without requests.
 func (c *Config) anyRequest() error {
 	if len(c.Requests) == 0 {
-		return errorf(ErrRequest, "there is nothing to edit")
+		return fault.Errorf(fact.ErrRequest, "there is nothing to edit")
 	}
 	return nil
 }

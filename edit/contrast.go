@@ -1,6 +1,11 @@
 package edit
 
-import "strings"
+import (
+	"strings"
+
+	"retcon/fact"
+	"retcon/lm"
+)
 
 // contrastSubjects stand for all subjects that a fact is not about: in the
 // edit's own prompt, a patch is trained to be silent for them. They are of many
@@ -45,7 +50,7 @@ func relatives(subject string) []string {
 }
 
 // contrastRows are the fact's prompt with other subjects, as tokens.
-func contrastRows(m Model, f Fact) ([][]int32, error) {
+func contrastRows(m lm.Model, f fact.Fact) ([][]int32, error) {
 	var rows [][]int32
 	own := strings.ToLower(f.Subject)
 	for _, s := range append(relatives(f.Subject), contrastSubjects...) {
@@ -57,7 +62,7 @@ func contrastRows(m Model, f Fact) ([][]int32, error) {
 			return nil, err
 		}
 		if len(tokens) > 0 {
-			rows = append(rows, ids(tokens))
+			rows = append(rows, lm.IDs(tokens))
 		}
 	}
 	return rows, nil

@@ -6,6 +6,10 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"retcon/edit/corpus"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // chunk is the number of tokens of a text that is run alone.
@@ -24,7 +28,7 @@ func readCorpus(path string, keys int64) (string, error) {
 }
 
 // corpusTexts cuts a corpus into chunks of tokens, keys in all.
-func corpusTexts(m Model, path string, keys int64) ([][]int32, error) {
+func corpusTexts(m lm.Model, path string, keys int64) ([][]int32, error) {
 	text, err := readCorpus(path, keys)
 	if err != nil {
 		return nil, err
@@ -33,7 +37,7 @@ func corpusTexts(m Model, path string, keys int64) ([][]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := ids(textOnly(tokens))
+	all := lm.IDs(lm.TextOnly(tokens))
 	var out [][]int32
 	for int64(len(all)) > 0 && keys > 0 {
 		n := min(int64(chunk), keys, int64(len(all)))
@@ -83,7 +87,7 @@ func spreadPieces(path string, tokens int) ([]string, error) {
 }
 
 // spreadTexts are pieces of a corpus as tokens, about so many in all.
-func spreadTexts(m Model, path string, want int) ([][]int32, error) {
+func spreadTexts(m lm.Model, path string, want int) ([][]int32, error) {
 	pieces, err := spreadPieces(path, want)
 	if err != nil {
 		return nil, err
@@ -95,15 +99,11 @@ func spreadTexts(m Model, path string, want int) ([][]int32, error) {
 			return nil, err
 		}
 		if len(tokens) > 0 {
-			out = append(out, ids(tokens[:min(len(tokens), pieceTokens)]))
+			out = append(out, lm.IDs(tokens[:min(len(tokens), pieceTokens)]))
 		}
 	}
 	return out, nil
 }
-
-// openers begin the texts that a model writes itself.
-var openers = strings.Fields("The In A On It When This He She They We After There For At As If From During One Many Some Most " +
-	"With By An His Her Its Two New What How Why To Of All No While Since Before Today Once")
 
 const (
 	sampleRows   = 16
@@ -122,11 +122,11 @@ func (s *stats) sample(ctx context.Context, want, least int64) ([][]int32, error
 	for round := 0; have < want; round++ {
 		prompts := make([][]int32, sampleRows)
 		for i := range prompts {
-			tokens, err := s.model.Tokenize(openers[(round*sampleRows+i)%len(openers)], false)
+			tokens, err := s.model.Tokenize(corpus.Openers[(round*sampleRows+i)%len(corpus.Openers)], false)
 			if err != nil {
 				return nil, err
 			}
-			prompts[i] = ids(tokens)
+			prompts[i] = lm.IDs(tokens)
 		}
 		length := sampleLength
 		if round == 0 {
@@ -152,7 +152,7 @@ func (s *stats) sample(ctx context.Context, want, least int64) ([][]int32, error
 			s.cfg.warn("writing text for the statistics took longer than %v: %d of %d tokens are used", limit, have, want)
 			break
 		} else if float64(elapsed)/float64(have)*float64(least) > float64(limit) {
-			return nil, errorf(ErrStats, "writing %d tokens of text for the key statistics would take about %v, more than --stats-time %v: "+
+			return nil, fault.Errorf(ErrStats, "writing %d tokens of text for the key statistics would take about %v, more than --stats-time %v: "+
 				"give a text with --corpus, raise --stats-time, or use --covariance diagonal or identity",
 				want, need.Round(time.Second), limit)
 		}

@@ -4,8 +4,13 @@ import (
 	"context"
 	"time"
 
+	"retcon/edit/contexts"
+	"retcon/fact"
 	"retcon/gguf"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // Editor computes edits in memory, each on the unedited model with what was kept
@@ -13,7 +18,7 @@ import (
 type Editor struct {
 	s     *session
 	layer int
-	kept  []Update
+	kept  []lm.Update
 }
 
 // Computed is one edit of an Editor.
@@ -52,13 +57,13 @@ func (e *Editor) start(ctx context.Context) (err error) {
 		return e.startPatches(ctx)
 	}
 	if h.Auto {
-		return errorf(ErrRequest, "a layer cannot be found for each of many edits: name layers")
+		return fault.Errorf(fact.ErrRequest, "a layer cannot be found for each of many edits: name layers")
 	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
 	if s.prefixes = h.Prefixes; len(s.prefixes) == 0 {
-		if s.prefixes, err = SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
+		if s.prefixes, err = contexts.SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
 			return err
 		}
 	}
@@ -73,7 +78,7 @@ func (e *Editor) start(ctx context.Context) (err error) {
 // Compute computes the edit of a fact on the unedited model with the edits that
 // were kept: apply it to see it work. step, if not nil, is told of each step of
 // the optimisation.
-func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most int)) (*Computed, error) {
+func (e *Editor) Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*Computed, error) {
 	fact, err := r.Resolve()
 	if err != nil {
 		return nil, err
@@ -100,8 +105,8 @@ func (e *Editor) Compute(ctx context.Context, r Request, step func(done, most in
 // judged is the edit that rome came to.
 func (e *Editor) judged(rank *Rank, seconds float64) (*Computed, error) {
 	c := &Computed{Rank: rank, Seconds: seconds}
-	if !finite(rank.Left) || !finite(rank.Right) {
-		return nil, errorf(ErrRefused, "the update is not finite")
+	if !vec.Finite(rank.Left) || !vec.Finite(rank.Right) {
+		return nil, fault.Errorf(ErrRefused, "the update is not finite")
 	}
 	rank.Report.WeightNorm = e.s.norms[e.layer]
 	warnings, refusals := rank.judge()
@@ -120,13 +125,13 @@ func (e *Editor) Keep(c *Computed) {
 }
 
 // Model is the model under edit.
-func (e *Editor) Model() Model { return e.s.model }
+func (e *Editor) Model() lm.Model { return e.s.model }
 
 // Layer is the layer that is edited.
 func (e *Editor) Layer() int { return e.layer }
 
 // TensorType is the type of the tensor that is edited.
-func (e *Editor) TensorType() gguf.Type { return e.s.weights[e.layer].info.Type }
+func (e *Editor) TensorType() gguf.Type { return e.s.weights[e.layer].Info.Type }
 
 // Stats says what the covariance was made from; nothing for T-Patcher.
 func (e *Editor) Stats() Stats { return e.s.made[e.layer] }
@@ -149,7 +154,3 @@ func (e *Editor) Close() error {
 	e.s.close()
 	return nil
 }
-
-// PeakRSS is the most memory that the process has had, in bytes; 0 where the
-// system does not say.
-func PeakRSS() int64 { return peakRSS() }

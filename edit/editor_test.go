@@ -10,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fakemodel"
+	"retcon/lm"
 )
 
 // An Editor's update is Run's, leaves the model unedited, and does not depend on
@@ -38,18 +41,18 @@ func TestEditor(t *testing.T) {
 		if c.Report.WeightNorm <= 0 || c.Seconds <= 0 || steps != len(c.Value.Losses) || len(c.Refusals) > 0 {
 			t.Errorf("%+v, %d steps, %g s, %q", c.Report, steps, c.Seconds, c.Refusals)
 		}
-		if err := e.Model().Apply([]Update{c.Update}); err != nil {
+		if err := e.Model().Apply([]lm.Update{c.Update}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if e.Layer() != want.Layer || e.Stats().Kind != want.Stats.Kind || len(e.HParams().Prefixes) == 0 {
 		t.Errorf("layer %d, %+v", e.Layer(), e.Stats())
 	}
-	if _, err := e.Compute(context.Background(), Request{Prompt: "x", Subject: "y", TargetNew: "z"}, nil); !errors.Is(err, ErrRequest) {
+	if _, err := e.Compute(context.Background(), fact.Request{Prompt: "x", Subject: "y", TargetNew: "z"}, nil); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("a bad request: %v", err)
 	}
 	cfg.HParams.Auto = true
-	if _, err := NewEditor(context.Background(), cfg); !errors.Is(err, ErrRequest) {
+	if _, err := NewEditor(context.Background(), cfg); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("layer auto: %v", err)
 	}
 }
@@ -63,13 +66,13 @@ func TestComputeAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	requests := []Request{
-		eiffel, {Prompt: "x", Subject: "y", TargetNew: "z"},
+	requests := []fact.Request{
+		fakemodel.Eiffel, {Prompt: "x", Subject: "y", TargetNew: "z"},
 		{Prompt: "The Louvre is in", Subject: "Louvre", TargetNew: "Rome"},
 		{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris Rome"},
 	}
 	for _, most := range []int{0, 7} {
-		e.s.model.(*fake).info.Sequences = most
+		e.s.model.(*fakemodel.Model).About.Sequences = most
 		steps := 0
 		all, errs := e.ComputeAll(t.Context(), requests, func(done, of int) { steps = done })
 		for i, r := range requests {
@@ -136,7 +139,7 @@ func TestBake(t *testing.T) {
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if f := e.Model().(*fake); len(f.updates) > 0 {
+		if f := e.Model().(*fakemodel.Model); len(f.Updates) > 0 {
 			t.Error("the model was left edited")
 		}
 	}
@@ -154,7 +157,9 @@ func TestBakeLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.s.cfg.Open = func(ctx context.Context, _ string, _ ...string) (Model, error) { return openFake(ctx, cfg.Model) }
+	e.s.cfg.Open = func(ctx context.Context, _ string, _ ...string) (lm.Model, error) {
+		return fakemodel.Open(ctx, cfg.Model)
+	}
 	b, err := e.Bake(t.Context(), cfg.Requests[0], c, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +184,7 @@ func TestRecordedRequests(t *testing.T) {
 			t.Errorf("%s: %+v, %v", path, rs, err)
 		}
 	}
-	if _, err := RecordedRequests(cfg.Model); !errors.Is(err, ErrRequest) {
+	if _, err := RecordedRequests(cfg.Model); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("an unedited model: %v", err)
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"retcon/edit/patch"
+	"retcon/fact"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // PatchSettings are all that decides a patch besides the model and the fact.
@@ -43,7 +46,7 @@ func (e *Editor) startPatches(ctx context.Context) error {
 }
 
 // computePatches trains the neurons of a fact beside those that were kept.
-func (e *Editor) computePatches(ctx context.Context, f Fact, step func(done, most int)) (*Computed, error) {
+func (e *Editor) computePatches(ctx context.Context, f fact.Fact, step func(done, most int)) (*Computed, error) {
 	s, p := e.s, e.s.patches
 	progress := s.cfg.Progress
 	if step != nil {
@@ -60,7 +63,7 @@ func (e *Editor) computePatches(ctx context.Context, f Fact, step func(done, mos
 	had := len(p.added)
 	if s.cfg.Patch.Slots == SlotsOld {
 		if had+len(t.neurons) > len(p.old) {
-			return nil, errorf(ErrRefused, "%d neurons are needed and %d of the last layer may be overwritten", had+len(t.neurons), len(p.old))
+			return nil, fault.Errorf(ErrRefused, "%d neurons are needed and %d of the last layer may be overwritten", had+len(t.neurons), len(p.old))
 		}
 		c.Neurons = slices.Concat(p.old[had:had+len(t.neurons)], t.neurons)
 	}
@@ -76,8 +79,8 @@ func (t *trained) computed(seconds float64) *Computed {
 // Apply makes the model compute as edited by these edits, and by no others:
 // updates through an adapter, neurons beside those of the last feed-forward
 // network. None restores it.
-func Apply(m Model, edits ...*Computed) error {
-	var updates []Update
+func Apply(m lm.Model, edits ...*Computed) error {
+	var updates []lm.Update
 	var neurons []ffn.Neuron
 	for _, c := range edits {
 		if c.Neurons == nil {
@@ -93,7 +96,7 @@ func Apply(m Model, edits ...*Computed) error {
 	case ok:
 		return p.SetPatches(neurons)
 	case len(neurons) > 0:
-		return errorf(ErrUnsupported, "architecture %s: this engine does not patch models", m.Info().Arch)
+		return fault.Errorf(lm.ErrUnsupported, "architecture %s: this engine does not patch models", m.Info().Arch)
 	}
 	return nil
 }

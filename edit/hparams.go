@@ -6,7 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"retcon/edit/contexts"
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // The two forms of the rank-one update.
@@ -89,56 +93,56 @@ func DefaultLayer(arch string, layers int) int {
 }
 
 // check reports values that make no sense.
-func (h HParams) check(info Info) error {
+func (h HParams) check(info lm.Info) error {
 	for _, l := range h.Layers {
 		if l < 0 || l >= info.Layers {
-			return errorf(ErrRequest, "layer %d: the model has layers 0 to %d", l, info.Layers-1)
+			return fault.Errorf(fact.ErrRequest, "layer %d: the model has layers 0 to %d", l, info.Layers-1)
 		}
 	}
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	prefixes := 0
 	for _, l := range h.PrefixLengths {
 		if l[0] < 1 || l[1] < 0 || l[0] > 512 || l[1] > 1000 {
-			return errorf(ErrRequest, "context_template_length_params: %v is no {tokens, count}", l)
+			return fault.Errorf(fact.ErrRequest, "context_template_length_params: %v is no {tokens, count}", l)
 		}
 		prefixes += l[1]
 	}
 	switch {
 	case len(h.Layers) > 1:
-		return errorf(ErrUnsupported, "ROME edits one layer, not %v", h.Layers)
+		return fault.Errorf(lm.ErrUnsupported, "ROME edits one layer, not %v", h.Layers)
 	case h.Steps < 1 || h.Steps > 10000:
-		return errorf(ErrRequest, "steps must be between 1 and 10000, not %d", h.Steps)
+		return fault.Errorf(fact.ErrRequest, "steps must be between 1 and 10000, not %d", h.Steps)
 	case !(h.LR > 0) || !finite(h.LR):
-		return errorf(ErrRequest, "the learning rate must be above 0, not %v", h.LR)
+		return fault.Errorf(fact.ErrRequest, "the learning rate must be above 0, not %v", h.LR)
 	case h.Optimizer != Polyak && h.Optimizer != Adam:
-		return errorf(ErrRequest, "the optimiser is polyak or adam, not %q", h.Optimizer)
+		return fault.Errorf(fact.ErrRequest, "the optimiser is polyak or adam, not %q", h.Optimizer)
 	case !(h.MaxStep > 0) || !finite(h.MaxStep):
-		return errorf(ErrRequest, "the longest step must be above 0, not %v", h.MaxStep)
+		return fault.Errorf(fact.ErrRequest, "the longest step must be above 0, not %v", h.MaxStep)
 	case h.StepRows < 0:
-		return errorf(ErrRequest, "a step takes 0 rows, for all, or more, not %d", h.StepRows)
+		return fault.Errorf(fact.ErrRequest, "a step takes 0 rows, for all, or more, not %d", h.StepRows)
 	case math.IsNaN(h.StopLoss) || math.IsNaN(h.StopNLL):
-		return errorf(ErrRequest, "the loss to stop at is not a number")
+		return fault.Errorf(fact.ErrRequest, "the loss to stop at is not a number")
 	case !(h.Clamp > 0) || !finite(h.Clamp):
-		return errorf(ErrRequest, "the clamp must be above 0, not %v", h.Clamp)
+		return fault.Errorf(fact.ErrRequest, "the clamp must be above 0, not %v", h.Clamp)
 	case !(h.KLFactor >= 0) || !finite(h.KLFactor):
-		return errorf(ErrRequest, "the KL factor must not be negative: %v", h.KLFactor)
+		return fault.Errorf(fact.ErrRequest, "the KL factor must not be negative: %v", h.KLFactor)
 	case !(h.WeightDecay >= 0) || !finite(h.WeightDecay):
-		return errorf(ErrRequest, "the weight decay must not be negative: %v", h.WeightDecay)
+		return fault.Errorf(fact.ErrRequest, "the weight decay must not be negative: %v", h.WeightDecay)
 	case h.KLPosition != KLSubject && h.KLPosition != KLEnd:
-		return errorf(ErrRequest, "the KL position is subject or end, not %q", h.KLPosition)
-	case !slices.Contains([]string{"", ChatAnswer, ChatTurn, ChatBoth}, h.Chat):
-		return errorf(ErrRequest, "chat is answer, turn or both, not %q", h.Chat)
+		return fault.Errorf(fact.ErrRequest, "the KL position is subject or end, not %q", h.KLPosition)
+	case !slices.Contains([]string{"", contexts.Answer, contexts.Turn, contexts.Both}, h.Chat):
+		return fault.Errorf(fact.ErrRequest, "chat is answer, turn or both, not %q", h.Chat)
 	case h.Denominator != Consistent && h.Denominator != Original:
-		return errorf(ErrRequest, "the denominator is consistent or original, not %q", h.Denominator)
+		return fault.Errorf(fact.ErrRequest, "the denominator is consistent or original, not %q", h.Denominator)
 	}
 	if _, err := covariance.ParseKind(string(h.Covariance)); err != nil {
-		return fmt.Errorf("%w: %w", ErrRequest, err)
+		return fmt.Errorf("%w: %w", fact.ErrRequest, err)
 	}
 	return nil
 }
 
 // layer is the layer to edit.
-func (h HParams) layer(info Info) int {
+func (h HParams) layer(info lm.Info) int {
 	if len(h.Layers) > 0 {
 		return h.Layers[0]
 	}

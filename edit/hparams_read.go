@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // unused are keys of the two code bases that have no meaning here: names of
@@ -31,7 +34,7 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 		return base, nil, err
 	}
 	if len(b) > 1<<20 {
-		return base, nil, errorf(ErrRequest, "the file of hyper-parameters is longer than a megabyte")
+		return base, nil, fault.Errorf(fact.ErrRequest, "the file of hyper-parameters is longer than a megabyte")
 	}
 	values := map[string]json.RawMessage{}
 	if s := strings.TrimSpace(string(b)); strings.HasPrefix(s, "{") {
@@ -40,7 +43,7 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 		err = flatYAML(s, values)
 	}
 	if err != nil {
-		return base, nil, errorf(ErrRequest, "hyper-parameters: %v", err)
+		return base, nil, fault.Errorf(fact.ErrRequest, "hyper-parameters: %v", err)
 	}
 	h = base
 	if _, ok := values["v_lr"]; ok && values["optimizer"] == nil {
@@ -119,7 +122,7 @@ func (h *HParams) set(key string, value json.RawMessage) (known bool, err error)
 		return slices.Contains(unused, key), nil
 	}
 	if err := json.Unmarshal(value, dst); err != nil {
-		return true, errorf(ErrRequest, "hyper-parameter %s: %.60s is not a value for it", key, value)
+		return true, fault.Errorf(fact.ErrRequest, "hyper-parameter %s: %.60s is not a value for it", key, value)
 	}
 	return true, nil
 }
@@ -130,9 +133,9 @@ func only(key string, value json.RawMessage) error {
 	json.Unmarshal(value, &s)
 	switch {
 	case key == "fact_token" && s != "subject_last":
-		return errorf(ErrUnsupported, "fact_token %s: only subject_last is", value)
+		return fault.Errorf(lm.ErrUnsupported, "fact_token %s: only subject_last is", value)
 	case key == "alg_name" && !slices.Contains([]string{"rome", "r-rome"}, strings.ToLower(s)):
-		return errorf(ErrUnsupported, "hyper-parameters for method %s: only ROME's are", value)
+		return fault.Errorf(lm.ErrUnsupported, "hyper-parameters for method %s: only ROME's are", value)
 	}
 	return nil
 }

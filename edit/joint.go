@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // ComputeAll is Compute of several facts, each on the unedited model with the
 // edits that were kept, whose values are optimised at once: a step takes rows of
 // all of them. Facts fail one by one, in errs. Seconds are shared out evenly.
-func (e *Editor) ComputeAll(ctx context.Context, rs []Request, step func(done, most int)) (computed []*Computed, errs []error) {
+func (e *Editor) ComputeAll(ctx context.Context, rs []fact.Request, step func(done, most int)) (computed []*Computed, errs []error) {
 	computed, errs = make([]*Computed, len(rs)), make([]error, len(rs))
 	if e.s.patches != nil || len(rs) == 1 {
 		for i, r := range rs {
@@ -31,7 +33,7 @@ func (e *Editor) ComputeAll(ctx context.Context, rs []Request, step func(done, m
 		return fail(err)
 	}
 	start := time.Now()
-	facts := make([]Fact, len(rs))
+	facts := make([]fact.Fact, len(rs))
 	for i, r := range rs {
 		facts[i], errs[i] = r.Resolve()
 	}
@@ -59,7 +61,7 @@ func (e *Editor) ComputeAll(ctx context.Context, rs []Request, step func(done, m
 
 // romeGroup is rome of several facts.
 type romeGroup struct {
-	m        Model
+	m        lm.Model
 	layer    int
 	prefixes []string
 	c        covariance.Solver
@@ -76,7 +78,7 @@ type romeGroup struct {
 
 // compute computes the updates, of as many facts at once as an objective can
 // hold.
-func (g *romeGroup) compute(ctx context.Context, facts []Fact) error {
+func (g *romeGroup) compute(ctx context.Context, facts []fact.Fact) error {
 	rows := 0
 	for i, f := range facts {
 		if g.errs[i] != nil {
@@ -122,7 +124,7 @@ func (g *romeGroup) flush(ctx context.Context) error {
 	return nil
 }
 
-func (g *romeGroup) optimise(ctx context.Context, rows []ObjectiveRow, batches []Batch, tasks []*valueTask, at []int) error {
+func (g *romeGroup) optimise(ctx context.Context, rows []lm.ObjectiveRow, batches []lm.Batch, tasks []*valueTask, at []int) error {
 	obj, err := g.m.Objective(ctx, g.layer, rows, batches)
 	if err != nil {
 		return err

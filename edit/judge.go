@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"retcon/fact"
 )
 
 // The bounds by which an update is judged.
@@ -50,11 +52,11 @@ func (r *Rank) judge() (warnings, refusals []string) {
 }
 
 // judgeOutcome returns the reasons to refuse an edit by what it did.
-func judgeOutcome(f Fact, before, after Outcome) (refusals []string) {
+func judgeOutcome(f fact.Fact, before, after Outcome) (refusals []string) {
 	switch {
 	case !(after.LogProb > before.LogProb):
 		refusals = append(refusals, fmt.Sprintf("the target is no likelier than before (%.3g, was %.3g)", after.Probability, before.Probability))
-	case !after.Success && !StartsWith(after.Completion, f.New):
+	case !after.Success && !fact.StartsWith(after.Completion, f.New):
 		refusals = append(refusals, fmt.Sprintf("the model still says %q (the target is at %.3g, was %.3g); try more --steps, another --layer or --layer auto",
 			strings.TrimSpace(after.Completion), after.Probability, before.Probability))
 	case !after.Success:

@@ -6,7 +6,13 @@ import (
 	"math"
 	"slices"
 
+	"retcon/edit/contexts"
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/internal/neutral"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // klWeight sets a trial's KL against its log-probability: KL is a mean over
@@ -30,7 +36,7 @@ func (s *session) chooseLayer(ctx context.Context) (int, error) {
 		return h.layer(s.info), nil
 	}
 	s.res.LayerFrom = "auto"
-	unseen, err := SamplePrefixes(ctx, s.model, [][2]int{{5, 2}, {10, 2}}, h.Seed+1000)
+	unseen, err := contexts.SamplePrefixes(ctx, s.model, [][2]int{{5, 2}, {10, 2}}, h.Seed+1000)
 	if err != nil {
 		return 0, err
 	}
@@ -48,7 +54,7 @@ func (s *session) chooseLayer(ctx context.Context) (int, error) {
 		}
 	}
 	if best < 0 {
-		return 0, errorf(ErrRefused, "no layer of %v could be edited; layer %d: %s", candidates, candidates[0], s.res.LayersTried[0].Error)
+		return 0, fault.Errorf(ErrRefused, "no layer of %v could be edited; layer %d: %s", candidates, candidates[0], s.res.LayersTried[0].Error)
 	}
 	return candidates[best], nil
 }
@@ -87,16 +93,16 @@ func (s *session) try(ctx context.Context, e *Edit, layer int, unseen []string) 
 	if err != nil {
 		return fail(err)
 	}
-	if !finite(r.Left) || !finite(r.Right) {
+	if !vec.Finite(r.Left) || !vec.Finite(r.Right) {
 		return fail(errors.New("the update is not finite"))
 	}
-	side, err := sideEffects(ctx, s.model, nil, []Update{r.Update}, neutral, nil)
+	side, err := sideEffects(ctx, s.model, nil, []lm.Update{r.Update}, neutral.Text(), nil)
 	if err != nil {
 		return fail(err)
 	}
-	var rows []Scored
+	var rows []lm.Scored
 	for _, prefix := range append([]string{""}, unseen...) {
-		span, err := tokenise(s.model, e.fact, prefix, e.fact.New)
+		span, err := fact.Tokenize(s.model, e.fact, prefix, e.fact.New)
 		if err != nil {
 			return fail(err)
 		}
@@ -108,7 +114,7 @@ func (s *session) try(ctx context.Context, e *Edit, layer int, unseen []string) 
 	}
 	t.KL, t.LogProb = side.KL, math.Inf(1)
 	for _, l := range logs {
-		t.LogProb = min(t.LogProb, sum(l)/float64(len(l)))
+		t.LogProb = min(t.LogProb, vec.Sum(l)/float64(len(l)))
 	}
 	t.Score = t.LogProb - klWeight*t.KL
 	return t

@@ -6,6 +6,10 @@ import (
 	"math"
 
 	"retcon/edit/covariance"
+	"retcon/internal/fault"
+	"retcon/internal/neutral"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // The bare prompt's key is a constraint of its own where u·k* = 1 leaves it
@@ -35,14 +39,14 @@ func (e *romeEdit) leftOf(ctx context.Context, c covariance.Solver, h HParams) (
 		return nil, err
 	}
 	if h.Denominator == Original {
-		return scaled(u, 1/dot(u, keys[0])), nil
+		return vec.Scaled(u, 1/vec.Dot(u, keys[0])), nil
 	}
-	l := scaled(u, 1/dot(u, r.MeanKey))
-	if len(keys) < 2 || dot(l, keys[0]) >= shareLeast {
+	l := vec.Scaled(u, 1/vec.Dot(u, r.MeanKey))
+	if len(keys) < 2 || vec.Dot(l, keys[0]) >= shareLeast {
 		return l, nil
 	}
-	prefixed := mean(keys[1:])
-	two, err := twoKeys(ctx, c, prefixed, widen(keys[0]))
+	prefixed := vec.Mean(keys[1:])
+	two, err := twoKeys(ctx, c, prefixed, vec.Widen(keys[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +63,12 @@ func (e *romeEdit) leftOf(ctx context.Context, c covariance.Solver, h HParams) (
 // behindOnly is the one-key form for the prefixed prompts alone.
 func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *Rank) ([]float64, error) {
 	r.Sink, r.Report.Keys = true, 1
-	r.MeanKey = mean(keys[1:])
+	r.MeanKey = vec.Mean(keys[1:])
 	u, err := solveUnit(ctx, c, r.MeanKey)
 	if err != nil {
 		return nil, err
 	}
-	return scaled(u, 1/dot(u, r.MeanKey)), nil
+	return vec.Scaled(u, 1/vec.Dot(u, r.MeanKey)), nil
 }
 
 // solveUnit is C⁻¹k of unit length.
@@ -73,11 +77,11 @@ func solveUnit(ctx context.Context, c covariance.Solver, k []float64) ([]float64
 	if err := c.Solve(ctx, u, k); err != nil {
 		return nil, err
 	}
-	size := norm(u)
+	size := vec.Norm(u)
 	if !(size > 0) || math.IsInf(size, 0) {
-		return nil, errorf(ErrRefused, "C⁻¹k has norm %v", size)
+		return nil, fault.Errorf(ErrRefused, "C⁻¹k has norm %v", size)
 	}
-	return scaled(u, 1/size), nil
+	return vec.Scaled(u, 1/size), nil
 }
 
 // twoKeys is C⁻¹K (KᵀC⁻¹K)⁻¹ [1 1]ᵀ for K = [a b].
@@ -89,7 +93,7 @@ func twoKeys(ctx context.Context, c covariance.Solver, a, b []float64) ([]float6
 	if err := c.Solve(ctx, ub, b); err != nil {
 		return nil, err
 	}
-	aa, ab, bb := dot(a, ua), dot(a, ub), dot(b, ub)
+	aa, ab, bb := vec.Dot(a, ua), vec.Dot(a, ub), vec.Dot(b, ub)
 	det := aa*bb - ab*ab
 	x, y := (bb-ab)/det, (aa-ab)/det
 	for i := range ua {
@@ -99,9 +103,9 @@ func twoKeys(ctx context.Context, c covariance.Solver, a, b []float64) ([]float6
 }
 
 // firstKeys are the keys of the first tokens of unrelated texts.
-func firstKeys(ctx context.Context, m Model, layer int) ([][]float32, error) {
-	var rows []Row
-	for _, text := range neutralTexts()[:min(8, len(neutralTexts()))] {
+func firstKeys(ctx context.Context, m lm.Model, layer int) ([][]float32, error) {
+	var rows []lm.Row
+	for _, text := range neutral.Paragraphs()[:min(8, len(neutral.Paragraphs()))] {
 		tokens, err := m.Tokenize(text, false)
 		if err != nil {
 			return nil, err
@@ -109,7 +113,7 @@ func firstKeys(ctx context.Context, m Model, layer int) ([][]float32, error) {
 		if len(tokens) > 1 {
 			// A token behind it keeps the row whole in models that drop a
 			// text's last token early.
-			rows = append(rows, Row{Tokens: ids(tokens[:2]), At: 0})
+			rows = append(rows, lm.Row{Tokens: lm.IDs(tokens[:2]), At: 0})
 		}
 	}
 	keys, _, err := m.Keys(ctx, layer, rows)
@@ -120,7 +124,7 @@ func firstKeys(ctx context.Context, m Model, layer int) ([][]float32, error) {
 func leakOf(keys [][]float32, left []float64) float64 {
 	var most float64
 	for _, k := range keys {
-		most = max(most, math.Abs(dot(left, k)))
+		most = max(most, math.Abs(vec.Dot(left, k)))
 	}
 	return most
 }

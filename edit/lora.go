@@ -5,15 +5,17 @@ import (
 	"math"
 	"slices"
 
+	"retcon/edit/weight"
 	"retcon/gguf"
+	"retcon/lm"
 )
 
 // loraOutput makes the adapter that holds updates exactly: for each layer the
 // pair lora_a {n_ff, r} of the left vectors and lora_b {r, n_embd} of the right
 // ones, in F32. llama.cpp adds alpha/rank B A x, so alpha is r; layers with
 // fewer updates than others are filled up with zeros.
-func loraOutput(f *gguf.File, arch string, updates []Update, keys []gguf.KeyValue) (*gguf.Output, error) {
-	byLayer := map[int][]Update{}
+func loraOutput(f *gguf.File, arch string, updates []lm.Update, keys []gguf.KeyValue) (*gguf.Output, error) {
+	byLayer := map[int][]lm.Update{}
 	rank := 0
 	for _, u := range updates {
 		byLayer[u.Layer] = append(byLayer[u.Layer], u)
@@ -34,14 +36,14 @@ func loraOutput(f *gguf.File, arch string, updates []Update, keys []gguf.KeyValu
 		a, bb := loraPair(byLayer[layer], rank)
 		us := byLayer[layer]
 		n, d := int64(len(us[0].Left)), int64(len(us[0].Right))
-		b.Add(gguf.Tensor{Name: tensorName(layer) + ".lora_a", Type: gguf.F32, Dims: []int64{n, int64(rank)}, Data: gguf.Bytes(a)})
-		b.Add(gguf.Tensor{Name: tensorName(layer) + ".lora_b", Type: gguf.F32, Dims: []int64{int64(rank), d}, Data: gguf.Bytes(bb)})
+		b.Add(gguf.Tensor{Name: weight.Name(layer) + ".lora_a", Type: gguf.F32, Dims: []int64{n, int64(rank)}, Data: gguf.Bytes(a)})
+		b.Add(gguf.Tensor{Name: weight.Name(layer) + ".lora_b", Type: gguf.F32, Dims: []int64{int64(rank), d}, Data: gguf.Bytes(bb)})
 	}
 	return b.Output()
 }
 
 // layersOf are the layers that updates change, in ascending order.
-func layersOf(updates []Update) []int {
+func layersOf(updates []lm.Update) []int {
 	var out []int
 	for _, u := range updates {
 		out = append(out, u.Layer)
@@ -51,7 +53,7 @@ func layersOf(updates []Update) []int {
 }
 
 // loraPair packs the updates of one layer.
-func loraPair(us []Update, rank int) (a, b []byte) {
+func loraPair(us []lm.Update, rank int) (a, b []byte) {
 	n, d := len(us[0].Left), len(us[0].Right)
 	a, b = make([]byte, 4*n*rank), make([]byte, 4*d*rank)
 	put := func(dst []byte, at int, v float32) {

@@ -1,6 +1,10 @@
 package edit
 
-import "math"
+import (
+	"math"
+
+	"retcon/internal/vec"
+)
 
 // The optimisers of a value.
 const (
@@ -41,7 +45,7 @@ func (p *polyak) step(x, grad []float32, loss float64) {
 	for i, g := range grad {
 		p.mean[i] = polyakMean*p.mean[i] + (1-polyakMean)*float64(g)
 	}
-	slope, size := norm(grad), norm(p.mean)
+	slope, size := vec.Norm(grad), vec.Norm(p.mean)
 	if slope == 0 || size == 0 {
 		return
 	}

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"slices"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // patchedEdit is an earlier T-Patcher edit of the file.
 type patchedEdit struct {
 	n        int // its number in the file
-	requests []Request
+	requests []fact.Request
 	slots    []int64 // of its neurons in the last layer, -1 for one taken out
 	owner    []int64 // the request that each belongs to
 	from, to int64   // width of the last layer before and after
@@ -19,8 +22,8 @@ type patchedEdit struct {
 }
 
 // live are its requests that still have a neuron.
-func (p *patchedEdit) live() []Request {
-	var out []Request
+func (p *patchedEdit) live() []fact.Request {
+	var out []fact.Request
 	for i, r := range p.requests {
 		for j, o := range p.owner {
 			if o == int64(i) && p.slots[j] >= 0 {
@@ -54,7 +57,7 @@ func patchHistory(f *gguf.File) ([]patchedEdit, error) {
 		}
 		p := patchedEdit{n: i}
 		bad := func(key string) error {
-			return errorf(ErrUnsupported, "the file's %s%s is not what T-Patcher writes", at, key)
+			return fault.Errorf(lm.ErrUnsupported, "the file's %s%s is not what T-Patcher writes", at, key)
 		}
 		text, err := f.String(at + "requests")
 		if err != nil || json.Unmarshal([]byte(text), &p.requests) != nil {
@@ -97,7 +100,7 @@ func freeSlots(history []patchedEdit) []int64 {
 
 // patchKeys are the provenance keys of this run.
 func (s *session) patchKeys(room *RoomReport, base string, changes []change) ([]gguf.KeyValue, error) {
-	var requests []Request
+	var requests []fact.Request
 	var slots, owner []int32
 	for i, e := range s.edits {
 		requests = append(requests, e.fact.Request)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"retcon/fact"
+	"retcon/internal/fault"
 	"retcon/internal/journal"
 )
 
@@ -54,7 +56,7 @@ func (c *Config) checkJournal() error {
 	}
 	err := journal.Check(path)
 	if errors.Is(err, journal.ErrExists) {
-		err = errorf(ErrRequest, "%w; --resume goes on with it, --force begins anew", err)
+		err = fault.Errorf(fact.ErrRequest, "%w; --resume goes on with it, --force begins anew", err)
 	}
 	return err
 }
@@ -75,7 +77,7 @@ func (s *session) openJournal() (*journal.Journal, []part, error) {
 	}
 	j, lines, err := journal.Resume(path, key)
 	if errors.Is(err, journal.ErrOther) {
-		err = errorf(ErrRequest, "%w (model, text, seed or hyper-parameters)", err)
+		err = fault.Errorf(fact.ErrRequest, "%w (model, text, seed or hyper-parameters)", err)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -102,11 +104,6 @@ func (s *session) journalKey() (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err
 }
 
-// digest names a request in the journal.
-func (r Request) digest() string {
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", r.Prompt, r.Subject, r.TargetNew, r.TargetTrue)))[:32]
-}
-
 // patchAll patches all requests, each kept in the journal once it is done.
 func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *journal.Journal, parts []part) error {
 	for _, e := range s.res.Edits {
@@ -126,7 +123,7 @@ func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *journal.Jour
 		s.done++
 	}
 	if len(parts) > 0 {
-		return errorf(ErrRequest, "%s has %d requests that are not among these", s.cfg.journalPath(), len(parts))
+		return fault.Errorf(fact.ErrRequest, "%s has %d requests that are not among these", s.cfg.journalPath(), len(parts))
 	}
 	return nil
 }
@@ -135,10 +132,10 @@ func (s *session) patchAll(patch func(*Edit) (*Computed, error), j *journal.Jour
 // refused and the run goes on without it.
 func (s *session) patchNew(e *Edit, patch func(*Edit) (*Computed, error), j *journal.Journal) error {
 	c, err := patch(e)
-	if j == nil || err != nil && !(s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, ErrRequest))) {
+	if j == nil || err != nil && !(s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, fact.ErrRequest))) {
 		return err
 	}
-	p := part{Request: e.fact.Request.digest()}
+	p := part{Request: e.fact.Request.Digest()}
 	if err != nil {
 		p.Error = err.Error()
 	} else {
@@ -150,12 +147,12 @@ func (s *session) patchNew(e *Edit, patch func(*Edit) (*Computed, error), j *jou
 // restore takes over a request that an earlier run has done.
 func (s *session) restore(e *Edit, p part) error {
 	switch {
-	case p.Request != e.fact.Request.digest():
-		return errorf(ErrRequest, "%s is not the one that the interrupted run has done there: give the same requests, or more behind them", e.fact.name())
+	case p.Request != e.fact.Request.Digest():
+		return fault.Errorf(fact.ErrRequest, "%s is not the one that the interrupted run has done there: give the same requests, or more behind them", e.fact.Name())
 	case p.Error != "":
-		return errorf(ErrRefused, "%s", p.Error)
+		return fault.Errorf(ErrRefused, "%s", p.Error)
 	case p.Edit == nil:
-		return errorf(ErrRequest, "%s: %s has no edit of it", e.fact.name(), s.cfg.journalPath())
+		return fault.Errorf(fact.ErrRequest, "%s: %s has no edit of it", e.fact.Name(), s.cfg.journalPath())
 	}
 	e.alone = p.Alone
 	e.alone.old = p.Old

@@ -11,6 +11,8 @@ import (
 
 	"retcon/edit/covariance"
 	"retcon/edit/patch"
+	"retcon/fact"
+	"retcon/internal/fault"
 )
 
 // fillMemory makes the memory D_M, or takes it from the cache, and lets the
@@ -44,7 +46,7 @@ func (s *session) fillMemory(ctx context.Context) error {
 		}
 	}
 	if err := p.memory.Finish(ctx); err != nil {
-		return errorf(ErrStats, "%w: give a longer --corpus", err)
+		return fault.Errorf(ErrStats, "%w: give a longer --corpus", err)
 	}
 	r.Queries, r.Held = p.memory.Len()
 	_, r.Spread = p.memory.Constant()
@@ -81,7 +83,7 @@ func (s *session) makeMemory(ctx context.Context, want int) error {
 		return nil
 	})
 	if err == nil && seen < patch.Fewest(p.site.Width) {
-		err = errorf(ErrStats, "the text has %d tokens, but a memory needs at least %d: give a longer --corpus", seen, patch.Fewest(p.site.Width))
+		err = fault.Errorf(ErrStats, "the text has %d tokens, but a memory needs at least %d: give a longer --corpus", seen, patch.Fewest(p.site.Width))
 	}
 	return err
 }
@@ -115,7 +117,7 @@ func (s *session) joinEarlier(ctx context.Context) error {
 			if err != nil {
 				continue // of an older form of requests
 			}
-			span, err := tokenise(s.model, f, "", f.New)
+			span, err := fact.Tokenize(s.model, f, "", f.New)
 			if err != nil {
 				continue
 			}

@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // planPatches is what T-Patcher would do. The neurons are counted as if every
@@ -24,7 +27,7 @@ func (s *session) planPatches(ctx context.Context) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		span, err := tokenise(s.model, f, "", f.New)
+		span, err := fact.Tokenize(s.model, f, "", f.New)
 		if err != nil {
 			return nil, err
 		}
@@ -37,11 +40,11 @@ func (s *session) planPatches(ctx context.Context) (*Plan, error) {
 	if cfg.Patch.Slots != SlotsOld {
 		room, err := s.strategy().Room(s.file, s.patches.file, neurons)
 		if err != nil {
-			return nil, errorf(ErrUnsupported, "%w", err)
+			return nil, fault.Errorf(lm.ErrUnsupported, "%w", err)
 		}
 		e, err := room.Edits(cfg.Quantizer, nil, nil)
 		if err != nil {
-			return nil, errorf(ErrUnsupported, "%w", err)
+			return nil, fault.Errorf(lm.ErrUnsupported, "%w", err)
 		}
 		out, err := gguf.Rewrite(s.file, e)
 		if err != nil {

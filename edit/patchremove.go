@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"retcon/fact"
 	"retcon/gguf"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // RemovePatches takes facts that T-Patcher put into a file out again, as
@@ -32,7 +35,7 @@ func RemovePatches(ctx context.Context, cfg Config) (*Result, error) {
 func (s *session) remove(ctx context.Context) error {
 	cfg := s.cfg
 	if cfg.Output == "" {
-		return errorf(ErrRequest, "nothing to write: name a file with -o")
+		return fault.Errorf(fact.ErrRequest, "nothing to write: name a file with -o")
 	}
 	var err error
 	if s.file, err = gguf.Open(cfg.Model); err != nil {
@@ -49,7 +52,7 @@ func (s *session) remove(ctx context.Context) error {
 		return err
 	}
 	if s.patches.file, err = ffn.Read(s.file); err != nil {
-		return errorf(ErrUnsupported, "%w", err)
+		return fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	gone, err := s.takeOut()
 	if err != nil {
@@ -76,7 +79,7 @@ func (s *session) remove(ctx context.Context) error {
 		return err
 	}
 	if err := f.Commit(); err != nil {
-		return errorf(ErrOutput, "%w", err)
+		return fault.Errorf(ErrOutput, "%w", err)
 	}
 	return nil
 }
@@ -85,7 +88,7 @@ func (s *session) remove(ctx context.Context) error {
 func (s *session) takeOut() ([]int64, error) {
 	h := s.patches.history
 	if len(h) == 0 {
-		return nil, errorf(ErrRequest, "the file holds no patches")
+		return nil, fault.Errorf(fact.ErrRequest, "the file holds no patches")
 	}
 	edit, request := h[len(h)-1].n, int64(-1)
 	if s.cfg.Patch.Remove != "last" {
@@ -95,7 +98,7 @@ func (s *session) takeOut() ([]int64, error) {
 			request, err = strconv.ParseInt(m, 10, 64)
 		}
 		if err != nil {
-			return nil, errorf(ErrRequest, "%q is not last, an edit N or one of its requests N.M", s.cfg.Patch.Remove)
+			return nil, fault.Errorf(fact.ErrRequest, "%q is not last, an edit N or one of its requests N.M", s.cfg.Patch.Remove)
 		}
 	}
 	for i := range h {
@@ -115,7 +118,7 @@ func (s *session) takeOut() ([]int64, error) {
 			return gone, nil
 		}
 	}
-	return nil, errorf(ErrRequest, "the file has no patches of %s: it has edits of T-Patcher %v", s.cfg.Patch.Remove, numbers(h))
+	return nil, fault.Errorf(fact.ErrRequest, "the file has no patches of %s: it has edits of T-Patcher %v", s.cfg.Patch.Remove, numbers(h))
 }
 
 func numbers(h []patchedEdit) []int {
@@ -155,11 +158,11 @@ func (s *session) withoutPatches(gone []int64) (gguf.Edits, error) {
 	}
 	room, err := strategy.Room(s.file, p.file, 0)
 	if err != nil {
-		return gguf.Edits{}, errorf(ErrUnsupported, "%w", err)
+		return gguf.Edits{}, fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	e, err := room.Edits(s.cfg.Quantizer, neurons, nil)
 	if err != nil {
-		return e, errorf(ErrUnsupported, "%w", err)
+		return e, fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	for _, h := range p.history {
 		slots := make([]int32, len(h.slots))

@@ -6,8 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"retcon/edit/contexts"
 	"retcon/edit/patch"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // patchSession is what a run of T-Patcher keeps besides.
@@ -72,7 +75,7 @@ func (s *session) patch(ctx context.Context) error {
 		return err
 	}
 	if len(s.edits) == 0 {
-		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+		return fault.Errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
 	}
 	if err := s.concludePatches(ctx); err != nil {
 		return err
@@ -83,7 +86,7 @@ func (s *session) patch(ctx context.Context) error {
 // readyPatches makes all that training needs, for so many neurons at most.
 func (s *session) readyPatches(ctx context.Context, most int) (err error) {
 	if s.prefixes = s.cfg.HParams.Prefixes; len(s.prefixes) == 0 {
-		if s.prefixes, err = SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
+		if s.prefixes, err = contexts.SamplePrefixes(ctx, s.model, s.cfg.Patch.Prefixes, s.cfg.HParams.Seed); err != nil {
 			return err
 		}
 	}
@@ -100,16 +103,16 @@ func (s *session) readyPatches(ctx context.Context, most int) (err error) {
 func (s *session) openPatches(ctx context.Context) error {
 	m, ok := s.model.(patch.Model)
 	if !ok {
-		return errorf(ErrUnsupported, "architecture %s: this engine does not patch models", s.info.Arch)
+		return fault.Errorf(lm.ErrUnsupported, "architecture %s: this engine does not patch models", s.info.Arch)
 	}
 	if s.cfg.LoRA != "" {
-		return errorf(ErrUnsupported, "an adapter cannot hold T-Patcher's neurons: write a model with -o")
+		return fault.Errorf(lm.ErrUnsupported, "an adapter cannot hold T-Patcher's neurons: write a model with -o")
 	}
 	s.patches = &patchSession{model: m}
 	p := s.patches
 	var err error
 	if p.file, err = ffn.Read(s.file); err != nil {
-		return errorf(ErrUnsupported, "%w", err)
+		return fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	if p.site, err = m.PatchSite(ctx); err != nil {
 		return err
@@ -120,7 +123,7 @@ func (s *session) openPatches(ctx context.Context) error {
 	}
 	if s.cfg.Patch.Slots != SlotsOld {
 		if _, err = s.strategy().Room(s.file, p.file, 1); err != nil {
-			return errorf(ErrUnsupported, "%w", err)
+			return fault.Errorf(lm.ErrUnsupported, "%w", err)
 		}
 	}
 	s.res.Layer, s.res.LayerFrom = p.site.Layer, "last"

@@ -5,7 +5,12 @@ import (
 	"context"
 	"slices"
 
+	"retcon/edit/weight"
+	"retcon/fact"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // chooseSlots orders the last layer's neurons by what they add to the output
@@ -33,7 +38,7 @@ func (s *session) chooseSlots(ctx context.Context, need int) error {
 	}
 	slices.SortStableFunc(p.order, func(a, b int64) int { return cmp.Compare(use[a], use[b]) })
 	if need > len(p.order) {
-		return errorf(ErrUnsupported, "%d neurons are needed and the last layer has %d", need, len(p.order))
+		return fault.Errorf(lm.ErrUnsupported, "%d neurons are needed and the last layer has %d", need, len(p.order))
 	}
 	p.order = p.order[:need]
 	for _, slot := range p.order {
@@ -53,7 +58,7 @@ func (s *session) mostNeurons() (int, error) {
 		if e.Error != "" {
 			continue
 		}
-		span, err := tokenise(s.model, e.fact, "", e.fact.New)
+		span, err := fact.Tokenize(s.model, e.fact, "", e.fact.New)
 		if err != nil {
 			return 0, err
 		}
@@ -62,7 +67,7 @@ func (s *session) mostNeurons() (int, error) {
 	return n, nil
 }
 
-func sum2(v []float32) float64 { return dot(v, v) }
+func sum2(v []float32) float64 { return vec.Dot(v, v) }
 
 // lastNeurons reads the neurons of the last layer.
 func (s *session) lastNeurons(ctx context.Context) ([]ffn.Neuron, error) {
@@ -74,9 +79,9 @@ func (s *session) lastNeurons(ctx context.Context) ([]ffn.Neuron, error) {
 		if !ok {
 			return nil
 		}
-		w := &weight{s.file, t, s.cfg.Quantizer, 1}
+		w := weight.Tensor(s.file, t, s.cfg.Quantizer)
 		length := int(t.RowLength())
-		return w.each(ctx, func(first int, rows []float32) error {
+		return w.Each(ctx, func(first int, rows []float32) error {
 			for i := 0; i*length < len(rows); i++ {
 				fn(first+i, rows[i*length:(i+1)*length])
 			}

@@ -5,7 +5,10 @@ import (
 	"slices"
 
 	"retcon/edit/patch"
+	"retcon/fact"
 	ffn "retcon/gguf/widen"
+	"retcon/internal/fault"
+	"retcon/internal/vec"
 )
 
 // trained is what training on one fact gave.
@@ -19,7 +22,7 @@ type trained struct {
 // trainFact trains a neuron for each target token that the model, with the
 // patches so far, does not predict after the bare prompt, and one more where it
 // would go on with the target's last word: "Sonya" for "Sony".
-func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
+func (s *session) trainFact(ctx context.Context, f fact.Fact) (*trained, error) {
 	rows, n, err := s.patchRows(f)
 	if err != nil {
 		return nil, err
@@ -36,7 +39,7 @@ func (s *session) trainFact(ctx context.Context, f Fact) (*trained, error) {
 	if err != nil || len(rows) == 0 {
 		return t, err
 	}
-	ends := func(best, _ int32) bool { return StartsWith(f.New+s.model.Text([]int32{best}), f.New) }
+	ends := func(best, _ int32) bool { return fact.StartsWith(f.New+s.model.Text([]int32{best}), f.New) }
 	told, err := s.told(ctx, t, rows[:1], ends)
 	if err != nil || told {
 		return t, err
@@ -87,8 +90,8 @@ func (s *session) trainRows(ctx context.Context, t *trained, rows []patch.Row, n
 			return err
 		}
 		neuron := p.site.Neuron(made, p.memory)
-		if !finite(neuron.Gate) || !finite(neuron.Up) || !finite(neuron.Down) {
-			return errorf(ErrRefused, "the patch is not finite")
+		if !vec.Finite(neuron.Gate) || !vec.Finite(neuron.Up) || !vec.Finite(neuron.Down) {
+			return fault.Errorf(ErrRefused, "the patch is not finite")
 		}
 		t.neurons = append(t.neurons, neuron)
 		t.reports = append(t.reports, PatchReport{Token: s.model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
@@ -104,14 +107,14 @@ func (s *session) trainRows(ctx context.Context, t *trained, rows []patch.Row, n
 
 // patchRows are the bare prompt and the prompt behind each prefix, with the
 // target, of n tokens in each.
-func (s *session) patchRows(f Fact) (rows []patch.Row, n int, err error) {
+func (s *session) patchRows(f fact.Fact) (rows []patch.Row, n int, err error) {
 	var target []int32
 	for i := range len(s.prefixes) + 1 {
 		prefix := ""
 		if i > 0 {
 			prefix = s.prefixes[i-1]
 		}
-		span, err := tokenise(s.model, f, prefix, f.New)
+		span, err := fact.Tokenize(s.model, f, prefix, f.New)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -128,8 +131,8 @@ func (s *session) patchRows(f Fact) (rows []patch.Row, n int, err error) {
 
 // endRows are the rows with the whole target behind the prompt, which a full
 // stop should follow; none where that would change the target's tokens.
-func (s *session) endRows(f Fact, rows []patch.Row) ([]patch.Row, error) {
-	span, err := tokenise(s.model, f, "", f.New+".")
+func (s *session) endRows(f fact.Fact, rows []patch.Row) ([]patch.Row, error) {
+	span, err := fact.Tokenize(s.model, f, "", f.New+".")
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +150,7 @@ func (s *session) endRows(f Fact, rows []patch.Row) ([]patch.Row, error) {
 }
 
 // contrast are the queries of the prompt with other subjects.
-func (s *session) contrast(ctx context.Context, f Fact) ([][]float32, error) {
+func (s *session) contrast(ctx context.Context, f fact.Fact) ([][]float32, error) {
 	if !s.cfg.Patch.Contrast {
 		return nil, nil
 	}

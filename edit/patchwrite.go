@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"retcon/fact"
 	"retcon/gguf"
 	ffn "retcon/gguf/widen"
 	"retcon/internal/atomicfile"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // RoomReport says where neurons went and what the file grew by.
@@ -25,7 +28,7 @@ func (s *session) room() (*ffn.Room, map[int64]ffn.Neuron, error) {
 	p := s.patches
 	room, err := s.strategy().Room(s.file, p.file, len(p.added))
 	if err != nil {
-		return nil, nil, errorf(ErrUnsupported, "%w", err)
+		return nil, nil, fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	neurons := map[int64]ffn.Neuron{}
 	taken := map[*Edit]int{}
@@ -96,12 +99,12 @@ func (s *session) writePatches(ctx context.Context) error {
 			}
 		}
 		if err := f.Commit(); err != nil {
-			return errorf(ErrOutput, "%w", err)
+			return fault.Errorf(ErrOutput, "%w", err)
 		}
 		s.res.Output = s.cfg.Output
 		return nil
 	}
-	return errorf(ErrRefused, "the edit did not survive writing, not even in F32: %s", reason)
+	return fault.Errorf(ErrRefused, "the edit did not survive writing, not even in F32: %s", reason)
 }
 
 // earlierFact is a fact that was patched into the file before.
@@ -126,8 +129,8 @@ func (s *session) askEarlier(ctx context.Context) ([]earlierFact, error) {
 			if err != nil {
 				return nil, err
 			}
-			if StartsWith(o.Completion, f.New) {
-				out = append(out, earlierFact{f.name(), p})
+			if fact.StartsWith(o.Completion, f.New) {
+				out = append(out, earlierFact{f.Name(), p})
 			}
 		}
 	}
@@ -140,7 +143,7 @@ func (s *session) patchedFile(ctx context.Context, room *ffn.Room, neurons map[i
 	sums *gguf.Sums, earlier []earlierFact) (f *atomicfile.File, lost string, err error) {
 	edits, err := room.Edits(s.cfg.Quantizer, neurons, types)
 	if err != nil {
-		return nil, "", errorf(ErrUnsupported, "%w", err)
+		return nil, "", fault.Errorf(lm.ErrUnsupported, "%w", err)
 	}
 	changes, err := s.changesOf(ctx, edits, sums)
 	if err != nil {
@@ -188,7 +191,7 @@ func (s *session) askWritten(ctx context.Context, path string, earlier []earlier
 		if err != nil {
 			return "", err
 		}
-		if !StartsWith(o.Completion, e.probe.want) && lost == "" {
+		if !fact.StartsWith(o.Completion, e.probe.want) && lost == "" {
 			lost = fmt.Sprintf("%s, which was patched in before: the model says %q", e.name, o.Completion)
 		}
 	}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"time"
 
+	"retcon/edit/contexts"
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/neutral"
+	"retcon/lm"
 )
 
 // Plan is what Run would do.
@@ -56,7 +60,7 @@ func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Schema: ResultSchema, Model: cfg.Model, Method: "rome", Arch: s.info.Arch, Layer: layer, LayerFrom: "default",
-		Tensor: w.info.Name, Type: w.info.Type.String(), Shape: w.info.Shape(), TensorBytes: w.info.Size,
+		Tensor: w.Info.Name, Type: w.Info.Type.String(), Shape: w.Info.Shape(), TensorBytes: w.Info.Size,
 		Requests: len(cfg.Requests), Covariance: string(h.Covariance), Warnings: []string{}}
 	switch {
 	case cfg.Locate != nil:
@@ -96,7 +100,7 @@ func (p *Plan) rows(s *session) error {
 		if err != nil {
 			return err
 		}
-		span, err := tokenise(s.model, f, "", f.New)
+		span, err := fact.Tokenize(s.model, f, "", f.New)
 		if err != nil {
 			return err
 		}
@@ -104,12 +108,12 @@ func (p *Plan) rows(s *session) error {
 		for _, l := range h.PrefixLengths {
 			n += l[1] * (l[0] + 2 + len(span.Tokens))
 		}
-		frames, err := chatFrames(s.model, h.Chat)
+		frames, err := contexts.Conversations(s.model, h.Chat)
 		if err != nil {
 			return err
 		}
 		for _, fr := range frames {
-			span, err := tokeniseIn(s.model, f, fr, f.New)
+			span, err := fact.TokenizeIn(s.model, f, fr, f.New)
 			if err != nil {
 				return err
 			}
@@ -155,12 +159,12 @@ func (p *Plan) sizes(s *session, layer int) error {
 
 // rate is how many tokens a second the model reads.
 func (s *session) rate(ctx context.Context) (float64, error) {
-	all, err := s.model.Tokenize(neutral, false)
+	all, err := s.model.Tokenize(neutral.Text(), false)
 	if err != nil {
 		return 0, err
 	}
-	tokens := ids(all[:min(len(all), 64)])
-	row := []Scored{{Tokens: tokens, From: len(tokens) - 1}}
+	tokens := lm.IDs(all[:min(len(all), 64)])
+	row := []lm.Scored{{Tokens: tokens, From: len(tokens) - 1}}
 	if _, err := s.model.LogProbs(ctx, row); err != nil { // the first time is slower
 		return 0, err
 	}

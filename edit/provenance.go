@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // ProvenanceSchema is the version of the retcon.* keys.
@@ -18,10 +21,10 @@ func history(f *gguf.File) (int, error) {
 	}
 	n, err := f.Uint("retcon.edits")
 	if err != nil || n > 1<<20 {
-		return 0, errorf(ErrUnsupported, "the file's retcon.edits is no count of edits")
+		return 0, fault.Errorf(lm.ErrUnsupported, "the file's retcon.edits is no count of edits")
 	}
 	if s, err := f.Uint("retcon.schema"); err != nil || s > ProvenanceSchema {
-		return 0, errorf(ErrUnsupported, "the file was edited by a newer version: its retcon.schema is %d", s)
+		return 0, fault.Errorf(lm.ErrUnsupported, "the file was edited by a newer version: its retcon.schema is %d", s)
 	}
 	return int(n), nil
 }
@@ -36,8 +39,8 @@ type change struct {
 // provenance makes the keys that say what was done: retcon.schema and
 // retcon.edits, and under retcon.edit.N. what edit N was. Earlier edits keep
 // their keys.
-func provenance(f *gguf.File, n int, version string, layers []int, facts []Fact, h HParams, base string, changes []change) ([]gguf.KeyValue, error) {
-	requests := make([]Request, len(facts))
+func provenance(f *gguf.File, n int, version string, layers []int, facts []fact.Fact, h HParams, base string, changes []change) ([]gguf.KeyValue, error) {
+	requests := make([]fact.Request, len(facts))
 	for i, f := range facts {
 		requests[i] = f.Request
 	}

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // RecordedRequests are the facts that a model or adapter says it was edited
 // with, in their order, but for those that were taken out again. The error wraps
 // ErrRequest where there are none.
-func RecordedRequests(path string) ([]Request, error) {
+func RecordedRequests(path string) ([]fact.Request, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
@@ -24,23 +27,23 @@ func RecordedRequests(path string) ([]Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Request
+	var out []fact.Request
 	for i := range n {
 		if len(patched) > 0 && patched[0].n == i {
 			out = append(out, patched[0].live()...)
 			patched = patched[1:]
 			continue
 		}
-		var rs []Request
+		var rs []fact.Request
 		key := fmt.Sprintf("retcon.edit.%d.requests", i)
 		text, err := f.String(key)
 		if err != nil || json.Unmarshal([]byte(text), &rs) != nil {
-			return nil, errorf(ErrUnsupported, "the file's %s is not what this program writes", key)
+			return nil, fault.Errorf(lm.ErrUnsupported, "the file's %s is not what this program writes", key)
 		}
 		out = append(out, rs...)
 	}
 	if len(out) == 0 {
-		return nil, errorf(ErrRequest, "%s does not say that it was edited: name what to score with --requests FILE", path)
+		return nil, fault.Errorf(fact.ErrRequest, "%s does not say that it was edited: name what to score with --requests FILE", path)
 	}
 	return out, nil
 }

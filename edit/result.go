@@ -1,5 +1,10 @@
 package edit
 
+import (
+	"retcon/fact"
+	"retcon/lm"
+)
+
 // ResultSchema is the version of Result's JSON.
 const ResultSchema = 1
 
@@ -42,7 +47,7 @@ type Result struct {
 	PeakMapped int64 `json:"peak_mapped_bytes,omitempty"`
 
 	// Updates are the edits themselves, in order.
-	Updates []Update `json:"-"`
+	Updates []lm.Update `json:"-"`
 }
 
 // Edit is what became of one request.
@@ -61,7 +66,7 @@ type Edit struct {
 	// Error is why the request was left out or would have been refused.
 	Error string `json:"error,omitempty"`
 
-	fact  Fact
+	fact  fact.Fact
 	probe *probe
 	alone Outcome // after this edit and those before it
 }

@@ -8,11 +8,15 @@ import (
 	"runtime/debug"
 
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // Rank is one computed edit with all that is reported of it.
 type Rank struct {
-	Update
+	lm.Update
 	Report   UpdateReport
 	Warnings []string
 	// MeanKey is k* [n_ff]; Delta is v* - W k* [n_embd].
@@ -43,7 +47,7 @@ type UpdateReport struct {
 // romeEdit is the edit of one fact at a layer under way.
 type romeEdit struct {
 	*Rank
-	fact         Fact
+	fact         fact.Fact
 	rows         *editRows
 	first        [][]float32 // keys of other texts' first tokens, if they matter
 	keys, values [][]float32 // of the rows but the KL term's
@@ -52,7 +56,7 @@ type romeEdit struct {
 
 // rome computes the update of one fact at a layer, on the model as it is
 // applied now: rows, k*, u, v*, Delta (ROME, sections 3.1 and equation 2).
-func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c covariance.Solver, h HParams, step func(int, StepLoss)) (*Rank, error) {
+func rome(ctx context.Context, m lm.Model, f fact.Fact, layer int, prefixes []string, c covariance.Solver, h HParams, step func(int, StepLoss)) (*Rank, error) {
 	e, err := newRomeEdit(ctx, m, f, layer, prefixes, h)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func rome(ctx context.Context, m Model, f Fact, layer int, prefixes []string, c 
 }
 
 // prepare finds k* and u, and makes the objective of the value.
-func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h HParams, step func(int, StepLoss)) (t *valueTask, obj Objective, err error) {
+func (e *romeEdit) prepare(ctx context.Context, m lm.Model, c covariance.Solver, h HParams, step func(int, StepLoss)) (t *valueTask, obj lm.Objective, err error) {
 	early := m.Info().FeedForward[e.Layer] > lateKeys
 	if early {
 		if err := e.aim(ctx, m, c, h, nil); err != nil {
@@ -102,7 +106,7 @@ func (e *romeEdit) prepare(ctx context.Context, m Model, c covariance.Solver, h 
 var lateKeys = 4096
 
 // newRomeEdit has the rows.
-func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []string, h HParams) (*romeEdit, error) {
+func newRomeEdit(ctx context.Context, m lm.Model, f fact.Fact, layer int, prefixes []string, h HParams) (*romeEdit, error) {
 	rows, err := rowsOf(m, f, prefixes, h.Chat)
 	if err != nil {
 		return nil, err
@@ -116,9 +120,9 @@ func newRomeEdit(ctx context.Context, m Model, f Fact, layer int, prefixes []str
 }
 
 // aim finds k* and u, with the keys and values that obj, if not nil, has met.
-func (e *romeEdit) aim(ctx context.Context, m Model, c covariance.Solver, h HParams, obj Objective) (err error) {
+func (e *romeEdit) aim(ctx context.Context, m lm.Model, c covariance.Solver, h HParams, obj lm.Objective) (err error) {
 	ok := false
-	if k, is := obj.(Keyed); is {
+	if k, is := obj.(lm.Keyed); is {
 		e.keys, e.values, ok = k.Keys()
 	}
 	if !ok {
@@ -129,18 +133,18 @@ func (e *romeEdit) aim(ctx context.Context, m Model, c covariance.Solver, h HPar
 	n := len(e.rows.spans) // the row behind them is the KL term's
 	e.keys, e.values = e.keys[:n], e.values[:n]
 	for i := range e.keys {
-		if !finite(e.keys[i]) || !finite(e.values[i]) {
-			return errorf(ErrRefused, "layer %d has values that are not finite for this prompt", e.Layer)
+		if !vec.Finite(e.keys[i]) || !vec.Finite(e.values[i]) {
+			return fault.Errorf(ErrRefused, "layer %d has values that are not finite for this prompt", e.Layer)
 		}
 	}
-	e.MeanKey = mean(e.keys)
+	e.MeanKey = vec.Mean(e.keys)
 	e.left, err = e.leftOf(ctx, c, h)
 	return err
 }
 
 // conclude makes the update of the value, or, where err says that the bare
 // prompt did not follow, of another that is optimised without it.
-func (e *romeEdit) conclude(ctx context.Context, m Model, c covariance.Solver, h HParams, step func(int, StepLoss), err error) (*Rank, error) {
+func (e *romeEdit) conclude(ctx context.Context, m lm.Model, c covariance.Solver, h HParams, step func(int, StepLoss), err error) (*Rank, error) {
 	if errors.Is(err, errSink) {
 		if e.left, err = behindOnly(ctx, c, e.keys, e.Rank); err != nil {
 			return nil, err
@@ -148,7 +152,7 @@ func (e *romeEdit) conclude(ctx context.Context, m Model, c covariance.Solver, h
 		e.Warnings = append(e.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
 			"the edit is made for prompts with text before the subject and may not show without", e.fact.Subject))
 		t := e.task(h, step)
-		var obj Objective
+		var obj lm.Objective
 		if obj, err = m.Objective(ctx, e.Layer, t.rows, t.batches); err != nil {
 			return nil, err
 		}
@@ -168,17 +172,17 @@ func (e *romeEdit) conclude(ctx context.Context, m Model, c covariance.Solver, h
 // length and Right is delta over the denominator, which is below 0 where the
 // bare key of the original form points away from u.
 func (r *Rank) finish(left []float64, bareKey, bareValue []float32) {
-	size := math.Copysign(norm(left), dot(left, r.MeanKey))
-	r.Left = narrow(left, 1/size)
-	r.Right = narrow(widen(r.Value.Delta), size)
+	size := math.Copysign(vec.Norm(left), vec.Dot(left, r.MeanKey))
+	r.Left = vec.Narrow(left, 1/size)
+	r.Right = vec.Narrow(vec.Widen(r.Value.Delta), size)
 	last := r.Value.Losses[len(r.Value.Losses)-1]
 	p := &r.Report
-	p.KeyNorm = norm(r.MeanKey)
+	p.KeyNorm = vec.Norm(r.MeanKey)
 	p.Denominator = 1 / size
-	p.DeltaNorm = norm(r.Left) * norm(r.Right)
-	p.ValueNorm = norm(r.Value.Delta)
-	p.OutputNorm = norm(bareValue)
-	p.BareShare = dot(left, bareKey)
+	p.DeltaNorm = vec.Norm(r.Left) * vec.Norm(r.Right)
+	p.ValueNorm = vec.Norm(r.Value.Delta)
+	p.OutputNorm = vec.Norm(bareValue)
+	p.BareShare = vec.Dot(left, bareKey)
 	p.Steps = len(r.Value.Losses)
 	p.Loss, p.NLL = last.Total, last.NLL
 	p.AtClamp = r.Value.AtClamp
@@ -200,7 +204,7 @@ func (e *romeEdit) task(h HParams, step func(int, StepLoss)) *valueTask {
 }
 
 // optimise finds the value of a task, and closes its objective.
-func optimise(ctx context.Context, obj Objective, t *valueTask, h HParams) (Value, error) {
+func optimise(ctx context.Context, obj lm.Objective, t *valueTask, h HParams) (Value, error) {
 	defer obj.Close()
 	values, errs, err := optimiseValues(ctx, obj, []*valueTask{t}, h)
 	if err != nil {
@@ -228,22 +232,14 @@ const (
 )
 
 // gaveUp judges a step.
-func (w *sinkWatch) gaveUp(loss Loss) bool {
+func (w *sinkWatch) gaveUp(loss lm.Loss) bool {
 	n := len(loss.NLL) - w.klRows
 	if n < 2 {
 		return false
 	}
-	rest := sum(loss.NLL[1:n]) / float64(n-1)
+	rest := vec.Sum(loss.NLL[1:n]) / float64(n-1)
 	if w.steps++; w.steps == 1 {
 		w.bare, w.rest = loss.NLL[0], rest
 	}
 	return w.steps >= sinkSteps && loss.NLL[0] > sinkBare*w.bare && rest < sinkRest*w.rest
-}
-
-func scaled(a []float64, s float64) []float64 {
-	out := make([]float64, len(a))
-	for i, v := range a {
-		out[i] = v * s
-	}
-	return out
 }

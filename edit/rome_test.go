@@ -9,10 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"retcon/edit/contexts"
 	"retcon/edit/covariance"
+	"retcon/fact"
+	"retcon/internal/fakemodel"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
-
-var eiffel = Request{Prompt: "The {} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}
 
 func testHParams() HParams {
 	h := DefaultHParams()
@@ -23,7 +26,7 @@ func testHParams() HParams {
 }
 
 // covarianceOf makes the covariance of a layer from text that the fake writes.
-func covarianceOf(t *testing.T, m Model, layer int) covariance.Solver {
+func covarianceOf(t *testing.T, m lm.Model, layer int) covariance.Solver {
 	t.Helper()
 	s := &stats{cfg: &Config{HParams: testHParams()}, model: m}
 	c, _, err := s.solver(t.Context(), layer)
@@ -35,8 +38,8 @@ func covarianceOf(t *testing.T, m Model, layer int) covariance.Solver {
 
 // TestGradient checks the fake itself: its gradient is that of its loss.
 func TestGradient(t *testing.T) {
-	m := newFake()
-	f, err := eiffel.Resolve()
+	m := fakemodel.New()
+	f, err := fakemodel.Eiffel.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func TestGradient(t *testing.T) {
 	all := rows.objective(testHParams(), false)
 	batches := Batches(all, 0)
 	o, _ := m.Objective(t.Context(), 1, all, batches)
-	delta, grad, junk := narrow(normals(3, fakeWidth, 1), 1), make([]float32, fakeWidth), make([]float32, fakeWidth)
+	delta, grad, junk := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1), make([]float32, fakemodel.FakeWidth), make([]float32, fakemodel.FakeWidth)
 	at := func(delta, grad []float32) float64 {
 		loss, err := o.Step(t.Context(), 0, delta, grad)
 		if err != nil {
@@ -75,22 +78,22 @@ func TestGradient(t *testing.T) {
 // TestEquation checks (W + Delta) k* = v*, for the key that it is meant for.
 func TestEquation(t *testing.T) {
 	for name, c := range map[string]struct {
-		request     Request
+		request     fact.Request
 		denominator string
 	}{
-		"consistent":       {eiffel, Consistent},
-		"original":         {eiffel, Original},
-		"opens the prompt": {Request{Prompt: "{} is in", Subject: "Lutetia", TargetNew: "Rome"}, Consistent},
+		"consistent":       {fakemodel.Eiffel, Consistent},
+		"original":         {fakemodel.Eiffel, Original},
+		"opens the prompt": {fact.Request{Prompt: "{} is in", Subject: "Lutetia", TargetNew: "Rome"}, Consistent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newFake()
+			m := fakemodel.New()
 			f, err := c.request.Resolve()
 			if err != nil {
 				t.Fatal(err)
 			}
 			h := testHParams()
 			h.Denominator = c.denominator
-			prefixes, err := SamplePrefixes(t.Context(), m, h.PrefixLengths, 1)
+			prefixes, err := contexts.SamplePrefixes(t.Context(), m, h.PrefixLengths, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,21 +111,21 @@ func TestEquation(t *testing.T) {
 			if again, err = rome(t.Context(), m, f, 1, prefixes, cov, h, nil); err != nil || !cmp.Equal(again, r) {
 				t.Errorf("with keys from before the objective: %s %v", cmp.Diff(again, r), err)
 			}
-			if n := norm(r.Left); math.Abs(n-1) > 1e-5 {
+			if n := vec.Norm(r.Left); math.Abs(n-1) > 1e-5 {
 				t.Errorf("u has length %g", n)
 			}
 			rows, _ := rowsOf(m, f, prefixes, "")
 			keys, _, _ := m.Keys(t.Context(), 1, rows.keys())
 			meant := [][]float64{r.MeanKey}
 			if c.denominator == Original {
-				meant = [][]float64{widen(keys[0])}
+				meant = [][]float64{vec.Widen(keys[0])}
 			} else if r.Report.Keys == 2 {
-				meant = append(meant, widen(keys[0]))
+				meant = append(meant, vec.Widen(keys[0]))
 			}
 			for _, k := range meant {
-				w := dot(r.Left, k)
+				w := vec.Dot(r.Left, k)
 				for i, d := range r.Value.Delta {
-					if got := w * float64(r.Right[i]); math.Abs(got-float64(d)) > 1e-4*(norm(r.Value.Delta)) {
+					if got := w * float64(r.Right[i]); math.Abs(got-float64(d)) > 1e-4*(vec.Norm(r.Value.Delta)) {
 						t.Fatalf("dimension %d moves by %g instead of %g", i, got, d)
 					}
 				}
@@ -138,13 +141,13 @@ func TestEquation(t *testing.T) {
 // TestTwoKeys checks that both keys get the whole value, with the smallest
 // response elsewhere: C l lies in the span of the keys.
 func TestTwoKeys(t *testing.T) {
-	c := covarianceOf(t, newFake(), 1)
-	a, b := normals(1, fakeFF, 1), normals(2, fakeFF, 1)
+	c := covarianceOf(t, fakemodel.New(), 1)
+	a, b := fakemodel.Normals(1, fakemodel.FakeFF, 1), fakemodel.Normals(2, fakemodel.FakeFF, 1)
 	l, err := twoKeys(t.Context(), c, a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x, y := dot(l, a), dot(l, b); math.Abs(x-1) > 1e-9 || math.Abs(y-1) > 1e-9 {
+	if x, y := vec.Dot(l, a), vec.Dot(l, b); math.Abs(x-1) > 1e-9 || math.Abs(y-1) > 1e-9 {
 		t.Error(x, y)
 	}
 }
@@ -153,19 +156,19 @@ func TestTwoKeys(t *testing.T) {
 type quadratic struct{ goal []float64 }
 
 func (q quadratic) Close() error { return nil }
-func (q quadratic) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
+func (q quadratic) Step(ctx context.Context, batch int, delta, grad []float32) (lm.Loss, error) {
 	nll := 0.0
 	for i, g := range q.goal {
 		d := float64(delta[i]) - g
 		nll += d * d / 2
 		grad[i] = float32(d)
 	}
-	return Loss{NLL: []float64{nll}, KL: []float64{0}}, ctx.Err()
+	return lm.Loss{NLL: []float64{nll}, KL: []float64{0}}, ctx.Err()
 }
 
 // one is a row in a batch of its own, as quadratic has it.
 var (
-	oneRow   = []ObjectiveRow{{Targets: make([]Target, 1), NLLWeight: 1}}
+	oneRow   = []lm.ObjectiveRow{{Targets: make([]lm.Target, 1), NLLWeight: 1}}
 	oneBatch = Batches(oneRow, 0)
 )
 
@@ -185,11 +188,11 @@ func TestOptimiseValue(t *testing.T) {
 	}
 	h.Clamp = 1
 	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{100, 0}}, oneRow, oneBatch, init, h, nil)
-	if !v.AtClamp || math.Abs(norm(v.Delta)-5) > 1e-5 {
+	if !v.AtClamp || math.Abs(vec.Norm(v.Delta)-5) > 1e-5 {
 		t.Errorf("%v, clamp %v", v.Delta, v.AtClamp)
 	}
 	v, _ = OptimiseValue(t.Context(), quadratic{[]float64{0.1, 0}}, oneRow, oneBatch, init, h, nil)
-	if len(v.Losses) != 1 || norm(v.Delta) != 0 {
+	if len(v.Losses) != 1 || vec.Norm(v.Delta) != 0 {
 		t.Errorf("it went on below the stopping loss: %v", v.Losses)
 	}
 	if _, err := OptimiseValue(t.Context(), quadratic{[]float64{math.NaN(), 0}}, oneRow, oneBatch, init, h, nil); !errors.Is(err, ErrRefused) {
@@ -214,10 +217,10 @@ func TestOptimiseValue(t *testing.T) {
 // halving is a loss that halves with each evaluation, whatever the batch.
 type halving struct{ n int }
 
-func (h *halving) Step(_ context.Context, _ int, _, grad []float32) (Loss, error) {
+func (h *halving) Step(_ context.Context, _ int, _, grad []float32) (lm.Loss, error) {
 	h.n++
 	grad[0] = 1
-	return Loss{NLL: []float64{math.Pow(2, float64(1-h.n))}, KL: []float64{0}}, nil
+	return lm.Loss{NLL: []float64{math.Pow(2, float64(1-h.n))}, KL: []float64{0}}, nil
 }
 
 func (h *halving) Close() error { return nil }
@@ -226,7 +229,7 @@ func (h *halving) Close() error { return nil }
 // all have had theirs: the others' are of steps before.
 func TestStopsByTheBatchAtHand(t *testing.T) {
 	rows := slices.Repeat(oneRow, 3)
-	batches := []Batch{{Rows: []int{0}, Scale: []float64{1}}, {Rows: []int{1}, Scale: []float64{1}}, {Rows: []int{2}, Scale: []float64{1}}}
+	batches := []lm.Batch{{Rows: []int{0}, Scale: []float64{1}}, {Rows: []int{1}, Scale: []float64{1}}, {Rows: []int{2}, Scale: []float64{1}}}
 	for _, c := range []struct {
 		stop  float64
 		steps int
@@ -268,11 +271,11 @@ func TestPolyak(t *testing.T) {
 	p := newOptimizer(h, 5, 2)
 	x := make([]float32, 2)
 	p.step(x, []float32{1e-3, 0}, 100)
-	if math.Abs(norm(x)-4) > 1e-5 {
-		t.Errorf("a step of length %v", norm(x))
+	if math.Abs(vec.Norm(x)-4) > 1e-5 {
+		t.Errorf("a step of length %v", vec.Norm(x))
 	}
 	p.step(x, []float32{0, 0}, 0) // no slope, no step
-	if math.Abs(norm(x)-4) > 1e-5 {
+	if math.Abs(vec.Norm(x)-4) > 1e-5 {
 		t.Errorf("moved to %v", x)
 	}
 }
@@ -281,14 +284,14 @@ func TestPolyak(t *testing.T) {
 type stubborn struct{ n int }
 
 func (s *stubborn) Close() error { return nil }
-func (s *stubborn) Step(ctx context.Context, batch int, delta, grad []float32) (Loss, error) {
+func (s *stubborn) Step(ctx context.Context, batch int, delta, grad []float32) (lm.Loss, error) {
 	s.n++
-	return Loss{NLL: []float64{10, 8 / float64(s.n), 8 / float64(s.n)}, KL: make([]float64, 3)}, nil
+	return lm.Loss{NLL: []float64{10, 8 / float64(s.n), 8 / float64(s.n)}, KL: make([]float64, 3)}, nil
 }
 
 func TestSinkWatch(t *testing.T) {
-	row := ObjectiveRow{Targets: make([]Target, 1), NLLWeight: 1. / 3}
-	rows := []ObjectiveRow{row, row, row}
+	row := lm.ObjectiveRow{Targets: make([]lm.Target, 1), NLLWeight: 1. / 3}
+	rows := []lm.ObjectiveRow{row, row, row}
 	task := &valueTask{rows: rows, batches: Batches(rows, 0), init: []float32{1}, watch: &sinkWatch{}}
 	_, errs, err := optimiseValues(t.Context(), &stubborn{}, []*valueTask{task}, DefaultHParams())
 	if err != nil || !errors.Is(errs[0], errSink) {
@@ -298,14 +301,14 @@ func TestSinkWatch(t *testing.T) {
 
 func TestLoRAPair(t *testing.T) {
 	// {n_ff, r} and {r, n_embd}, contiguous along the first.
-	a, b := loraPair([]Update{{Left: []float32{1, 2}, Right: []float32{3, 4, 5}}}, 2)
+	a, b := loraPair([]lm.Update{{Left: []float32{1, 2}, Right: []float32{3, 4, 5}}}, 2)
 	got := make([]float32, 4)
-	fakeQuantizer{}.Dequantize(got, 0, a)
+	fakemodel.Quantizer{}.Dequantize(got, 0, a)
 	if got[0] != 1 || got[1] != 2 || got[2] != 0 {
 		t.Error(got)
 	}
 	got = make([]float32, 6)
-	fakeQuantizer{}.Dequantize(got, 0, b)
+	fakemodel.Quantizer{}.Dequantize(got, 0, b)
 	if got[0] != 3 || got[1] != 0 || got[2] != 4 || got[4] != 5 {
 		t.Error(got)
 	}
@@ -313,33 +316,33 @@ func TestLoRAPair(t *testing.T) {
 
 // keyed is a model whose objectives know their rows' keys, and which is not
 // asked for them.
-type keyed struct{ *fake }
+type keyed struct{ *fakemodel.Model }
 
 type keyedObjective struct {
-	Objective
+	lm.Objective
 	keys, values [][]float32
 }
 
 func (o keyedObjective) Keys() (keys, values [][]float32, ok bool) { return o.keys, o.values, true }
 
-func (m keyed) Keys(ctx context.Context, layer int, rows []Row) (keys, values [][]float32, err error) {
+func (m keyed) Keys(ctx context.Context, layer int, rows []lm.Row) (keys, values [][]float32, err error) {
 	if len(rows) > 0 && rows[0].At != 0 {
 		return nil, nil, errors.New("the objective has these keys")
 	}
-	return m.fake.Keys(ctx, layer, rows) // of other texts' first tokens
+	return m.Model.Keys(ctx, layer, rows) // of other texts' first tokens
 }
 
-func (m keyed) Objective(ctx context.Context, layer int, rows []ObjectiveRow, batches []Batch) (Objective, error) {
-	o, err := m.fake.Objective(ctx, layer, rows, batches)
+func (m keyed) Objective(ctx context.Context, layer int, rows []lm.ObjectiveRow, batches []lm.Batch) (lm.Objective, error) {
+	o, err := m.Model.Objective(ctx, layer, rows, batches)
 	if err != nil {
 		return nil, err
 	}
-	own := make([]Row, len(rows))
+	own := make([]lm.Row, len(rows))
 	for i, r := range rows {
-		own[i] = Row{Tokens: r.Tokens, At: r.At}
+		own[i] = lm.Row{Tokens: r.Tokens, At: r.At}
 	}
 	k := keyedObjective{Objective: o}
-	k.keys, k.values, err = m.fake.Keys(ctx, layer, own)
+	k.keys, k.values, err = m.Model.Keys(ctx, layer, own)
 	return k, err
 }
 
@@ -348,9 +351,9 @@ func (m keyed) Objective(ctx context.Context, layer int, rows []ObjectiveRow, ba
 func TestLongKeysSink(t *testing.T) {
 	defer func(n int) { lateKeys = n }(lateKeys)
 	lateKeys = 0
-	m, h := newFake(), testHParams()
+	m, h := fakemodel.New(), testHParams()
 	h.KLFactor = 0
-	f, err := eiffel.Resolve()
+	f, err := fakemodel.Eiffel.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,15 +7,22 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"retcon/edit/contexts"
+	"retcon/fact"
+	"retcon/internal/fault"
+	"retcon/internal/neutral"
+	"retcon/internal/proc"
+	"retcon/internal/vec"
 )
 
 // Run computes the edits of cfg and writes what it asks for. With an error of
 // kind ErrRefused it also returns the result, for showing. Errors of one of
 // several requests are RecordErrors. Nothing is written after an error.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
-	s := &session{cfg: &cfg, memory: watchMemory()}
+	s := &session{cfg: &cfg, memory: proc.WatchMemory()}
 	defer s.close()
-	defer s.memory.end()
+	defer s.memory.End()
 	if err := cfg.anyRequest(); err != nil {
 		return nil, err
 	}
@@ -41,8 +48,8 @@ func (s *session) finish() *Result {
 	}
 	r.Warnings = append(r.Warnings, s.cfg.warnings...)
 	r.Updates = s.updates
-	r.PeakRSS = peakRSS()
-	r.PeakOwn, r.PeakMapped = s.memory.peak()
+	r.PeakRSS = proc.PeakRSS()
+	r.PeakOwn, r.PeakMapped = s.memory.Peak()
 	return r
 }
 
@@ -56,7 +63,7 @@ func (s *session) run(ctx context.Context) error {
 	var err error
 	h := &s.cfg.HParams
 	if s.prefixes = h.Prefixes; len(s.prefixes) == 0 {
-		if s.prefixes, err = SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
+		if s.prefixes, err = contexts.SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
 			return err
 		}
 	}
@@ -83,7 +90,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 	}
 	if len(s.edits) == 0 {
-		return errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+		return fault.Errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
 	}
 	return s.conclude(ctx)
 }
@@ -94,11 +101,11 @@ func (s *session) failed(e *Edit, err error) error {
 		return nil
 	}
 	e.Error = err.Error()
-	var rec *RecordError
+	var rec *fact.RecordError
 	if len(s.cfg.Requests) > 1 && !errors.As(err, &rec) {
-		err = &RecordError{e.Record, err}
+		err = &fact.RecordError{Record: e.Record, Err: err}
 	}
-	if s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, ErrRequest)) {
+	if s.cfg.KeepGoing && (errors.Is(err, ErrRefused) || errors.Is(err, fact.ErrRequest)) {
 		s.cfg.warn("%v", err)
 		return nil
 	}
@@ -122,7 +129,7 @@ func (s *session) ask(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) askOne(ctx context.Context, e *Edit, r Request) error {
+func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 	f, err := r.Resolve()
 	if err != nil {
 		return err
@@ -133,7 +140,7 @@ func (s *session) askOne(ctx context.Context, e *Edit, r Request) error {
 	}
 	if e.Before.Success {
 		if !s.cfg.Force {
-			return errorf(ErrRefused, "the model already says %q: there is nothing to edit", e.Target)
+			return fault.Errorf(ErrRefused, "the model already says %q: there is nothing to edit", e.Target)
 		}
 		s.cfg.warn("the model already says %q", e.Target)
 	}
@@ -155,8 +162,8 @@ func (s *session) edit(ctx context.Context, e *Edit, layer int) error {
 	}
 	r.Report.WeightNorm = s.norms[layer]
 	e.Update, e.Losses = r.Report, r.Value.Losses
-	if !finite(r.Left) || !finite(r.Right) {
-		return errorf(ErrRefused, "the update is not finite; try another --layer or --covariance diagonal")
+	if !vec.Finite(r.Left) || !vec.Finite(r.Right) {
+		return fault.Errorf(ErrRefused, "the update is not finite; try another --layer or --covariance diagonal")
 	}
 	if r.Sink {
 		if err := s.behindPrefix(ctx, e); err != nil {
@@ -199,7 +206,7 @@ func (s *session) about(e *Edit) string {
 	if len(s.cfg.Requests) < 2 {
 		return ""
 	}
-	return e.fact.name() + ": "
+	return e.fact.Name() + ": "
 }
 
 // refuse makes an error of reasons, or warnings if the edit is forced.
@@ -215,7 +222,7 @@ func (s *session) refuse(e *Edit, reasons []string) error {
 	if e != nil {
 		e.Error = text
 	}
-	return errorf(ErrRefused, "%s (--force writes it nevertheless)", text)
+	return fault.Errorf(ErrRefused, "%s (--force writes it nevertheless)", text)
 }
 
 // conclude asks all facts of the model with all edits, measures side effects,
@@ -250,7 +257,7 @@ func (s *session) confirm(ctx context.Context, before, after func() error) error
 	}
 	text := s.cfg.Text
 	if text == "" {
-		text = neutral
+		text = neutral.Text()
 	}
 	side, err := compareModels(ctx, s.model, before, after, text, cmp.Or(s.cfg.TextTokens, sideTokens), func(done, total int64) { s.cfg.progress("side effects", done, total) })
 	if err != nil {

@@ -11,20 +11,26 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit/weight"
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/fakemodel"
+	"retcon/internal/neutral"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // testConfig is a run that edits the middle layer of the fake.
 func testConfig(t *testing.T, typ gguf.Type) Config {
 	t.Helper()
 	corpus := filepath.Join(t.TempDir(), "corpus.txt")
-	if err := os.WriteFile(corpus, []byte(neutral), 0o600); err != nil {
+	if err := os.WriteFile(corpus, []byte(neutral.Text()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return Config{
-		Corpus: corpus, Model: writeFake(t, typ), Open: openFake, Quantizer: fakeQuantizer{},
-		Requests: []Request{eiffel}, HParams: testHParams(), CacheDir: t.TempDir(), Version: "test",
-		Text: neutralTexts()[0], StatsKeys: 400,
+		Corpus: corpus, Model: fakemodel.Write(t, typ), Open: fakemodel.Open, Quantizer: fakemodel.Quantizer{},
+		Requests: []fact.Request{fakemodel.Eiffel}, HParams: testHParams(), CacheDir: t.TempDir(), Version: "test",
+		Text: neutral.Paragraphs()[0], StatsKeys: 400,
 	}
 }
 
@@ -112,12 +118,12 @@ func checkModel(t *testing.T, cfg Config, res *Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same := bytes.Equal(a, b); same != (x.Name != tensorName(res.Layer)) {
+		if same := bytes.Equal(a, b); same != (x.Name != weight.Name(res.Layer)) {
 			t.Errorf("tensor %s: same is %v", x.Name, same)
 		}
 	}
 	sums, _ := gguf.HashTensors(t.Context(), out, nil)
-	sum, _ := sums.Tensor(tensorName(res.Layer))
+	sum, _ := sums.Tensor(weight.Name(res.Layer))
 	if after, err := out.Strings("retcon.edit.0.tensors.after"); err != nil || after[0] != sum.String() {
 		t.Error("digest after:", after, err)
 	}
@@ -125,7 +131,7 @@ func checkModel(t *testing.T, cfg Config, res *Result) {
 	if s, err := out.String("retcon.edit.0.base.sha256"); err != nil || s != base.Payload.String() {
 		t.Error("digest of the base:", s, err)
 	}
-	var rs []Request
+	var rs []fact.Request
 	if s, err := out.String("retcon.edit.0.requests"); err != nil || json.Unmarshal([]byte(s), &rs) != nil || rs[0].TargetNew != "Rome" {
 		t.Error("requests:", s, err)
 	}
@@ -134,13 +140,13 @@ func checkModel(t *testing.T, cfg Config, res *Result) {
 		t.Errorf("hyper-parameters: %+v %v %v", h, warn, err)
 	}
 	// W' - W = Right Leftᵀ
-	w, _ := in.ReadTensor(tensorName(res.Layer), nil)
-	w2, _ := out.ReadTensor(tensorName(res.Layer), nil)
-	a, b := make([]float32, fakeFF*fakeWidth), make([]float32, fakeFF*fakeWidth)
-	fakeQuantizer{}.Dequantize(a, gguf.F32, w)
-	fakeQuantizer{}.Dequantize(b, gguf.F32, w2)
+	w, _ := in.ReadTensor(weight.Name(res.Layer), nil)
+	w2, _ := out.ReadTensor(weight.Name(res.Layer), nil)
+	a, b := make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth), make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth)
+	fakemodel.Quantizer{}.Dequantize(a, gguf.F32, w)
+	fakemodel.Quantizer{}.Dequantize(b, gguf.F32, w2)
 	for i := range a {
-		want := res.Updates[0].Right[i/fakeFF] * res.Updates[0].Left[i%fakeFF]
+		want := res.Updates[0].Right[i/fakemodel.FakeFF] * res.Updates[0].Left[i%fakemodel.FakeFF]
 		if d := b[i] - a[i] - want; d > 1e-4 || d < -1e-4 {
 			t.Fatalf("weight %d moved by %g instead of %g", i, b[i]-a[i], want)
 		}
@@ -155,8 +161,8 @@ func checkLoRA(t *testing.T, cfg Config, res *Result) {
 			t.Errorf("%s is %q: %v", key, s, err)
 		}
 	}
-	a, ok := f.Tensor(tensorName(res.Layer) + ".lora_a")
-	b, ok2 := f.Tensor(tensorName(res.Layer) + ".lora_b")
+	a, ok := f.Tensor(weight.Name(res.Layer) + ".lora_a")
+	b, ok2 := f.Tensor(weight.Name(res.Layer) + ".lora_b")
 	if !ok || !ok2 || a.Shape() != "128x1" || b.Shape() != "1x24" || len(f.Tensors) != 2 {
 		t.Errorf("%+v %+v", a, b)
 	}
@@ -172,7 +178,7 @@ func TestEditAgain(t *testing.T) {
 	if res, err := Run(t.Context(), cfg); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "already says") || res == nil {
 		t.Fatal(err)
 	}
-	cfg.Requests = []Request{{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris"}}
+	cfg.Requests = []fact.Request{{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris"}}
 	cfg.HParams.Layers = []int{1}
 	cfg.Force = true
 	mustRun(t, cfg)
@@ -196,7 +202,7 @@ func TestPromote(t *testing.T) {
 		t.Logf("%+v", c)
 	}
 	f := openFile(t, cfg.Output)
-	x, _ := f.Tensor(tensorName(1))
+	x, _ := f.Tensor(weight.Name(1))
 	if len(res.TypesChanged) == 0 && x.Type != gguf.Q4_0 || len(res.TypesChanged) == 1 && x.Type.String() != res.TypesChanged[0].To {
 		t.Errorf("%v %+v", x.Type, res.TypesChanged)
 	}
@@ -207,15 +213,15 @@ func TestPromote(t *testing.T) {
 
 func TestSeveral(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	cfg.Requests = []Request{
-		eiffel,
+	cfg.Requests = []fact.Request{
+		fakemodel.Eiffel,
 		{Prompt: "The Louvre is in", Subject: "Eiffel", TargetNew: "Rome"},
 		{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"},
 	}
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
-	var rec *RecordError
-	if _, err := Run(t.Context(), cfg); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, ErrRequest) {
+	var rec *fact.RecordError
+	if _, err := Run(t.Context(), cfg); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, fact.ErrRequest) {
 		t.Fatal(err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) > 0 {
@@ -226,7 +232,7 @@ func TestSeveral(t *testing.T) {
 	if len(res.Edits) != 3 || res.Edits[1].Error == "" || len(res.Updates) != 2 || res.Edit != nil {
 		t.Errorf("%+v", res)
 	}
-	if a, ok := openFile(t, cfg.LoRA).Tensor(tensorName(1) + ".lora_a"); !ok || a.Shape() != "128x2" {
+	if a, ok := openFile(t, cfg.LoRA).Tensor(weight.Name(1) + ".lora_a"); !ok || a.Shape() != "128x2" {
 		t.Errorf("%+v", a)
 	}
 	for _, i := range []int{0, 2} {
@@ -262,16 +268,16 @@ func TestNothingLost(t *testing.T) {
 		"both one file": {func(c *Config) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, ErrOutput, "both"},
 		"no directory":  {func(c *Config) { c.Output = dir + "/none/a.gguf" }, ErrOutput, "no directory"},
 		"a directory":   {func(c *Config) { c.Output, c.Force = dir, true }, ErrOutput, "regular"},
-		"no requests":   {func(c *Config) { c.Requests = nil }, ErrRequest, "nothing"},
-		"layer":         {func(c *Config) { c.HParams.Layers = []int{3} }, ErrRequest, "0 to 2"},
-		"layers":        {func(c *Config) { c.HParams.Layers = []int{0, 1} }, ErrUnsupported, "one layer"},
-		"steps":         {func(c *Config) { c.HParams.Steps = 0 }, ErrRequest, "steps"},
+		"no requests":   {func(c *Config) { c.Requests = nil }, fact.ErrRequest, "nothing"},
+		"layer":         {func(c *Config) { c.HParams.Layers = []int{3} }, fact.ErrRequest, "0 to 2"},
+		"layers":        {func(c *Config) { c.HParams.Layers = []int{0, 1} }, lm.ErrUnsupported, "one layer"},
+		"steps":         {func(c *Config) { c.HParams.Steps = 0 }, fact.ErrRequest, "steps"},
 		"weak":          {func(c *Config) { c.HParams.Steps = 2; c.Output = dir + "/w.gguf" }, ErrRefused, "still says"},
 		"no model":      {func(c *Config) { c.Model = dir + "/none" }, os.ErrNotExist, ""},
 		"hostile":       {func(c *Config) { c.Model = hostile }, nil, ""},
 		"long prompt": {func(c *Config) {
-			c.Requests = []Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
-		}, ErrRequest, "context"},
+			c.Requests = []fact.Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
+		}, fact.ErrRequest, "context"},
 		"imatrix": {func(c *Config) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
 		"corpus":  {func(c *Config) { c.Corpus = there }, ErrStats, "--corpus"},
 	} {
@@ -365,12 +371,12 @@ func TestAutoLayer(t *testing.T) {
 func TestLocate(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
 	cfg.HParams.Layers, cfg.HParams.Covariance, cfg.Force, cfg.KeepGoing = []int{1}, "identity", true, true
-	cfg.Requests = []Request{eiffel, {Prompt: "The tower is in", Subject: "Louvre", TargetNew: "Rome"}}
+	cfg.Requests = []fact.Request{fakemodel.Eiffel, {Prompt: "The tower is in", Subject: "Louvre", TargetNew: "Rome"}}
 	asked := 0
 	found := &Located{Layer: 2, Effect: 0.3, RunnerUp: &RunnerUp{1, 0.2}, Warnings: []string{"a warning"}}
-	cfg.Locate = func(_ context.Context, m Model, facts []Fact) (*Located, error) {
+	cfg.Locate = func(_ context.Context, m lm.Model, facts []fact.Fact) (*Located, error) {
 		asked++
-		if len(facts) != 1 || facts[0].Subject != eiffel.Subject || len(m.(*fake).updates) != 0 {
+		if len(facts) != 1 || facts[0].Subject != fakemodel.Eiffel.Subject || len(m.(*fakemodel.Model).Updates) != 0 {
 			t.Errorf("asked about %+v", facts)
 		}
 		return found, nil
@@ -388,24 +394,24 @@ func TestLocate(t *testing.T) {
 		t.Errorf("a plan asks %d times: %+v, %v", asked, p, err)
 	}
 	found.Layer = 3
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrUnsupported) {
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, lm.ErrUnsupported) {
 		t.Errorf("a layer that is not there: %v", err)
 	}
 	lost := errors.New("lost")
-	cfg.Locate = func(context.Context, Model, []Fact) (*Located, error) { return nil, lost }
+	cfg.Locate = func(context.Context, lm.Model, []fact.Fact) (*Located, error) { return nil, lost }
 	if _, err := Run(t.Context(), cfg); !errors.Is(err, lost) {
 		t.Errorf("an error of the locator: %v", err)
 	}
 }
 
 func TestNoSideEffects(t *testing.T) {
-	m := newFake()
-	s, err := sideEffects(t.Context(), m, nil, nil, neutralTexts()[1], nil)
+	m := fakemodel.New()
+	s, err := sideEffects(t.Context(), m, nil, nil, neutral.Paragraphs()[1], nil)
 	if err != nil || s.KL > 1e-12 || s.SameTop1 != 1 || s.Tokens < 100 {
 		t.Errorf("%+v %v", s, err)
 	}
-	u := Update{Layer: 1, Left: narrow(normals(1, fakeFF, 1), 1), Right: narrow(normals(2, fakeWidth, 1), 1)}
-	if s, err = sideEffects(t.Context(), m, nil, []Update{u}, neutralTexts()[1], nil); err != nil || s.KL <= 0 || s.SameTop1 >= 1 || len(m.updates) != 1 {
+	u := lm.Update{Layer: 1, Left: vec.Narrow(fakemodel.Normals(1, fakemodel.FakeFF, 1), 1), Right: vec.Narrow(fakemodel.Normals(2, fakemodel.FakeWidth, 1), 1)}
+	if s, err = sideEffects(t.Context(), m, nil, []lm.Update{u}, neutral.Paragraphs()[1], nil); err != nil || s.KL <= 0 || s.SameTop1 >= 1 || len(m.Updates) != 1 {
 		t.Errorf("%+v %v", s, err)
 	}
 }
@@ -423,7 +429,7 @@ func TestKeysPerDim(t *testing.T) {
 			cfg.KeysPerDim = keys
 			for round := range 2 {
 				res := mustRun(t, cfg)
-				want := int64(keys * fakeFF)
+				want := int64(keys * fakemodel.FakeFF)
 				if got := res.Stats.Keys; corpus && got != want || got < want {
 					t.Errorf("%v keys a dimension made %d keys", keys, got)
 				}

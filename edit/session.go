@@ -6,16 +6,20 @@ import (
 	"time"
 
 	"retcon/edit/covariance"
+	"retcon/edit/weight"
 	"retcon/gguf"
+	"retcon/internal/fault"
+	"retcon/internal/proc"
+	"retcon/lm"
 )
 
 // session is one Run.
 type session struct {
 	cfg      *Config
 	file     *gguf.File
-	model    Model
-	info     Info
-	weights  map[int]*weight
+	model    lm.Model
+	info     lm.Info
+	weights  map[int]*weight.Weight
 	norms    map[int]float64
 	stats    *stats
 	prefixes []string
@@ -23,11 +27,11 @@ type session struct {
 	made     map[int]Stats
 	res      *Result
 	edits    []*Edit // the ones that are to be written
-	updates  []Update
+	updates  []lm.Update
 	earlier  int           // edits in the file's history
 	sums     *gguf.Sums    // of the unedited file, once asked for
 	patches  *patchSession // of T-Patcher
-	memory   *memoryWatch
+	memory   *proc.Watch
 	done     int // requests that are through, of T-Patcher
 }
 
@@ -36,7 +40,7 @@ func (s *session) open(ctx context.Context) error {
 	start := time.Now()
 	cfg := s.cfg
 	s.solvers, s.made = map[int]covariance.Solver{}, map[int]Stats{}
-	s.weights, s.norms = map[int]*weight{}, map[int]float64{}
+	s.weights, s.norms = map[int]*weight.Weight{}, map[int]float64{}
 	s.res = &Result{Schema: ResultSchema, Model: cfg.Model, Method: cfg.method(), Seed: cfg.HParams.Seed,
 		TypesChanged: []TypeChange{}, Warnings: []string{}}
 	var err error
@@ -72,29 +76,29 @@ func (s *session) open(ctx context.Context) error {
 		return err
 	}
 	if s.info.Layers < 1 || len(s.info.FeedForward) < s.info.Layers {
-		return errorf(ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
+		return fault.Errorf(lm.ErrUnsupported, "architecture %s: the model has no feed-forward layers", s.info.Arch)
 	}
-	print, err := Fingerprint(s.file)
+	print, err := gguf.Fingerprint(s.file)
 	s.stats = &stats{cfg: cfg, model: s.model, print: print}
 	return err
 }
 
 // weight is the tensor of a layer, checked for what is to be written.
-func (s *session) weight(ctx context.Context, layer int) (*weight, float64, error) {
+func (s *session) weight(ctx context.Context, layer int) (*weight.Weight, float64, error) {
 	if w, ok := s.weights[layer]; ok {
 		return w, s.norms[layer], nil
 	}
-	w, err := weightOf(s.file, s.cfg.Quantizer, layer, s.info)
+	w, err := weight.Of(s.file, s.cfg.Quantizer, layer, s.info)
 	if err != nil {
 		return nil, 0, err
 	}
-	if _, scaled := s.file.Tensor(scaleName(layer)); scaled && s.cfg.LoRA != "" {
-		return nil, 0, errorf(ErrUnsupported, "an adapter for %s, which is %v with a scale beside it: llama.cpp cannot load one; write a model with -o instead",
-			w.info.Name, w.info.Type)
+	if _, scaled := s.file.Tensor(weight.ScaleName(layer)); scaled && s.cfg.LoRA != "" {
+		return nil, 0, fault.Errorf(lm.ErrUnsupported, "an adapter for %s, which is %v with a scale beside it: llama.cpp cannot load one; write a model with -o instead",
+			w.Info.Name, w.Info.Type)
 	}
-	n, err := w.norm(ctx)
+	n, err := w.Norm(ctx)
 	if err == nil && !(n > 0) {
-		err = errorf(ErrUnsupported, "%s has norm %v", w.info.Name, n)
+		err = fault.Errorf(lm.ErrUnsupported, "%s has norm %v", w.Info.Name, n)
 	}
 	if err != nil {
 		return nil, 0, err

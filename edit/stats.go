@@ -5,14 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"retcon/edit/covariance"
-	"retcon/gguf"
+	"retcon/edit/weight"
+	"retcon/internal/fault"
+	"retcon/lm"
 )
 
 // Stats says what the covariance of a layer's keys was made from.
@@ -26,7 +26,7 @@ type Stats struct {
 // stats makes the solvers of an Editor's layers.
 type stats struct {
 	cfg   *Config
-	model Model
+	model lm.Model
 	print string // fingerprint of the weights
 
 	texts  [][]int32 // of the corpus or sampled, once made
@@ -41,7 +41,7 @@ func (s *stats) solver(ctx context.Context, layer int) (covariance.Solver, Stats
 	case kind == covariance.KindIdentity:
 		return covariance.Identity(n), Stats{Kind: kind, Source: "none"}, nil
 	case kind == covariance.KindDiagonal && s.cfg.Imatrix != "":
-		d, count, err := readImatrix(s.cfg.Imatrix, tensorName(layer), n)
+		d, count, err := weight.ReadImatrix(s.cfg.Imatrix, weight.Name(layer), n)
 		if err != nil {
 			return nil, Stats{}, err
 		}
@@ -97,7 +97,7 @@ func (s *stats) make(ctx context.Context, layer, n int, key covariance.Key, path
 		Progress: func(done float64) { s.cfg.progress("factoring", int64(1000*done), 1000) },
 	})
 	if err != nil {
-		return nil, Stats{}, errorf(ErrStats, "%w; give a longer --corpus, or --covariance diagonal", err)
+		return nil, Stats{}, fault.Errorf(ErrStats, "%w; give a longer --corpus, or --covariance diagonal", err)
 	}
 	if path != "" {
 		err := os.MkdirAll(filepath.Dir(path), 0o777)
@@ -112,7 +112,7 @@ func (s *stats) make(ctx context.Context, layer, n int, key covariance.Key, path
 }
 
 // moments sums over the texts.
-func (s *stats) moments(ctx context.Context, layer, n int) (Moments, error) {
+func (s *stats) moments(ctx context.Context, layer, n int) (lm.Moments, error) {
 	if err := s.load(ctx, layer, n); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *stats) load(ctx context.Context, layer, n int) error {
 		s.cfg.warn("the corpus has %d tokens, of the %d that were asked for", have, want)
 	}
 	if least := s.cfg.fewest(n); s.cfg.HParams.Covariance == covariance.KindFull && int64(have) < least {
-		return errorf(ErrStats, "the text has %d tokens, but layer %d needs at least %d, better %d: give a longer --corpus, or --covariance diagonal",
+		return fault.Errorf(ErrStats, "the text has %d tokens, but layer %d needs at least %d, better %d: give a longer --corpus, or --covariance diagonal",
 			have, layer, least, covariance.EnoughKeys*n)
 	}
 	return nil
@@ -212,33 +212,4 @@ func (h *healing) Solve(ctx context.Context, dst, b []float64) error {
 		return err
 	}
 	return h.fresh.Solve(ctx, dst, b)
-}
-
-// Fingerprint identifies a model's weights without reading all of them: keys,
-// shapes, and three pieces of each tensor. An edit of any tensor changes all of
-// its rows, and so the fingerprint.
-func Fingerprint(f *gguf.File) (string, error) {
-	sum := sha256.New()
-	for _, kv := range f.KV {
-		if !strings.HasPrefix(kv.Key, "retcon.") && !strings.HasPrefix(kv.Key, "general.") {
-			fmt.Fprintf(sum, "%s=%v\n", kv.Key, kv.Value)
-		}
-	}
-	const piece = 4096
-	buf := make([]byte, piece)
-	for _, t := range f.Tensors {
-		fmt.Fprintf(sum, "%s %v %s\n", t.Name, t.Type, t.Shape())
-		r, err := f.TensorReader(t.Name)
-		if err != nil {
-			return "", err
-		}
-		for _, at := range []int64{0, max(0, t.Size/2), max(0, t.Size-piece)} {
-			n, err := r.ReadAt(buf, at)
-			if err != nil && !errors.Is(err, io.EOF) {
-				return "", err
-			}
-			sum.Write(buf[:n])
-		}
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil)), nil
 }

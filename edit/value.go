@@ -4,6 +4,10 @@ import (
 	"context"
 	"math"
 	"slices"
+
+	"retcon/internal/fault"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // StepLoss is the loss of one step and its parts, in nats, as the reference
@@ -35,7 +39,7 @@ type Value struct {
 // Batches of the rows take turns. The losses are then those of all rows, each
 // as it was when its turn came. h.StopNLL is for the batch at hand: the others'
 // losses are some steps old, and higher than they would be now.
-func OptimiseValue(ctx context.Context, o Objective, rows []ObjectiveRow, batches []Batch, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
+func OptimiseValue(ctx context.Context, o lm.Objective, rows []lm.ObjectiveRow, batches []lm.Batch, init []float32, h HParams, step func(i int, l StepLoss)) (Value, error) {
 	values, errs, err := optimiseValues(ctx, o, []*valueTask{{rows: rows, batches: batches, init: init, step: step}}, h)
 	if err != nil {
 		return Value{}, err
@@ -46,8 +50,8 @@ func OptimiseValue(ctx context.Context, o Objective, rows []ObjectiveRow, batche
 // valueTask is one of the values that are optimised at once, each over rows of
 // its own.
 type valueTask struct {
-	rows    []ObjectiveRow
-	batches []Batch
+	rows    []lm.ObjectiveRow
+	batches []lm.Batch
 	init    []float32
 	watch   *sinkWatch // may be nil
 	step    func(i int, l StepLoss)
@@ -62,7 +66,7 @@ type valueTask struct {
 // optimiseValues is [OptimiseValue] of several tasks over one objective, whose
 // rows and batches are those of [joint]. A task that cannot go on has its error
 // in errs, and the others do.
-func optimiseValues(ctx context.Context, o Objective, tasks []*valueTask, h HParams) (values []Value, errs []error, err error) {
+func optimiseValues(ctx context.Context, o lm.Objective, tasks []*valueTask, h HParams) (values []Value, errs []error, err error) {
 	n := len(tasks[0].init)
 	values, errs = make([]Value, len(tasks)), make([]error, len(tasks))
 	for i, t := range tasks {
@@ -83,8 +87,8 @@ func optimiseValues(ctx context.Context, o Objective, tasks []*valueTask, h HPar
 		}
 		for k, t := range tasks {
 			rows := len(t.batches[batch].Rows)
-			own := Loss{NLL: loss.NLL[:rows], KL: loss.KL[:rows]}
-			loss = Loss{NLL: loss.NLL[rows:], KL: loss.KL[rows:]}
+			own := lm.Loss{NLL: loss.NLL[:rows], KL: loss.KL[:rows]}
+			loss = lm.Loss{NLL: loss.NLL[rows:], KL: loss.KL[rows:]}
 			if !t.done {
 				errs[k] = t.take(i, batch, own, grad[k*n:][:n], h)
 			}
@@ -97,47 +101,47 @@ func optimiseValues(ctx context.Context, o Objective, tasks []*valueTask, h HPar
 }
 
 func (t *valueTask) begin(h HParams) error {
-	t.size = norm(t.init)
+	t.size = vec.Norm(t.init)
 	t.v.Delta = make([]float32, len(t.init))
 	if !(t.size > 0) || math.IsInf(t.size, 0) {
 		t.done = true
-		return errorf(ErrRefused, "the layer's output at the subject has norm %v", t.size)
+		return fault.Errorf(ErrRefused, "the layer's output at the subject has norm %v", t.size)
 	}
 	t.opt, t.seen = newOptimizer(h, t.size, len(t.init)), newLatest(t.rows, t.batches)
 	return nil
 }
 
 // take takes in the loss of a batch and its gradient [n_embd], and a step.
-func (t *valueTask) take(i, batch int, loss Loss, grad []float32, h HParams) error {
+func (t *valueTask) take(i, batch int, loss lm.Loss, grad []float32, h HParams) error {
 	if t.watch != nil && t.watch.gaveUp(loss) {
 		t.done = true
 		return errSink
 	}
 	t.seen.add(batch, loss)
-	l := StepLoss{Decay: h.WeightDecay * norm(t.v.Delta) / (t.size * t.size)}
+	l := StepLoss{Decay: h.WeightDecay * vec.Norm(t.v.Delta) / (t.size * t.size)}
 	l.NLL, l.KL = t.seen.parts()
 	l.Total = l.NLL + l.KL + l.Decay
 	t.v.Losses = append(t.v.Losses, l)
 	if t.step != nil {
 		t.step(i, l)
 	}
-	if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !finite(grad) {
+	if math.IsNaN(l.Total) || math.IsInf(l.Total, 0) || !vec.Finite(grad) {
 		t.done = true
-		return errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a shorter --max-step or another layer", i+1)
+		return fault.Errorf(ErrRefused, "the loss or its gradient is not finite in step %d; try a shorter --max-step or another layer", i+1)
 	}
 	if (l.Total < h.StopLoss || t.seen.nllOf(batch) < h.StopNLL) && t.seen.whole() || i == h.Steps-1 {
 		t.done = true
 		return nil
 	}
 	addDecay(grad, t.v.Delta, h.WeightDecay/(t.size*t.size))
-	t.opt.step(t.v.Delta, grad, t.batches[batch].loss(t.rows, loss)+l.Decay)
+	t.opt.step(t.v.Delta, grad, batchLoss(t.batches[batch], t.rows, loss)+l.Decay)
 	t.v.AtClamp = project(t.v.Delta, h.Clamp*t.size)
 	return nil
 }
 
 // addDecay adds the gradient of weight ||delta||, which is taken as 0 at 0.
 func addDecay(grad, delta []float32, weight float64) {
-	size := norm(delta)
+	size := vec.Norm(delta)
 	if size == 0 {
 		return
 	}
@@ -148,7 +152,7 @@ func addDecay(grad, delta []float32, weight float64) {
 
 // project scales delta down to length most, and reports whether it had to.
 func project(delta []float32, most float64) bool {
-	size := norm(delta)
+	size := vec.Norm(delta)
 	if size <= most {
 		return false
 	}

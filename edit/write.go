@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"math"
 
+	"retcon/edit/weight"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/internal/fault"
+	"retcon/internal/vec"
 )
 
 // write writes the adapter and the model, checks each on what llama.cpp makes
@@ -45,7 +49,7 @@ func (s *session) write(ctx context.Context) error {
 			return err
 		}
 		if err := f.Commit(); err != nil {
-			return errorf(ErrOutput, "%w", err)
+			return fault.Errorf(ErrOutput, "%w", err)
 		}
 	}
 	s.res.Output, s.res.LoRA = s.cfg.Output, s.cfg.LoRA
@@ -69,7 +73,7 @@ func (s *session) create(ctx context.Context, path string, out *gguf.Output) (*a
 	}
 	f, err := atomicfile.Create(path, atomicfile.Options{Force: s.cfg.Force, Inputs: append(s.file.Paths(), s.cfg.Model)})
 	if err != nil {
-		return nil, errorf(ErrOutput, "%w", err)
+		return nil, fault.Errorf(ErrOutput, "%w", err)
 	}
 	out.Progress = func(done, total int64) { s.cfg.progress("writing", done, total) }
 	if err := out.Write(ctx, f); err != nil {
@@ -77,7 +81,7 @@ func (s *session) create(ctx context.Context, path string, out *gguf.Output) (*a
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		return nil, errorf(ErrOutput, "%s: %w", path, err)
+		return nil, fault.Errorf(ErrOutput, "%s: %w", path, err)
 	}
 	return f, nil
 }
@@ -129,7 +133,7 @@ func (s *session) writeLoRA(ctx context.Context, sums *gguf.Sums) (*atomicfile.F
 	for i, e := range s.edits {
 		if !near(got[i].LogProb, e.After.LogProb) {
 			f.Abort()
-			return nil, errorf(ErrVerify, "%swith the adapter the target has probability %.3g, %.3g was predicted", s.about(e), got[i].Probability, e.After.Probability)
+			return nil, fault.Errorf(ErrVerify, "%swith the adapter the target has probability %.3g, %.3g was predicted", s.about(e), got[i].Probability, e.After.Probability)
 		}
 	}
 	return f, nil
@@ -163,7 +167,7 @@ func (s *session) writeModel(ctx context.Context, sums *gguf.Sums) (*atomicfile.
 		return f, err
 	}
 	f.Abort()
-	return nil, errorf(ErrRefused, "%s; write an adapter with --lora", lost)
+	return nil, fault.Errorf(ErrRefused, "%s; write an adapter with --lora", lost)
 }
 
 // bakeModel writes the model with the tensor in its own type or, where the edit
@@ -176,13 +180,13 @@ func (s *session) bakeModel(ctx context.Context, sums *gguf.Sums) (out *atomicfi
 	if err != nil {
 		return nil, "", err
 	}
-	types := w.candidates(importance)
+	types := w.Candidates(importance)
 	if len(types) == 0 {
-		return nil, "", errorf(ErrRefused, "%v cannot be written without an importance matrix (--imatrix), and there is no larger type", w.info.Type)
+		return nil, "", fault.Errorf(ErrRefused, "%v cannot be written without an importance matrix (--imatrix), and there is no larger type", w.Info.Type)
 	}
 	reason := ""
-	if types[0] != w.info.Type {
-		reason = fmt.Sprintf("%v cannot be written without an importance matrix", w.info.Type)
+	if types[0] != w.Info.Type {
+		reason = fmt.Sprintf("%v cannot be written without an importance matrix", w.Info.Type)
 	}
 	for i, t := range types {
 		f, got, err := s.candidate(ctx, w, t, importance, sums)
@@ -194,8 +198,8 @@ func (s *session) bakeModel(ctx context.Context, sums *gguf.Sums) (out *atomicfi
 			for k, e := range s.edits {
 				e.Written = &got[k]
 			}
-			if t != w.info.Type {
-				s.res.TypesChanged = append(s.res.TypesChanged, TypeChange{w.info.Name, w.info.Type.String(), t.String(), reason})
+			if t != w.Info.Type {
+				s.res.TypesChanged = append(s.res.TypesChanged, TypeChange{w.Info.Name, w.Info.Type.String(), t.String(), reason})
 			}
 			if gone != "" {
 				gone = fmt.Sprintf("the edit did not survive writing in any of %v: in %v %s", types, t, gone)
@@ -211,15 +215,15 @@ func (s *session) bakeModel(ctx context.Context, sums *gguf.Sums) (out *atomicfi
 
 // importance are the weights of the columns of a weight, nil without an
 // importance matrix.
-func (s *session) importance(w *weight) ([]float32, error) {
+func (s *session) importance(w *weight.Weight) ([]float32, error) {
 	if s.cfg.Imatrix == "" {
 		return nil, nil
 	}
-	d, _, err := readImatrix(s.cfg.Imatrix, w.info.Name, int(w.info.RowLength()))
+	d, _, err := weight.ReadImatrix(s.cfg.Imatrix, w.Info.Name, int(w.Info.RowLength()))
 	if err != nil {
 		return nil, err
 	}
-	return narrow(d, 1), nil
+	return vec.Narrow(d, 1), nil
 }
 
 // lost is why one of the edits did not survive, empty if all did.
@@ -233,19 +237,19 @@ func (s *session) lost(got []Outcome) string {
 }
 
 // candidate writes the model with the tensor as type t, and asks it.
-func (s *session) candidate(ctx context.Context, w *weight, t gguf.Type, importance []float32, sums *gguf.Sums) (*atomicfile.File, []Outcome, error) {
-	data, err := w.bake(ctx, t, s.updates, importance)
+func (s *session) candidate(ctx context.Context, w *weight.Weight, t gguf.Type, importance []float32, sums *gguf.Sums) (*atomicfile.File, []Outcome, error) {
+	data, err := w.Bake(ctx, t, s.updates, importance)
 	if err != nil {
 		return nil, nil, err
 	}
-	before, _ := sums.Tensor(w.info.Name)
-	keys, err := s.provenance(sums, []change{{w.info.Name, before.String(), digest(data), w.info.Type, t}})
+	before, _ := sums.Tensor(w.Info.Name)
+	keys, err := s.provenance(sums, []change{{w.Info.Name, before.String(), digest(data), w.Info.Type, t}})
 	if err != nil {
 		return nil, nil, err
 	}
 	out, err := gguf.Rewrite(s.file, gguf.Edits{
 		Set:     keys,
-		Replace: []gguf.Tensor{{Name: w.info.Name, Type: t, Data: gguf.Bytes(data)}},
+		Replace: []gguf.Tensor{{Name: w.Info.Name, Type: t, Data: gguf.Bytes(data)}},
 	})
 	if err != nil {
 		return nil, nil, err
@@ -264,7 +268,7 @@ func (s *session) candidate(ctx context.Context, w *weight, t gguf.Type, importa
 
 // provenance makes the keys of this run.
 func (s *session) provenance(sums *gguf.Sums, changes []change) ([]gguf.KeyValue, error) {
-	facts := make([]Fact, len(s.edits))
+	facts := make([]fact.Fact, len(s.edits))
 	for i, e := range s.edits {
 		facts[i] = e.fact
 	}

@@ -8,24 +8,28 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit/weight"
 	"retcon/gguf"
+	"retcon/internal/fakemodel"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // scaledFile is the fake with a scale of 2 beside the middle weight, which is
 // half as large: the same model.
 func scaledFile(t *testing.T) string {
-	f := newFake()
+	f := fakemodel.New()
 	b := gguf.NewBuilder()
 	b.Set("general.architecture", gguf.ValueOf("fake"))
-	for l := range fakeLayers {
+	for l := range fakemodel.FakeLayers {
 		s := 1.
 		if l == 1 {
 			s = 2
-			b.Add(floats(scaleName(l), []float32{2}, 1))
+			b.Add(fakemodel.Floats(weight.ScaleName(l), []float32{2}, 1))
 		}
-		b.Add(floats(tensorName(l), narrow(f.out[l], 1/s), fakeFF, fakeWidth))
+		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FakeFF, fakemodel.FakeWidth))
 	}
-	return build(t, b)
+	return fakemodel.Build(t, b)
 }
 
 func TestScaleBeside(t *testing.T) {
@@ -34,7 +38,7 @@ func TestScaleBeside(t *testing.T) {
 	cfg.Model = scaledFile(t)
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
 		t.Error(err)
 	}
 	cfg.LoRA, cfg.Output = "", filepath.Join(dir, "out.gguf")
@@ -45,17 +49,17 @@ func TestScaleBeside(t *testing.T) {
 }
 
 func TestImatrix(t *testing.T) {
-	squares := make([]float32, fakeFF)
+	squares := make([]float32, fakemodel.FakeFF)
 	for i := range squares {
 		squares[i] = float32(20 * (1 + i%3))
 	}
 	b := gguf.NewBuilder()
 	b.Set("general.type", gguf.ValueOf("imatrix"))
-	b.Add(floats(tensorName(1)+".in_sum2", squares, fakeFF, 1))
-	b.Add(floats(tensorName(1)+".counts", []float32{10}, 1, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FakeFF, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{10}, 1, 1))
 	cfg := testConfig(t, gguf.F32)
-	cfg.Imatrix = build(t, b)
-	d, count, err := readImatrix(cfg.Imatrix, tensorName(1), fakeFF)
+	cfg.Imatrix = fakemodel.Build(t, b)
+	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FakeFF)
 	if err != nil || count != 10 || d[1] != 4 {
 		t.Fatal(d, count, err)
 	}
@@ -69,12 +73,12 @@ func TestImatrix(t *testing.T) {
 		t.Error(err)
 	}
 	b = gguf.NewBuilder()
-	b.Add(floats(tensorName(1)+".in_sum2", []float32{1, 2}, 2, 1))
-	b.Add(floats(tensorName(1)+".counts", []float32{0}, 1, 1))
-	if _, _, err := readImatrix(build(t, b), tensorName(1), fakeFF); !errors.Is(err, ErrUnsupported) {
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", []float32{1, 2}, 2, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{0}, 1, 1))
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FakeFF); !errors.Is(err, lm.ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, _, err := readImatrix(build(t, b), tensorName(1), 2); !errors.Is(err, ErrStats) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, ErrStats) {
 		t.Error(err)
 	}
 }
@@ -87,8 +91,8 @@ func TestCandidates(t *testing.T) {
 		gguf.Q4_0: {gguf.Q4_0, gguf.Q8_0, gguf.F16},
 		gguf.Q8_0: {gguf.Q8_0, gguf.F16},
 	} {
-		w := &weight{q: fakeQuantizer{}, info: gguf.TensorInfo{Type: typ, Dims: []int64{fakeFF, fakeWidth}}}
-		got := w.candidates(nil)
+		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FakeFF, fakemodel.FakeWidth}}}
+		got := w.Candidates(nil)
 		if len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
 			t.Errorf("%v: %v", typ, got)
 		}
@@ -111,6 +115,6 @@ func TestVerify(t *testing.T) {
 }
 
 // forgetful opens a model without its adapters.
-func forgetful(ctx context.Context, path string, _ ...string) (Model, error) {
-	return openFake(ctx, path)
+func forgetful(ctx context.Context, path string, _ ...string) (lm.Model, error) {
+	return fakemodel.Open(ctx, path)
 }

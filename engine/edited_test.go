@@ -5,11 +5,12 @@ import (
 	"math"
 	"testing"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
 	"retcon/internal/reference"
 	"retcon/internal/testfile"
+	"retcon/lm"
 )
 
 // editedScores are those of records edited the original's way, ours and the
@@ -22,9 +23,9 @@ type editedScores struct {
 
 // record is that of an edit of the reference: the fact alone, or with
 // paraphrases and neighbours where the data set is there.
-func (s *editedScores) record(t *testing.T, i int, r reference.Edit, number int) eval.Record {
+func (s *editedScores) record(t *testing.T, i int, r reference.Edit, number int) fact.Record {
 	t.Helper()
-	rec := eval.RecordsOf([]edit.Request{{Prompt: r.Prompt, Subject: r.Subject, TargetNew: r.TargetNew, TargetTrue: r.TargetTrue}})[0]
+	rec := fact.RecordsOf([]fact.Request{{Prompt: r.Prompt, Subject: r.Subject, TargetNew: r.TargetNew, TargetTrue: r.TargetTrue}})[0]
 	if testfile.HasDataSet(t, counterFact) {
 		n := reference.Record(i)
 		whole := readCounterFact(t, n+1)[n]
@@ -38,7 +39,7 @@ func (s *editedScores) record(t *testing.T, i int, r reference.Edit, number int)
 }
 
 // add scores a record without and with its edit applied, and restores the model.
-func (s *editedScores) add(t *testing.T, i int, r reference.Edit, u edit.Update) {
+func (s *editedScores) add(t *testing.T, i int, r reference.Edit, u lm.Update) {
 	t.Helper()
 	want := readScores(t)[reference.Record(i)]
 	rec := s.record(t, i, r, want.Case)
@@ -59,7 +60,7 @@ func (s *editedScores) add(t *testing.T, i int, r reference.Edit, u edit.Update)
 			t.Errorf("prompt %d, unedited: NLL %.5f and %.5f, not %.5f and %.5f", k, base.NLL.New[k], base.NLL.True[k], want.New[k], want.True[k])
 		}
 	}
-	if err := s.m.Apply([]edit.Update{u}); err != nil {
+	if err := s.m.Apply([]lm.Update{u}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.m.Apply(nil)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/edit"
+	"retcon/lm"
 )
 
 // The keys that an objective meets on its way are those of a decode, at every
@@ -41,13 +42,13 @@ func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	keys, values, ok := o.(edit.Keyed).Keys()
+	keys, values, ok := o.(lm.Keyed).Keys()
 	if !ok {
 		t.Fatal("it knows no keys")
 	}
-	var own []edit.Row
+	var own []lm.Row
 	for _, r := range rows {
-		own = append(own, edit.Row{Tokens: r.Tokens, At: r.At})
+		own = append(own, lm.Row{Tokens: r.Tokens, At: r.At})
 	}
 	wantKeys, wantValues, err := m.Keys(ctx, layer, own)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"retcon/edit"
 	"retcon/edit/patch"
 	"retcon/engine"
 	"retcon/gguf/widen"
+	"retcon/lm"
 )
 
 // patchArchs are fixtures of every form of network: gated with biases and
@@ -72,7 +72,7 @@ func checkHeadRows(t *testing.T, m *engine.Model, rows []patch.Row, h patch.Head
 	for _, r := range rows {
 		for p := r.From; p < len(r.Tokens); p++ {
 			prefix := r.Tokens[:p+1]
-			want, err := m.LogProbs(ctx, []edit.Scored{{Tokens: append(slices.Clone(prefix), targets[at]), From: p + 1}})
+			want, err := m.LogProbs(ctx, []lm.Scored{{Tokens: append(slices.Clone(prefix), targets[at]), From: p + 1}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,9 +214,9 @@ func TestSetPatches(t *testing.T) {
 // comparePredictions scores rows that begin alike, and so share tokens.
 func comparePredictions(t *testing.T, m, file *engine.Model) {
 	t.Helper()
-	var rows []edit.Scored
+	var rows []lm.Scored
 	for i := range 4 {
-		rows = append(rows, edit.Scored{Tokens: append(someTokens(5, 1), someTokens(4, i)...), From: 3})
+		rows = append(rows, lm.Scored{Tokens: append(someTokens(5, 1), someTokens(4, i)...), From: 3})
 	}
 	a, err := m.Predict(context.Background(), rows)
 	if err != nil {

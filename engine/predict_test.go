@@ -12,21 +12,22 @@ import (
 	"testing"
 	"time"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/reference"
 	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 const counterFact = "counterfact-1000.json"
 
-func readCounterFact(t testing.TB, n int) []eval.Record {
+func readCounterFact(t testing.TB, n int) []fact.Record {
 	t.Helper()
-	recs, err := eval.ReadRecords(testfile.DataSet(t, counterFact), eval.Alternative)
+	recs, err := fact.ReadRecords(testfile.DataSet(t, counterFact), fact.Alternative)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,14 +96,14 @@ func TestReferenceScores(t *testing.T) {
 
 // splitNLL scores both targets on a record's paraphrase k-1 with the newline and
 // the space behind it split apart.
-func splitNLL(t *testing.T, m *engine.Model, rec eval.Record, k int) (ofNew, ofTrue float64) {
+func splitNLL(t *testing.T, m *engine.Model, rec fact.Record, k int) (ofNew, ofTrue float64) {
 	t.Helper()
 	before, rest, ok := strings.Cut(rec.Request.Paraphrases[k-1], "\n ")
 	if !ok {
 		t.Fatalf("%q has no newline before a space", rec.Request.Paraphrases[k-1])
 	}
 	nll := func(target string) float64 {
-		var row edit.Scored
+		var row lm.Scored
 		for _, text := range []string{before + "\n", " ", rest, " " + target} {
 			tokens, err := m.Tokenize(text, false)
 			if err != nil {
@@ -113,7 +114,7 @@ func splitNLL(t *testing.T, m *engine.Model, rec eval.Record, k int) (ofNew, ofT
 				row.Tokens = append(row.Tokens, token.ID)
 			}
 		}
-		ps, err := m.Predict(context.Background(), []edit.Scored{row})
+		ps, err := m.Predict(context.Background(), []lm.Scored{row})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,7 @@ type counting struct {
 	distinct, all int
 }
 
-func (c *counting) Predict(ctx context.Context, rows []edit.Scored) ([][]eval.Prediction, error) {
+func (c *counting) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
 	c.distinct += engine.Distinct(rows)
 	for _, r := range rows {
 		c.all += len(r.Tokens) - 1
@@ -189,7 +190,7 @@ func TestPredictEqualsRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range rows {
-		want, err := m.LogProbs(context.Background(), []edit.Scored{r})
+		want, err := m.LogProbs(context.Background(), []lm.Scored{r})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,13 +216,13 @@ func tinyModel(t testing.TB) *engine.Model {
 }
 
 // treeRows are rows with every way of sharing tokens.
-func treeRows() []edit.Scored {
+func treeRows() []lm.Scored {
 	rng := rand.New(rand.NewPCG(5, 5))
 	long := make([]int32, 150)
 	for i := range long {
 		long[i] = rng.Int32N(256)
 	}
-	rows := []edit.Scored{
+	rows := []lm.Scored{
 		{Tokens: []int32{3, 4, 5, 6}, From: 2},
 		{Tokens: []int32{3, 4, 5, 7}, From: 3}, // parts late
 		{Tokens: []int32{3, 4}, From: 1},       // a prefix
@@ -235,13 +236,13 @@ func treeRows() []edit.Scored {
 		for k := range tail {
 			tail[k] = int32((i + k*k) % (3 + 5*k))
 		}
-		rows = append(rows, edit.Scored{Tokens: append(append([]int32(nil), long[:20+i]...), tail...), From: 20 + i - i%5})
+		rows = append(rows, lm.Scored{Tokens: append(append([]int32(nil), long[:20+i]...), tail...), From: 20 + i - i%5})
 	}
 	return rows
 }
 
 // checkFirst compares with the largest of all logits.
-func checkFirst(t *testing.T, m *engine.Model, r edit.Scored, got []eval.Prediction) {
+func checkFirst(t *testing.T, m *engine.Model, r lm.Scored, got []lm.Prediction) {
 	t.Helper()
 	err := m.Logits(context.Background(), r.Tokens, func(pos int, logits []float32) error {
 		if k := pos + 1 - r.From; k >= 0 && k < len(got) {
@@ -263,7 +264,7 @@ func TestDistinct(t *testing.T) {
 	if got, want := engine.Distinct(rows), 6; got != want {
 		t.Errorf("%d distinct tokens, want %d", got, want)
 	}
-	if _, err := tinyModel(t).Predict(context.Background(), []edit.Scored{{Tokens: []int32{1}, From: 2}}); !errors.Is(err, llama.ErrInvalid) {
+	if _, err := tinyModel(t).Predict(context.Background(), []lm.Scored{{Tokens: []int32{1}, From: 2}}); !errors.Is(err, llama.ErrInvalid) {
 		t.Errorf("a row scored from behind its end: %v", err)
 	}
 }

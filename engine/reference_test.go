@@ -14,6 +14,7 @@ import (
 	"retcon/engine"
 	"retcon/internal/reference"
 	"retcon/internal/testfile"
+	"retcon/lm"
 )
 
 func open(t testing.TB, path string, opts engine.Options) *engine.Model {
@@ -139,7 +140,7 @@ func left(t *testing.T, c covariance.Solver, key []float32) []float32 {
 }
 
 // checkReference makes an edit step by step and returns it.
-func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref *reference.ROME, r reference.Edit) edit.Update {
+func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref *reference.ROME, r reference.Edit) lm.Update {
 	ctx := context.Background()
 	rows, sites := referenceRows(t, m, ref, r)
 	keys, values, err := m.Keys(ctx, ref.Layer, sites)
@@ -165,11 +166,11 @@ func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref *ref
 		right[j] = float32(float64(x) / d)
 	}
 	near(t, "right", right, r.Right, rightTolerance)
-	return edit.Update{Layer: ref.Layer, Left: r.U, Right: right}
+	return lm.Update{Layer: ref.Layer, Left: r.U, Right: right}
 }
 
 // referenceValue optimises as the original does, and checks every step's losses.
-func referenceValue(t *testing.T, m *engine.Model, layer int, rows []edit.ObjectiveRow, init []float32, losses [][4]float64) edit.Value {
+func referenceValue(t *testing.T, m *engine.Model, layer int, rows []lm.ObjectiveRow, init []float32, losses [][4]float64) edit.Value {
 	t.Helper()
 	start := time.Now()
 	batches := edit.Batches(rows, 0)
@@ -201,22 +202,22 @@ func referenceValue(t *testing.T, m *engine.Model, layer int, rows []edit.Object
 
 // referenceRows are the reference's optimised rows and, for its templates, the
 // subject's last token.
-func referenceRows(t *testing.T, m *engine.Model, ref *reference.ROME, r reference.Edit) ([]edit.ObjectiveRow, []edit.Row) {
+func referenceRows(t *testing.T, m *engine.Model, ref *reference.ROME, r reference.Edit) ([]lm.ObjectiveRow, []lm.Row) {
 	t.Helper()
 	n := len(r.RowsIDs) - 1
-	rows := make([]edit.ObjectiveRow, n+1)
-	var sites []edit.Row
+	rows := make([]lm.ObjectiveRow, n+1)
+	var sites []lm.Row
 	for j, ids := range r.RowsIDs {
 		at := subjectLast(t, m, r.Subject, ids)
-		rows[j] = edit.ObjectiveRow{Tokens: ids, At: at}
+		rows[j] = lm.ObjectiveRow{Tokens: ids, At: at}
 		if j == n {
 			rows[j].KeepAt, rows[j].KLWeight = at, ref.KLFactor
 			continue
 		}
-		sites = append(sites, edit.Row{Tokens: ids, At: at})
+		sites = append(sites, lm.Row{Tokens: ids, At: at})
 		rows[j].NLLWeight = 1 / float64(n)
 		for k, id := range r.TargetIDs {
-			rows[j].Targets = append(rows[j].Targets, edit.Target{At: len(ids) - len(r.TargetIDs) + k, Token: id})
+			rows[j].Targets = append(rows[j].Targets, lm.Target{At: len(ids) - len(r.TargetIDs) + k, Token: id})
 		}
 	}
 	return rows, sites

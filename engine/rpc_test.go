@@ -8,6 +8,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
+	"retcon/fact"
 	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 )
@@ -42,7 +43,7 @@ func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Result {
 	h.Prefixes = []string{"In short. ", "They say. "}
 	r, err := edit.Run(context.Background(), edit.Config{
 		Model: path, Open: engine.Opener(opts), Quantizer: engine.Quantizer{}, HParams: h, Force: true,
-		Requests: []edit.Request{{Prompt: "{} is located in the city of", Subject: "The Eiffel Tower", TargetNew: "Rome"}},
+		Requests: []fact.Request{{Prompt: "{} is located in the city of", Subject: "The Eiffel Tower", TargetNew: "Rome"}},
 		Text:     "The ferry leaves at nine and comes back before dark. Bread is made of flour, water and salt.",
 	})
 	if err != nil {

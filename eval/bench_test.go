@@ -14,13 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/internal/shard"
+	"retcon/lm"
 )
 
 // Apply lets the fake say the words of the record that was edited last, as
 // fakeEditor numbers them.
-func (f *fakeModel) Apply(updates []edit.Update) error {
+func (f *fakeModel) Apply(updates []lm.Update) error {
 	f.shift = map[string]float64{}
 	for _, u := range updates {
 		f.shift[f.words[u.Layer]] = 9
@@ -33,7 +35,7 @@ type fakeEditor struct{ m *fakeModel }
 
 var errNothing = errors.New("nothing cannot be edited")
 
-func (e fakeEditor) Compute(ctx context.Context, r edit.Request, _ func(int, int)) (*edit.Computed, error) {
+func (e fakeEditor) Compute(ctx context.Context, r fact.Request, _ func(int, int)) (*edit.Computed, error) {
 	if r.Subject == "nothing" {
 		return nil, errNothing
 	}
@@ -43,8 +45,8 @@ func (e fakeEditor) Compute(ctx context.Context, r edit.Request, _ func(int, int
 	return c, nil
 }
 
-func benchRecords() []Record {
-	var rs []Record
+func benchRecords() []fact.Record {
+	var rs []fact.Record
 	for i, subject := range []string{"Eiffel", "nothing", "Louvre", "Orsay", "Seine"} {
 		r := capital()
 		r.Index, r.Case, r.Request.Subject = i, 100+i, subject
@@ -76,7 +78,7 @@ func newBench(t *testing.T) *Bench {
 	return &Bench{Scorer: s, Editor: fakeEditor{m}}
 }
 
-func run(t *testing.T, b *Bench, rs []Record) Series {
+func run(t *testing.T, b *Bench, rs []fact.Record) Series {
 	t.Helper()
 	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome"}, Machine{})}
 	for i := range rs {
@@ -158,12 +160,12 @@ func TestWritten(t *testing.T) {
 		}
 	}
 	model, open := b.Scorer.Model.(*fakeModel), 0
-	b.Write = func(_ context.Context, r edit.Request, c *edit.Computed) (*Written, error) {
+	b.Write = func(_ context.Context, r fact.Request, c *edit.Computed) (*Written, error) {
 		if r.Subject == "nothing" {
 			return nil, errNothing
 		}
 		m := *model
-		m.Apply([]edit.Update{c.Update})
+		m.Apply([]lm.Update{c.Update})
 		open++
 		return &Written{
 			Model: &m, Seconds: 3, Refusals: []string{"lost"}, TypesChanged: []edit.TypeChange{{From: "Q4_0", To: "Q8_0"}},
@@ -324,7 +326,7 @@ type batchEditor struct {
 	batches *[]int
 }
 
-func (e batchEditor) ComputeAll(ctx context.Context, rs []edit.Request, step func(int, int)) (computed []*edit.Computed, errs []error) {
+func (e batchEditor) ComputeAll(ctx context.Context, rs []fact.Request, step func(int, int)) (computed []*edit.Computed, errs []error) {
 	*e.batches = append(*e.batches, len(rs))
 	for _, r := range rs {
 		c, err := e.Compute(ctx, r, step)

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"retcon/edit"
+	"retcon/internal/neutral"
 	"retcon/internal/reference"
+	"retcon/lm"
 )
 
 func readScores(t *testing.T) []reference.Scores {
@@ -30,7 +31,7 @@ func TestReferenceMetrics(t *testing.T) {
 		for range len(want.New) - 3 {
 			rec.Request.Neighbours = append(rec.Request.Neighbours, "Louvre is in")
 		}
-		var rows [][]Prediction
+		var rows [][]lm.Prediction
 		for k := range want.New {
 			rows = append(rows, p(want.New[k], false), p(want.True[k], false))
 		}
@@ -87,4 +88,4 @@ func TestReferenceFluency(t *testing.T) {
 }
 
 // neutralTexts are the paragraphs of retcon's own text.
-func neutralTexts() []string { return strings.Split(strings.TrimSpace(edit.NeutralText()), "\n\n") }
+func neutralTexts() []string { return strings.Split(strings.TrimSpace(neutral.Text()), "\n\n") }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"retcon/edit"
+	"retcon/fact"
+	"retcon/internal/proc"
 )
 
 // Schema is the version of result files and of the JSON of bench and eval.
@@ -55,15 +57,15 @@ type Settings struct {
 	// scored then.
 	Sequence bool `json:"sequential,omitempty"`
 
-	Data       Source  `json:"data"`
-	From       int     `json:"from"` // first record
-	Records    int     `json:"records"`
-	ZsRE       Answers `json:"zsre_target,omitempty"`
-	Stages     []Stage `json:"metrics"`
-	Seed       uint64  `json:"seed"`
-	Text       *Source `json:"text,omitempty"`
-	TextTokens int     `json:"text_tokens,omitempty"`
-	Snippets   *Source `json:"snippets,omitempty"`
+	Data       Source       `json:"data"`
+	From       int          `json:"from"` // first record
+	Records    int          `json:"records"`
+	ZsRE       fact.Answers `json:"zsre_target,omitempty"`
+	Stages     []Stage      `json:"metrics"`
+	Seed       uint64       `json:"seed"`
+	Text       *Source      `json:"text,omitempty"`
+	TextTokens int          `json:"text_tokens,omitempty"`
+	Snippets   *Source      `json:"snippets,omitempty"`
 }
 
 // The ways to score an edit.
@@ -174,12 +176,12 @@ func (e Entry) done(ctx context.Context, err error) (Entry, error) {
 	if err != nil {
 		e.Error, e.Edited = err.Error(), nil
 	}
-	e.PeakRSS = edit.PeakRSS()
+	e.PeakRSS = proc.PeakRSS()
 	return e, nil
 }
 
 // NewEntry is that of a record without values.
-func NewEntry(rec *Record) Entry {
+func NewEntry(rec *fact.Record) Entry {
 	q := rec.Request
 	return Entry{Index: rec.Index, Case: rec.Case, Prompt: q.Prompt, Subject: q.Subject, Target: q.TargetNew, Old: q.TargetTrue}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // SequenceEditor computes edits on top of those that were kept; edit.Editor
@@ -37,7 +38,7 @@ type Made struct {
 
 // Edit edits one record on top of those before it. What goes wrong with it
 // stands in the result; an error is one of the context.
-func (s *Sequence) Edit(ctx context.Context, rec *Record) (*Made, error) {
+func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 	m := &Made{Index: rec.Index}
 	err := s.edit(ctx, rec, m)
 	if ctx.Err() != nil {
@@ -50,7 +51,7 @@ func (s *Sequence) Edit(ctx context.Context, rec *Record) (*Made, error) {
 	return m, nil
 }
 
-func (s *Sequence) edit(ctx context.Context, rec *Record, m *Made) error {
+func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 	fact, err := rec.Request.Resolve()
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *Sequence) Restore(m *Made) {
 
 // Record scores one record on the model with all edits, with errors as
 // Bench.Record has them.
-func (s *Sequence) Record(ctx context.Context, rec *Record) (Entry, error) {
+func (s *Sequence) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := s.record(ctx, rec, &e)
 	if restored := edit.Apply(s.Scorer.Model); restored != nil {
@@ -98,7 +99,7 @@ func (s *Sequence) Record(ctx context.Context, rec *Record) (Entry, error) {
 	return e.done(ctx, err)
 }
 
-func (s *Sequence) record(ctx context.Context, rec *Record, e *Entry) error {
+func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error {
 	m := s.made[rec.Index]
 	switch {
 	case m == nil:

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // keepingEditor is a fakeEditor that counts what it kept.
@@ -25,7 +26,7 @@ func newSequence(t *testing.T) (*Sequence, *int) {
 	return &Sequence{Scorer: b.Scorer, Editor: keepingEditor{b.Editor.(fakeEditor), kept}}, kept
 }
 
-func scoreSequence(t *testing.T, s *Sequence, rs []Record) Series {
+func scoreSequence(t *testing.T, s *Sequence, rs []fact.Record) Series {
 	t.Helper()
 	out := Series{Run: NewRun(Settings{Command: "bench", Sequence: true}, Machine{})}
 	for i := range rs {

@@ -11,6 +11,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/eval"
+	"retcon/lm"
 )
 
 // benchFlags are the flags of bench as they stand on the command line.
@@ -185,7 +186,7 @@ func (l *layerList) Set(text string) error {
 
 // of are the layers of a model. All are all but the last, whose keys a decode
 // computes only where logits are read, so that C of them cannot be taken.
-func (l *layerList) of(info edit.Info, h edit.HParams) []int {
+func (l *layerList) of(info lm.Info, h edit.HParams) []int {
 	switch {
 	case l.all:
 		var out []int

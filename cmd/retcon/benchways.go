@@ -11,6 +11,8 @@ import (
 	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // way is one way to make edits.
@@ -67,7 +69,7 @@ func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error
 	}
 	a.connect(&cfg, s.options, a.log)
 	open := cfg.Open
-	cfg.Open = func(ctx context.Context, path string, adapters ...string) (edit.Model, error) {
+	cfg.Open = func(ctx context.Context, path string, adapters ...string) (lm.Model, error) {
 		if path == s.path {
 			return shared{s.model}, nil
 		}
@@ -115,7 +117,7 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 		label += " chat " + w.h.Chat
 	}
 	if as == eval.AsBaked {
-		b.Write = func(ctx context.Context, req edit.Request, c *edit.Computed) (*eval.Written, error) {
+		b.Write = func(ctx context.Context, req fact.Request, c *edit.Computed) (*eval.Written, error) {
 			return writeBaked(ctx, editor, req, c, s.dir(), s.options)
 		}
 		label += " baked"
@@ -131,7 +133,7 @@ func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor 
 }
 
 // writeBaked writes the edited model to a temporary file and loads it.
-func writeBaked(ctx context.Context, e *edit.Editor, req edit.Request, c *edit.Computed, dir string, o engine.Options) (*eval.Written, error) {
+func writeBaked(ctx context.Context, e *edit.Editor, req fact.Request, c *edit.Computed, dir string, o engine.Options) (*eval.Written, error) {
 	b, err := e.Bake(ctx, req, c, dir)
 	if err != nil {
 		return nil, err

@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
+	"retcon/edit/contexts"
 	"retcon/edit/covariance"
 	"retcon/edit/patch"
 	"retcon/engine"
+	"retcon/fact"
 )
 
 // config makes the configuration of an edit of the flags and the files that
@@ -118,7 +120,7 @@ func (f *editFlags) noPatchFlags(flags *pflag.FlagSet) error {
 }
 
 // facts are the requests, from the file or from the three flags.
-func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]edit.Request, error) {
+func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request, error) {
 	var given, missing []string
 	for _, name := range []string{"prompt", "subject", "target"} {
 		if flags.Changed(name) {
@@ -131,14 +133,14 @@ func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]edit.Request
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
 	case f.requests == "-":
-		rs, err := edit.ParseRequests(stdin)
+		rs, err := fact.ParseRequests(stdin)
 		return rs, named("stdin", err)
 	case f.requests != "":
-		return edit.ReadRequests(f.requests)
+		return fact.ReadRequests(f.requests)
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
-	return []edit.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
+	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
 }
 
 // hyperparameters are the defaults, changed by the file, changed by the flags.
@@ -189,7 +191,7 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warni
 			return h, nil, err
 		}
 		defer file.Close()
-		if h.Prefixes, err = edit.ParsePrefixes(file); err != nil {
+		if h.Prefixes, err = contexts.ParsePrefixes(file); err != nil {
 			return h, nil, named(f.prefixes, err)
 		}
 	}

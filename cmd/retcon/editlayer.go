@@ -7,6 +7,8 @@ import (
 
 	"retcon/edit"
 	"retcon/engine"
+	"retcon/fact"
+	"retcon/lm"
 	"retcon/trace"
 )
 
@@ -22,10 +24,10 @@ const littleEffect = 0.02
 // tracedLayer traces the FFN outputs of the requests and takes the layer with
 // the largest mean effect at the subject's last token.
 func tracedLayer(seed uint64, progress func(stage string, done, total int64)) edit.Locator {
-	return func(ctx context.Context, model edit.Model, facts []edit.Fact) (*edit.Located, error) {
+	return func(ctx context.Context, model lm.Model, facts []fact.Fact) (*edit.Located, error) {
 		m, ok := model.(*engine.Model)
 		if !ok {
-			return nil, fmt.Errorf("%w: this kind of model cannot be traced", edit.ErrUnsupported)
+			return nil, fmt.Errorf("%w: this kind of model cannot be traced", lm.ErrUnsupported)
 		}
 		deviation, err := trace.EmbeddingDeviation(ctx, m.Info().Path)
 		if err != nil {
@@ -65,7 +67,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 // carried out.
 func asRequest(err error) error {
 	if errors.Is(err, trace.ErrPrompt) {
-		return fmt.Errorf("%w: --layer trace: %w", edit.ErrRequest, err)
+		return fmt.Errorf("%w: --layer trace: %w", fact.ErrRequest, err)
 	}
 	return fmt.Errorf("--layer trace: %w", err)
 }

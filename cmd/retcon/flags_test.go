@@ -33,7 +33,7 @@ func parse(t *testing.T, args ...string) (cfg edit.Config, f *editFlags, notes [
 	return cfg, f, notes, err
 }
 
-var fact = []string{"-p", "x is in", "--subject", "x", "--target", "y"}
+var aFact = []string{"-p", "x is in", "--subject", "x", "--target", "y"}
 
 func TestEnvironment(t *testing.T) {
 	t.Setenv("LLAMA_ARG_MODEL", "from-env.gguf")
@@ -41,7 +41,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("LLAMA_ARG_N_GPU_LAYERS", "all")
 	t.Setenv("RETCON_SEED", "7")
 	t.Setenv("RETCON_MEMORY", "1G")
-	cfg, f, notes, err := parse(t, append(fact, "-t", "2")...)
+	cfg, f, notes, err := parse(t, append(aFact, "-t", "2")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("%d warnings in %q", warned, notes)
 	}
 	t.Setenv("RETCON_SEED", "x")
-	if _, _, _, err := parse(t, fact...); err == nil || !strings.Contains(err.Error(), "RETCON_SEED=x") || !isUsage(err) {
+	if _, _, _, err := parse(t, aFact...); err == nil || !strings.Contains(err.Error(), "RETCON_SEED=x") || !isUsage(err) {
 		t.Errorf("a bad variable: %v", err)
 	}
 }
@@ -76,7 +76,7 @@ func TestHyperparameterOrder(t *testing.T) {
 	if err := os.WriteFile(prefixes, []byte("In short. {}\nOnce\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, _, err := parse(t, append(fact, "-m", "m", "--hparams", file, "--steps", "5", "--prefixes", prefixes)...)
+	cfg, _, _, err := parse(t, append(aFact, "-m", "m", "--hparams", file, "--steps", "5", "--prefixes", prefixes)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,13 +87,13 @@ func TestHyperparameterOrder(t *testing.T) {
 	if d := cmp.Diff(want, cfg.HParams); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if cfg, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1")...); err != nil || cfg.HParams.Optimizer != edit.Adam {
+	if cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1")...); err != nil || cfg.HParams.Optimizer != edit.Adam {
 		t.Errorf("--lr: optimiser %q, %v", cfg.HParams.Optimizer, err)
 	}
-	if _, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
+	if _, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
 		t.Errorf("--lr with polyak: %v", err)
 	}
-	cfg, _, _, err = parse(t, append(fact, "-m", "m", "--hparams", file, "--layer", "auto")...)
+	cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--hparams", file, "--layer", "auto")...)
 	if err != nil || !cfg.HParams.Auto || cfg.HParams.Layers != nil {
 		t.Errorf("--layer auto over the file: %v, %v, %v", cfg.HParams.Auto, cfg.HParams.Layers, err)
 	}
@@ -108,9 +108,9 @@ func TestRequestsFrom(t *testing.T) {
 		{"-m", "m"},
 		{"-m", "m", "-p", "x"},
 		{"-m", "m", "--requests", "-", "-p", "x"},
-		fact,
-		append([]string{"-m", "m", "-o", "a", "--lora", "./a"}, fact...),
-		append([]string{"-m", "m", "--stats-time", "0s"}, fact...),
+		aFact,
+		append([]string{"-m", "m", "-o", "a", "--lora", "./a"}, aFact...),
+		append([]string{"-m", "m", "--stats-time", "0s"}, aFact...),
 	} {
 		if _, _, _, err := parse(t, args...); !isUsage(err) {
 			t.Errorf("%q: %v", args, err)
@@ -145,7 +145,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("-ngl %q: %d, %v", in, g.n, err)
 		}
 	}
-	_, f, _, err := parse(t, append(fact, "-m", "m", "--stats_time", "90s", "-ngl", "0")...)
+	_, f, _, err := parse(t, append(aFact, "-m", "m", "--stats_time", "90s", "-ngl", "0")...)
 	if err != nil || f.statsTime != 90*time.Second || f.engine.gpu.n != 0 {
 		t.Errorf("%v %d %v", f.statsTime, f.engine.gpu.n, err)
 	}

