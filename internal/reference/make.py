@@ -202,11 +202,11 @@ def nltk(path):
 
 
 def write(name, value):
-    """Indents what holds objects or lists of numbers, so that a list of numbers is a line."""
+    """Indents what holds objects or lists; all else is one line."""
 
     def lines(v, indent):
         inner = indent + " "
-        if isinstance(v, dict):
+        if isinstance(v, dict) and any(isinstance(x, (dict, list)) for x in v.values()):
             body = [f"{inner}{json.dumps(k)}: {lines(x, inner)}" for k, x in v.items()]
             return "{\n" + ",\n".join(body) + f"\n{indent}}}"
         if isinstance(v, list) and v and isinstance(v[0], (dict, list)):
