@@ -67,9 +67,13 @@ $(BUILD)/archs/.seed-2: | tools
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
 test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
+# Texts of others, which some tests read: internal/testfile/README.md.
+DATASETS := counterfact-1000.json known-1000.json me-ppl.json wiki.test.raw zsre-1000.json
+
 # Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
 	@python3 -c 'import gguf' 2>/dev/null || echo "NOT TESTED: reading our files with the Python package gguf, which is not installed (pip install gguf)" >&2
+	@absent=; for f in $(DATASETS); do [ -f "$${RETCON_DATA:-../shared/data}/$$f" ] || absent="$$absent $$f"; done; [ -z "$$absent" ] || echo "NOT TESTED: what needs the data sets$$absent, which are not in $${RETCON_DATA:-../shared/data} (internal/testfile/README.md says where they come from; RETCON_DATA names their folder)" >&2
 	@for b in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$b >/dev/null 2>&1 && exit 0; done; echo "NOT TESTED: pages in a real browser, as no Chromium is installed (apt-get install chromium)" >&2
 	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 

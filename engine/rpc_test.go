@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"math"
-	"os"
 	"testing"
 
 	"retcon/edit"
@@ -11,6 +10,7 @@ import (
 	"retcon/edit/rome"
 	"retcon/engine"
 	"retcon/fact"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 )
 
@@ -22,7 +22,7 @@ func TestEditOverRPC(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: two edits, one of them through a server")
 	}
-	path := demoF32(t)
+	path := testfile.DemoF32(t)
 	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
 	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
@@ -30,16 +30,13 @@ func TestEditOverRPC(t *testing.T) {
 		t.Errorf("log-probability %g on the CPU, %g over RPC", onCPU.After.LogProb, overRPC.After.LogProb)
 	}
 	want, got := onCPU.Computed().Change.(*rome.Rank), overRPC.Computed().Change.(*rome.Rank)
-	near(t, "left", got.Left, doubles(want.Left), 1e-3)
-	near(t, "right", got.Right, doubles(want.Right), 1e-2)
+	near(t, "left", got.Left, want.Left, 1e-3)
+	near(t, "right", got.Right, want.Right, 1e-2)
 }
 
 // shortEdit edits with few prefixes and steps and without a covariance.
 func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Edit {
 	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no demo model")
-	}
 	h := rome.DefaultHParams()
 	h.Steps = 4
 	h.Covariance = covariance.KindIdentity
@@ -53,12 +50,4 @@ func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Edit {
 		t.Fatal(err)
 	}
 	return r.Edits[0]
-}
-
-func doubles(v []float32) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = float64(x)
-	}
-	return out
 }
