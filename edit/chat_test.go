@@ -8,7 +8,6 @@ import (
 
 	"retcon/edit"
 	"retcon/edit/contexts"
-	"retcon/edit/rome"
 	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/vec"
@@ -55,12 +54,16 @@ func TestRunChat(t *testing.T) {
 	}
 	learnt := func(u []lm.Update) float64 {
 		m.Apply(u)
-		rows, err := rome.RowsOf(m, f, nil, contexts.Turn)
+		frames, err := contexts.Conversations(m, contexts.Turn)
 		if err != nil {
 			t.Fatal(err)
 		}
 		total := 0.
-		for _, s := range rows.Spans[1:] {
+		for _, frame := range frames {
+			s, err := fact.TokenizeIn(m, f, frame, f.New)
+			if err != nil {
+				t.Fatal(err)
+			}
 			logs, _ := m.LogProbs(t.Context(), []lm.Scored{s.Scored()})
 			total += vec.Sum(logs[0])
 		}

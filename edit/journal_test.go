@@ -116,7 +116,7 @@ func TestResume(t *testing.T) {
 			}
 			got := mustRun(t, cfg)
 			if computed != 4-at.done {
-				t.Errorf("%d requests are computed behind %d", computed, at.done)
+				t.Errorf("%d requests are computed after %d", computed, at.done)
 			}
 			sameFile(t, cfg.Output, whole.Output)
 			sameFile(t, cfg.LoRA, whole.LoRA)

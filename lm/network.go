@@ -8,20 +8,21 @@ import (
 	"retcon/internal/vec"
 )
 
-// Widenable is a loaded model as training sees it.
+// Widenable is a model whose last feed-forward network can be given neurons, as
+// T-Patcher does.
 type Widenable interface {
-	// PatchSite describes the network that patches go to. A model whose last
-	// feed-forward network is of another form is refused by name.
+	// LastNetwork describes the feed-forward network of the last layer. A model
+	// in which it has another form than a Network is refused by name.
 	LastNetwork(ctx context.Context) (Network, error)
 	// Queries hands fn the query [n_embd] of each token of each text, and
 	// stops the forward pass there. The slice is valid inside fn only.
 	Queries(ctx context.Context, texts [][]int32, fn func(text, pos int, q []float32) error) error
 	// LastQueries are the queries [n_embd] of the last token of each row.
 	LastQueries(ctx context.Context, rows [][]int32) ([][]float32, error)
-	// Head decodes the rows and prepares the network behind the patches' site
-	// at their positions. Patches that are set do not count there.
+	// Head decodes the rows and prepares what follows the last feed-forward
+	// network at their positions. Neurons that are set do not count there.
 	Head(ctx context.Context, rows []HeadRow) (Head, error)
-	// SetPatches makes the model compute with these neurons beside the last
+	// SetNeurons makes the model compute with these neurons beside the last
 	// feed-forward network's own from now on. None restores it.
 	SetNeurons(neurons []widen.Neuron) error
 }
@@ -34,8 +35,8 @@ type HeadRow struct {
 	Target []int32
 }
 
-// Head is the network behind the patches' site, at the positions of some rows,
-// one after the other.
+// Head is what follows the last feed-forward network, at the positions of some
+// rows, one after the other.
 type Head interface {
 	// Queries are the queries of all positions, [positions, n_embd].
 	Queries() []float32
@@ -93,7 +94,7 @@ func swish(x, k float64) (y, slope float64) {
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// Network is the feed-forward network of the last layer as patches meet it.
+// Network is the feed-forward network of the last layer as added neurons meet it.
 type Network struct {
 	Arch    string
 	Layer   int

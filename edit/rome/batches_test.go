@@ -60,7 +60,7 @@ func TestBatchesAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := RowsOf(m, f, []string{"You know. ", "So. ", "It is said. ", "Then. "}, "")
+	rows, err := rowsOf(m, f, []string{"You know. ", "So. ", "It is said. ", "Then. "}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestKLInTheBarePrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := RowsOf(m, f, []string{"You know. ", "So. ", "Then. "}, "")
+	rows, err := rowsOf(m, f, []string{"You know. ", "So. ", "Then. "}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestKLInTheBarePrompt(t *testing.T) {
 	}
 	h.KLPosition = KLEnd
 	if rows := rows.objective(h, false); len(rows) != 5 {
-		t.Errorf("%d rows where KL is read behind the subject", len(rows))
+		t.Errorf("%d rows where KL is read after the subject", len(rows))
 	}
 	h.KLPosition = KLSubject
 	if rows := rows.objective(h, true); len(rows) != 4 || rows[3].KLWeight == 0 {

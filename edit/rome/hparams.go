@@ -65,7 +65,7 @@ type HParams struct {
 	Covariance  covariance.Kind `json:"covariance"`
 	Seed        uint64          `json:"seed"`
 	// StepRows is about how many rows a step of the optimisation takes; the
-	// prompts behind prefixes take turns. 0 takes all rows in each step.
+	// prompts after prefixes take turns. 0 takes all rows in each step.
 	StepRows int `json:"rows_per_step"`
 }
 

@@ -58,11 +58,11 @@ func (e *romeEdit) leftOf(ctx context.Context, c covariance.Solver, h HParams) (
 	}
 	r.Warnings = append(r.Warnings, fmt.Sprintf("%q opens the prompt, where its key is like that of any first token (%.0f %% of the change would show there): "+
 		"the edit is made for prompts with text before the subject and may not show without", e.fact.Subject, 100*leak))
-	return behindOnly(ctx, c, keys, r)
+	return prefixedOnly(ctx, c, keys, r)
 }
 
-// behindOnly is the one-key form for the prefixed prompts alone.
-func behindOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *Rank) ([]float64, error) {
+// prefixedOnly is the one-key form for the prefixed prompts alone.
+func prefixedOnly(ctx context.Context, c covariance.Solver, keys [][]float32, r *Rank) ([]float64, error) {
 	r.Sink, r.Report.Keys = true, 1
 	r.MeanKey = vec.Mean(keys[1:])
 	u, err := solveUnit(ctx, c, r.MeanKey)
@@ -112,7 +112,7 @@ func firstKeys(ctx context.Context, m lm.Model, layer int) ([][]float32, error) 
 			return nil, err
 		}
 		if len(tokens) > 1 {
-			// A token behind it keeps the row whole in models that drop a
+			// A token after it keeps the row whole in models that drop a
 			// text's last token early.
 			rows = append(rows, lm.Row{Tokens: lm.IDs(tokens[:2]), At: 0})
 		}

@@ -24,7 +24,7 @@ type Rank struct {
 	MeanKey []float64
 	Value   Value
 	// Sink reports that the bare prompt's key could not be changed without
-	// changing that of every text's first tokens: the fact is edited behind a
+	// changing that of every text's first tokens: the fact is edited after a
 	// prefix only.
 	Sink bool
 }
@@ -64,7 +64,7 @@ func (e *romeEdit) prepare(ctx context.Context, m lm.Model, c covariance.Solver,
 	}
 	t = e.task(h, step)
 	if !early {
-		for i := range e.rows.Spans {
+		for i := range e.rows.spans {
 			t.rows[i].Key = true
 		}
 	}
@@ -92,7 +92,7 @@ var lateKeys = 4096
 
 // newRomeEdit has the rows.
 func newRomeEdit(ctx context.Context, m lm.Model, f fact.Fact, layer int, prefixes []string, h HParams) (*romeEdit, error) {
-	rows, err := RowsOf(m, f, prefixes, h.Chat)
+	rows, err := rowsOf(m, f, prefixes, h.Chat)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (e *romeEdit) aim(ctx context.Context, m lm.Model, c covariance.Solver, h H
 			return err
 		}
 	}
-	n := len(e.rows.Spans) // the row behind them is the KL term's
+	n := len(e.rows.spans) // the row after them is the KL term's
 	e.keys, e.values = e.keys[:n], e.values[:n]
 	for i := range e.keys {
 		if !vec.Finite(e.keys[i]) || !vec.Finite(e.values[i]) {
@@ -131,7 +131,7 @@ func (e *romeEdit) aim(ctx context.Context, m lm.Model, c covariance.Solver, h H
 // prompt did not follow, of another that is optimised without it.
 func (e *romeEdit) conclude(ctx context.Context, m lm.Model, c covariance.Solver, h HParams, step func(int, edit.StepLoss), err error) (*Rank, error) {
 	if errors.Is(err, errSink) {
-		if e.left, err = behindOnly(ctx, c, e.keys, e.Rank); err != nil {
+		if e.left, err = prefixedOnly(ctx, c, e.keys, e.Rank); err != nil {
 			return nil, err
 		}
 		e.Warnings = append(e.Warnings, fmt.Sprintf("%q opens the prompt, and what the layer puts out there does not reach the answer: "+
@@ -148,7 +148,7 @@ func (e *romeEdit) conclude(ctx context.Context, m lm.Model, c covariance.Solver
 	}
 	e.finish(e.left, e.keys[0], e.values[0])
 	if e.rows.straddles {
-		e.Warnings = append(e.Warnings, fmt.Sprintf("the last token of %q holds text behind it as well; the edit is made there", e.fact.Subject))
+		e.Warnings = append(e.Warnings, fmt.Sprintf("the last token of %q holds text after it as well; the edit is made there", e.fact.Subject))
 	}
 	return e.Rank, nil
 }
@@ -182,8 +182,8 @@ func (e *romeEdit) task(h HParams, step func(int, edit.StepLoss)) *valueTask {
 		t.init = e.values[0]
 	}
 	t.batches = Batches(t.rows, h.StepRows)
-	if rows.opens && rows.Spans[0].Subject == 0 && len(rows.Spans) > 1 && !e.Sink && h.Denominator != Original {
-		t.watch = &sinkWatch{klRows: len(t.rows) - len(rows.Spans)}
+	if rows.opens && rows.spans[0].Subject == 0 && len(rows.spans) > 1 && !e.Sink && h.Denominator != Original {
+		t.watch = &sinkWatch{klRows: len(t.rows) - len(rows.spans)}
 	}
 	return t
 }

@@ -45,7 +45,7 @@ func TestGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := RowsOf(m, f, []string{"You know. "}, "")
+	rows, err := rowsOf(m, f, []string{"You know. "}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestEquation(t *testing.T) {
 			if n := vec.Norm(r.Left); math.Abs(n-1) > 1e-5 {
 				t.Errorf("u has length %g", n)
 			}
-			rows, _ := RowsOf(m, f, prefixes, "")
+			rows, _ := rowsOf(m, f, prefixes, "")
 			keys, _, _ := m.Keys(t.Context(), 1, rows.keys())
 			meant := [][]float64{r.MeanKey}
 			if c.denominator == Original {
@@ -369,7 +369,7 @@ func TestLongKeysSink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer obj.Close()
-	if len(task.rows) != len(e.rows.Spans)-1 || task.init == nil {
-		t.Errorf("%d rows of %d, init %v", len(task.rows), len(e.rows.Spans), task.init)
+	if len(task.rows) != len(e.rows.spans)-1 || task.init == nil {
+		t.Errorf("%d rows of %d, init %v", len(task.rows), len(e.rows.spans), task.init)
 	}
 }

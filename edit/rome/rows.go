@@ -8,18 +8,18 @@ import (
 	"retcon/lm"
 )
 
-// editRows are the sequences of one edit: the bare prompt, the prompt behind
+// editRows are the sequences of one edit: the bare prompt, the prompt after
 // each prefix and in each conversation, and "{subject} is a".
 type editRows struct {
-	Spans     []fact.Span
+	spans     []fact.Span
 	kl        fact.Span
 	straddles bool
 	opens     bool // nothing stands before the subject in the bare prompt
 }
 
-// RowsOf tokenises the rows of a fact: the bare prompt, then those behind
+// rowsOf tokenises the rows of a fact: the bare prompt, then those after
 // prefixes, then those in conversations (HParams.Chat).
-func RowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows, error) {
+func rowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows, error) {
 	r := &editRows{}
 	frames := []fact.Frame{{}}
 	for _, p := range prefixes {
@@ -35,7 +35,7 @@ func RowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows,
 			return nil, err
 		}
 		r.straddles = r.straddles || s.Straddles
-		r.Spans = append(r.Spans, s)
+		r.spans = append(r.spans, s)
 	}
 	essence := fact.Fact{Text: f.Subject + " is a", End: len(f.Subject), Request: f.Request}
 	if r.kl, err = fact.Tokenize(m, essence, "", ""); err != nil {
@@ -49,8 +49,8 @@ func RowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows,
 // influence there and is left out, but for one token: the last of a text may
 // be treated apart.
 func (r *editRows) keys() []lm.Row {
-	rows := make([]lm.Row, len(r.Spans))
-	for i, s := range r.Spans {
+	rows := make([]lm.Row, len(r.spans))
+	for i, s := range r.spans {
 		rows[i] = lm.Row{Tokens: s.Tokens[:min(len(s.Tokens), s.Subject+2)], At: s.Subject}
 	}
 	return rows
@@ -60,8 +60,8 @@ func (r *editRows) keys() []lm.Row {
 // prompts, without the bare one if skipBare, and KL has one row of its own, or
 // the bare prompt's where both have the same tokens up to the subject.
 func (r *editRows) objective(h HParams, skipBare bool) []lm.ObjectiveRow {
-	rows := make([]lm.ObjectiveRow, 0, len(r.Spans)+1)
-	spans := r.Spans
+	rows := make([]lm.ObjectiveRow, 0, len(r.spans)+1)
+	spans := r.spans
 	if skipBare {
 		spans = spans[1:]
 	}
@@ -87,6 +87,6 @@ func (r *editRows) objective(h HParams, skipBare bool) []lm.ObjectiveRow {
 
 // klIsBare reports whether the bare prompt begins as "{subject} is a" does.
 func (r *editRows) klIsBare() bool {
-	bare := r.Spans[0]
+	bare := r.spans[0]
 	return slices.Equal(bare.Tokens[:bare.Subject+1], r.kl.Tokens[:r.kl.Subject+1])
 }

@@ -17,11 +17,11 @@ func TestChatRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, want := range map[string]int{"": 0, contexts.Answer: len(contexts.Openers), contexts.Turn: len(contexts.Tasks), contexts.Both: len(contexts.Openers) + len(contexts.Tasks)} {
-		rows, err := RowsOf(m, f, []string{"You know. "}, kind)
+		rows, err := rowsOf(m, f, []string{"You know. "}, kind)
 		if err != nil {
 			t.Fatal(err)
 		}
-		spans := rows.Spans[2:]
+		spans := rows.spans[2:]
 		if len(spans) != want {
 			t.Fatalf("%q: %d rows instead of %d", kind, len(spans), want)
 		}

@@ -18,7 +18,7 @@ type Config struct {
 	// for.
 	Contrast bool
 	// Prefixes are the lengths and numbers of texts that the edit is trained
-	// behind besides the bare prompt.
+	// after besides the bare prompt.
 	Prefixes [][2]int
 	Widen    string // WidenAll or WidenDeci
 	Slots    string // SlotsNew or SlotsOld

@@ -10,7 +10,7 @@
 // for a memory of other queries.
 //
 // Everything before the network is constant: the queries and the residual
-// stream are computed once, and only the network behind is run in a step
-// ([Head]). All else here is plain Go. [Site.Neuron] turns a patch into the
+// stream are computed once, and only what follows it is run in a step
+// ([lm.Head]). All else here is plain Go. Function neuronOf turns a patch into the
 // neuron of a network as it is, gated or not, with a bias or without.
 package tpatcher

@@ -131,7 +131,7 @@ func (w *work) patchRows(f fact.Fact) (rows []lm.HeadRow, n int, err error) {
 	return rows, len(target), nil
 }
 
-// endRows are the rows with the whole target behind the prompt, which a full
+// endRows are the rows with the whole target after the prompt, which a full
 // stop should follow; none where that would change the target's tokens.
 func (w *work) endRows(f fact.Fact, rows []lm.HeadRow) ([]lm.HeadRow, error) {
 	span, err := fact.Tokenize(w.base.Model, f, "", f.New+".")

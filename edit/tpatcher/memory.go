@@ -184,14 +184,6 @@ func (m *Memory) Join(rows []float32) {
 	m.ones(&m.train)
 }
 
-// Mark is where the memory ends now, for [Memory.Forget].
-func (m *Memory) Mark() int { return m.train.len(m.width) }
-
-// Forget takes out the queries that joined behind a mark.
-func (m *Memory) Forget(mark int) {
-	m.train.rows, m.train.one = m.train.rows[:mark*m.width], m.train.one[:mark]
-}
-
 // activations computes q·k + b one(q) for every row, in parallel.
 func (m *Memory) activations(q *queries, k []float32, b float64, unbiased bool, dst []float64) []float64 {
 	n := q.len(m.width)

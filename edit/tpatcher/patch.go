@@ -29,7 +29,7 @@ type Example struct {
 	// Targets are the tokens of all positions of the head.
 	Targets []int32
 	// Own are the positions of the prediction: of the bare prompt first, then
-	// behind prefixes. Silent are positions where the patch must not fire.
+	// after prefixes. Silent are positions where the patch must not fire.
 	Own, Silent []int
 	// Contrast are queries of the prompt with other subjects.
 	Contrast [][]float32

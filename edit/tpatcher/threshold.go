@@ -85,7 +85,7 @@ func deviation(v []float64) float64 {
 }
 
 // weigh lets l_e count positions where the patch fires: half for the bare
-// prompt, half for it behind prefixes.
+// prompt, half for it after prefixes.
 func (t *trainer) weigh() {
 	clear(t.weights)
 	firing := 0

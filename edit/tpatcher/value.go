@@ -55,7 +55,7 @@ func (t *trainer) startValue(ctx context.Context) error {
 	return nil
 }
 
-// step runs the network behind with the patch as it is. The activations of the
+// step runs the network after with the patch as it is. The activations of the
 // edit's own queries must be measured.
 func (t *trainer) step(ctx context.Context) error {
 	copy(t.add, t.ex.Earlier)
