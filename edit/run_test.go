@@ -111,12 +111,12 @@ func checkModel(t *testing.T, cfg testCfg, res *edit.Result) {
 	// W' - W = Right Leftᵀ
 	w, _ := in.ReadTensor(weight.Name(res.Layer), nil)
 	w2, _ := out.ReadTensor(weight.Name(res.Layer), nil)
-	a, b := make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth), make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth)
+	a, b := make([]float32, fakemodel.FF*fakemodel.Width), make([]float32, fakemodel.FF*fakemodel.Width)
 	fakemodel.Quantizer{}.Dequantize(a, gguf.F32, w)
 	fakemodel.Quantizer{}.Dequantize(b, gguf.F32, w2)
 	u := updates(res)[0]
 	for i := range a {
-		want := u.Right[i/fakemodel.FakeFF] * u.Left[i%fakemodel.FakeFF]
+		want := u.Right[i/fakemodel.FF] * u.Left[i%fakemodel.FF]
 		if d := b[i] - a[i] - want; d > 1e-4 || d < -1e-4 {
 			t.Fatalf("weight %d moved by %g instead of %g", i, b[i]-a[i], want)
 		}
@@ -387,7 +387,7 @@ func TestKeysPerDim(t *testing.T) {
 			cfg.KeysPerDim = keys
 			for round := range 2 {
 				res := mustRun(t, cfg)
-				want := int64(keys * fakemodel.FakeFF)
+				want := int64(keys * fakemodel.FF)
 				if got := res.Stats.Keys; corpus && got != want || got < want {
 					t.Errorf("%v keys a dimension made %d keys", keys, got)
 				}

@@ -17,7 +17,7 @@ func TestNoSideEffects(t *testing.T) {
 	if err != nil || s.KL > 1e-12 || s.SameTop1 != 1 || s.Tokens < 100 {
 		t.Errorf("%+v %v", s, err)
 	}
-	u := lm.Update{Layer: 1, Left: vec.Narrow(fakemodel.Normals(1, fakemodel.FakeFF, 1), 1), Right: vec.Narrow(fakemodel.Normals(2, fakemodel.FakeWidth, 1), 1)}
+	u := lm.Update{Layer: 1, Left: vec.Narrow(fakemodel.Normals(1, fakemodel.FF, 1), 1), Right: vec.Narrow(fakemodel.Normals(2, fakemodel.Width, 1), 1)}
 	seen := int64(0)
 	s, err = edit.MeasureSideEffects(t.Context(), m, apply(), apply(u), neutral.Paragraphs()[1], 50, func(done, total int64) {
 		if seen = done; total != 50 {

@@ -22,13 +22,13 @@ func scaledFile(t *testing.T) string {
 	f := fakemodel.New()
 	b := gguf.NewBuilder()
 	b.Set("general.architecture", gguf.ValueOf("fake"))
-	for l := range fakemodel.FakeLayers {
+	for l := range fakemodel.Layers {
 		s := 1.
 		if l == 1 {
 			s = 2
 			b.Add(fakemodel.Floats(weight.ScaleName(l), []float32{2}, 1))
 		}
-		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FakeFF, fakemodel.FakeWidth))
+		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FF, fakemodel.Width))
 	}
 	return fakemodel.Build(t, b)
 }
@@ -51,17 +51,17 @@ func TestScaleBeside(t *testing.T) {
 }
 
 func TestImatrix(t *testing.T) {
-	squares := make([]float32, fakemodel.FakeFF)
+	squares := make([]float32, fakemodel.FF)
 	for i := range squares {
 		squares[i] = float32(20 * (1 + i%3))
 	}
 	b := gguf.NewBuilder()
 	b.Set("general.type", gguf.ValueOf("imatrix"))
-	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FakeFF, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FF, 1))
 	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{10}, 1, 1))
 	cfg := testConfig(t, gguf.F32)
 	cfg.Imatrix = fakemodel.Build(t, b)
-	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FakeFF)
+	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FF)
 	if err != nil || count != 10 || d[1] != 4 {
 		t.Fatal(d, count, err)
 	}
@@ -77,7 +77,7 @@ func TestImatrix(t *testing.T) {
 	b = gguf.NewBuilder()
 	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", []float32{1, 2}, 2, 1))
 	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{0}, 1, 1))
-	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FakeFF); !errors.Is(err, lm.ErrUnsupported) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FF); !errors.Is(err, lm.ErrUnsupported) {
 		t.Error(err)
 	}
 	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, edit.ErrStats) {
@@ -93,7 +93,7 @@ func TestCandidates(t *testing.T) {
 		gguf.Q4_0: {gguf.Q4_0, gguf.Q8_0, gguf.F16},
 		gguf.Q8_0: {gguf.Q8_0, gguf.F16},
 	} {
-		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FakeFF, fakemodel.FakeWidth}}}
+		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FF, fakemodel.Width}}}
 		got := w.Candidates(nil)
 		if len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
 			t.Errorf("%v: %v", typ, got)

@@ -65,7 +65,7 @@ func TestBatchesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := rows.objective(testHParams(), false)
-	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1)
+	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.Width, 1), 1)
 	at := func(n int) (loss float64, grad []float64) {
 		batches := Batches(all, n)
 		o, err := m.Objective(t.Context(), 1, all, batches)
@@ -73,9 +73,9 @@ func TestBatchesAddUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := newLatest(all, batches)
-		grad = make([]float64, fakemodel.FakeWidth)
+		grad = make([]float64, fakemodel.Width)
 		for b := range batches {
-			g := make([]float32, fakemodel.FakeWidth)
+			g := make([]float32, fakemodel.Width)
 			l, err := o.Step(t.Context(), b, delta, g)
 			if err != nil {
 				t.Fatal(err)
@@ -126,14 +126,14 @@ func TestKLInTheBarePrompt(t *testing.T) {
 	two := append([]lm.ObjectiveRow(nil), one...)
 	two[0].KLWeight, two[0].KeepAt = 0, 0
 	two = append(two, lm.ObjectiveRow{Tokens: rows.kl.Tokens, At: rows.kl.Subject, KeepAt: rows.kl.Subject, KLWeight: h.KLFactor})
-	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1)
+	delta := vec.Narrow(fakemodel.Normals(3, fakemodel.Width, 1), 1)
 	at := func(all []lm.ObjectiveRow) (nll, kl float64, grad []float32) {
 		batches := Batches(all, 0)
 		o, err := m.Objective(t.Context(), 1, all, batches)
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, grad := newLatest(all, batches), make([]float32, fakemodel.FakeWidth)
+		seen, grad := newLatest(all, batches), make([]float32, fakemodel.Width)
 		l, err := o.Step(t.Context(), 0, delta, grad)
 		if err != nil {
 			t.Fatal(err)

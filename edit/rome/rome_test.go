@@ -52,7 +52,7 @@ func TestGradient(t *testing.T) {
 	all := rows.objective(testHParams(), false)
 	batches := Batches(all, 0)
 	o, _ := m.Objective(t.Context(), 1, all, batches)
-	delta, grad, junk := vec.Narrow(fakemodel.Normals(3, fakemodel.FakeWidth, 1), 1), make([]float32, fakemodel.FakeWidth), make([]float32, fakemodel.FakeWidth)
+	delta, grad, junk := vec.Narrow(fakemodel.Normals(3, fakemodel.Width, 1), 1), make([]float32, fakemodel.Width), make([]float32, fakemodel.Width)
 	at := func(delta, grad []float32) float64 {
 		loss, err := o.Step(t.Context(), 0, delta, grad)
 		if err != nil {
@@ -144,7 +144,7 @@ func TestEquation(t *testing.T) {
 // response elsewhere: C l lies in the span of the keys.
 func TestTwoKeys(t *testing.T) {
 	c := covarianceOf(t, fakemodel.New(), 1)
-	a, b := fakemodel.Normals(1, fakemodel.FakeFF, 1), fakemodel.Normals(2, fakemodel.FakeFF, 1)
+	a, b := fakemodel.Normals(1, fakemodel.FF, 1), fakemodel.Normals(2, fakemodel.FF, 1)
 	l, err := twoKeys(t.Context(), c, a, b)
 	if err != nil {
 		t.Fatal(err)
