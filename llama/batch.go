@@ -166,24 +166,12 @@ func (c *Context) Logits(dst []float32, i int) error {
 
 // LogProbs gives log p(tokens[j]) after token at[j] of the last batch.
 func (c *Context) LogProbs(at, tokens []int32) ([]float64, error) {
-	if len(at) != len(tokens) {
-		return nil, invalid("%d places for %d tokens", len(at), len(tokens))
-	}
-	if len(at) == 0 {
-		return nil, nil
-	}
-	leave, err := c.enter(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	dst := make([]float64, len(at))
-	var e errorBuffer
-	code := C.rc_log_probs(c.c, C.int32_t(len(at)), ints(at), ints(tokens), (*C.double)(unsafe.Pointer(&dst[0])), e.ptr())
-	return dst, e.check(nil, code, "log-probabilities")
+	p, _, err := c.Predictions(at, tokens)
+	return p, err
 }
 
-// Predictions is LogProbs and, beside each, whether no other token is likelier.
+// Predictions gives log p(tokens[j]) after token at[j] of the last batch and,
+// beside each, whether no other token is likelier.
 // Places that are equal are best side by side.
 func (c *Context) Predictions(at, tokens []int32) (logProbs []float64, first []bool, err error) {
 	if len(at) != len(tokens) {

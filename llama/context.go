@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -151,25 +150,6 @@ func (c *Context) Remove(seq, begin, end int) error {
 	if !bool(C.rc_memory_remove(c.c, C.int32_t(seq), C.int32_t(begin), C.int32_t(end))) {
 		return invalid("positions %d to %d of sequence %d cannot be removed", begin, end, seq)
 	}
-	return nil
-}
-
-// Copy lets sequence to share the cells of sequence from at positions
-// [begin, end); a negative end means all from begin on. Where each sequence has
-// a cache of its own, only a whole one can be copied.
-func (c *Context) Copy(from, to, begin, end int) error {
-	if err := errors.Join(c.checkSequence(from), c.checkSequence(to)); err != nil {
-		return err
-	}
-	if c.params.Separate && from != to && (begin > 0 || end >= 0) {
-		return invalid("positions %d to %d of sequence %d cannot be copied to a cache of its own", begin, end, from)
-	}
-	leave, err := c.enter(nil)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	C.rc_memory_copy(c.c, C.int32_t(from), C.int32_t(to), C.int32_t(begin), C.int32_t(end))
 	return nil
 }
 
