@@ -23,7 +23,7 @@ GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="-L$(abspath $(BUILD))/lib $$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench results scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -78,9 +78,16 @@ NOCGO = ./gguf/... ./graph/... ./edit/... ./eval/... ./report/... ./trace/averag
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
-lint: lib
+lint: lib ## gofmt, go vet and staticcheck, whose version go.mod pins
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 	@$(GOENV) go vet ./...
+	@$(GOENV) go tool staticcheck ./...
+
+# A few seconds of the native packages: the binding, programs, kernels, replays of the demo model and of two tiny ones,
+# the command's usage.
+CHECK = TestModelInfo|TestHooks|TestProgram|TestQuantisedProducts|TestReplayDemo|TestArchitectures/^(llama|gpt2)-dense$$|TestScripts/^(usage|help|version)$$|TestDocumented
+check: lint test-nocgo ## what to run between edits, under two minutes once built
+	$(GOENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
 
 test-race: lib archs model ## run the Go tests under the race detector
 	$(GOENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
