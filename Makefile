@@ -28,7 +28,7 @@ export CGO_LDFLAGS ?=
 # How tests find all that (internal/built).
 TESTENV = RETCON_BUILD=$(abspath $(BUILD)) RETCON_TOOLS=$(abspath $(TOOLS)) RETCON_BIN=$(abspath $(BIN))
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint bench results scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -107,9 +107,16 @@ NOCGO = $$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " 
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
-lint: lib
+lint: lib ## gofmt, go vet and staticcheck, whose version go.mod pins
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 	@$(GOENV) go vet ./...
+	@$(GOENV) go tool staticcheck ./...
+
+# A few seconds of the native packages: the binding, programs, kernels, replays of the demo model and of two tiny ones,
+# the command's usage.
+CHECK = TestModelInfo|TestHooks|TestProgram|TestQuantisedProducts|TestReplayDemo|TestArchitectures/^(llama|gpt2)-dense$$|TestScripts/^(usage|help|version)$$|TestDocumented
+check: lint test-nocgo ## what to run between edits, under two minutes once built
+	$(GOENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
 
 test-race: lib archs model ## run the Go tests under the race detector
 	$(GOENV) $(TESTENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
