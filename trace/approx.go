@@ -13,7 +13,7 @@ import (
 type Approx struct {
 	// Steps is the number of points between the corrupted and the clean
 	// embedding over which the gradient is the mean (integrated gradients); 1
-	// takes it at the corrupted embedding alone.
+	// takes it at the corrupted embedding alone. 0 means 1.
 	Steps int
 	// Refine is the number of cells of each grid, the strongest by the estimate,
 	// that are then computed exactly.

@@ -48,7 +48,7 @@ func TestSurgeryEqualsHooks(t *testing.T) {
 	tr := New(m, Options{})
 	defer tr.Close()
 	r, err := tr.Run(context.Background(), p, Config{
-		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
+		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestPartsEqualWhole(t *testing.T) {
 	m, p := tiny(t)
 	cfg := Config{
 		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)},
-		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: 4,
+		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: FoilToken(4),
 	}
 	var want *Result
 	parts := map[int]bool{}

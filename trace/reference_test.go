@@ -70,7 +70,7 @@ func TestReference(t *testing.T) {
 			tr := New(m, Options{})
 			defer tr.Close()
 			r, err := tr.Run(context.Background(), p, Config{
-				Corruption: Corruption{Noise: noise}, Foil: NoFoil, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
+				Corruption: Corruption{Noise: noise}, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +97,7 @@ func TestReference(t *testing.T) {
 					}
 				}
 			}
-			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Foil: NoFoil, Pin: first, Window: ref.Window, Sever: true})
+			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Pin: first, Window: ref.Window, Sever: true})
 			if err != nil {
 				t.Fatal(err)
 			}

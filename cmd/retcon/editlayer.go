@@ -44,7 +44,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 				level := locateNoise * deviation
 				cfg := trace.Config{
 					Corruption: trace.Corruption{Noise: trace.GaussianNoise(seed, locateSamples, p.End-p.Begin, m.Info().Width, level)},
-					Level:      level, Window: window, MLP: true, Foil: trace.NoFoil,
+					Level:      level, Window: window, MLP: true,
 				}
 				if progress != nil {
 					cfg.Progress = func(done, total int) {

@@ -10,6 +10,7 @@ import (
 	"retcon/engine"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/trace"
 	"retcon/trace/average"
 )
 
@@ -33,7 +34,7 @@ type averageRun struct {
 	text    string         // of --text
 	files   *pictureFiles
 	model   *engine.Model
-	hide    *corrupter
+	hider   *trace.Hider
 	results *average.Results
 }
 
@@ -65,7 +66,7 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	defer r.model.Close()
-	if r.hide, err = f.corrupter(ctx, r.model.Llama(), r.all); err != nil {
+	if r.hider, err = f.corruption.hider(ctx, r.model, r.all); err != nil {
 		return err
 	}
 	if err := r.openResults(); err != nil {
@@ -129,8 +130,8 @@ func (r *averageRun) settings() (average.Settings, error) {
 	print, err := gguf.FingerprintFile(r.model.Info().Path)
 	c := &r.corruption
 	s := average.Settings{
-		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: c.name(),
-		Noise: r.hide.figure, NoiseFrom: r.hide.from, Samples: c.samples, Window: r.window, Seed: c.seed,
+		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: r.hider.Name(),
+		Noise: r.hider.Figure, NoiseFrom: r.hider.From, Samples: c.samples, Window: r.window, Seed: c.seed,
 	}
 	switch {
 	case !r.traces():

@@ -41,7 +41,7 @@ func (r *averageRun) traceFact(ctx context.Context, tracer *trace.Tracer, test f
 	}
 	traced := rec
 	if r.traces() {
-		cfg, _, err := r.config(r.hide, p, fact.SubjectSwap)
+		cfg, _, err := r.hider.Config(r.config(), p, fact.SubjectSwap)
 		if err != nil {
 			return rec, err
 		}
