@@ -11,6 +11,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/graph"
+	"retcon/internal/logits"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 	"retcon/replay"
@@ -206,13 +207,13 @@ func (h *hooked) run(hooks ...llama.Hook) float64 {
 		h.t.Fatal(err)
 	}
 	s := &states{tokens: len(h.p.Tokens), runs: len(h.noise) + 1}
-	logits := make([]float32, h.c.Model().Info().Vocab)
+	row := make([]float32, h.c.Model().Info().Vocab)
 	sum := 0.0
 	for run := 1; run < s.runs; run++ {
-		if err := h.c.Logits(logits, (run+1)*s.tokens-1); err != nil {
+		if err := h.c.Logits(row, (run+1)*s.tokens-1); err != nil {
 			h.t.Fatal(err)
 		}
-		sum += probability(logits, h.base.clean) / float64(s.runs-1)
+		sum += logits.Probability(row, h.base.clean) / float64(s.runs-1)
 	}
 	return sum
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"retcon/graph"
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -360,12 +361,12 @@ func (j *job) choose(b *base) []int32 {
 		}
 	}
 	// exact runs behind an estimate may use other copies of weights
-	j.result.PClean = probability(clean, j.answer)
+	j.result.PClean = logits.Probability(clean, j.answer)
 	for i, s := range b.samples {
-		logits := b.logits(i + 1)
-		j.pCorrupted[s] = probability(logits, j.answer)
+		x := b.logits(i + 1)
+		j.pCorrupted[s] = logits.Probability(x, j.answer)
 		if j.foil >= 0 {
-			j.dCorrupted[s] = float64(logits[j.answer] - logits[j.foil])
+			j.dCorrupted[s] = float64(x[j.answer] - x[j.foil])
 		}
 	}
 	if j.foil < 0 {
