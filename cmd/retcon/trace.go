@@ -10,6 +10,7 @@ import (
 	"retcon/engine"
 	pictures "retcon/report"
 	"retcon/trace"
+	"retcon/trace/hypothesis"
 )
 
 // unsure is the probability of the answer below which a trace says little.
@@ -24,14 +25,14 @@ type traceResult struct {
 	Schema int    `json:"schema"`
 	Model  string `json:"model"`
 	*trace.Result
-	Corruption  string            `json:"corruption"`
-	NoiseFrom   string            `json:"noise_from"` // what the noise level was taken from
-	SubjectSwap string            `json:"subject_swap,omitempty"`
-	PromptSwap  string            `json:"prompt_swap,omitempty"`
-	Hypothesis  *hypothesisResult `json:"hypothesis,omitempty"`
-	SVG         string            `json:"svg"`
-	HTML        string            `json:"html"`
-	Warnings    []string          `json:"warnings"`
+	Corruption  string              `json:"corruption"`
+	NoiseFrom   string              `json:"noise_from"` // what the noise level was taken from
+	SubjectSwap string              `json:"subject_swap,omitempty"`
+	PromptSwap  string              `json:"prompt_swap,omitempty"`
+	Hypothesis  *hypothesis.Results `json:"hypothesis,omitempty"`
+	SVG         string              `json:"svg"`
+	HTML        string              `json:"html"`
+	Warnings    []string            `json:"warnings"`
 }
 
 // trace runs the command.
@@ -55,7 +56,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 	if err != nil {
 		return err
 	}
-	page := pictures.Page{Trace: r.Result, Notes: append(r.notes(), r.Warnings...), Sections: r.Hypothesis.sections(allRows)}
+	page := pictures.Page{Trace: r.Result, Notes: append(r.notes(), r.Warnings...), Sections: hypothesisSections(r.Hypothesis, allRows)}
 	if err := files.write(page); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 		}
 	}
 	if f.hypothesis {
-		h, err := a.hypothesisTest(m, text).run(ctx, p, hypothesisDetail)
+		h, err := a.hypothesis(ctx, m, p, text)
 		if err != nil {
 			return nil, err
 		}

@@ -8,10 +8,13 @@ import (
 	"os"
 
 	"retcon/engine"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
 	"retcon/trace"
 	"retcon/trace/average"
+	"retcon/trace/hypothesis"
+	"retcon/trace/result"
 )
 
 // interruptedAverage is an interruption that left results to go on with.
@@ -114,7 +117,7 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 	}
 	tracer := r.tracer(r.model)
 	defer tracer.Close()
-	err := average.Run(ctx, facts, r.results, r.factTracer(tracer, a.factTest(r)), progress)
+	err := average.Run(ctx, facts, r.results, r.experiment(tracer).Tracer(r.model), progress)
 	a.bar.Close()
 	if err == nil {
 		err = r.results.Close()
@@ -123,6 +126,24 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 		return interruptedAverage{err, output, done, len(facts)}
 	}
 	return err
+}
+
+// experiment is what is done with each fact.
+func (r *averageRun) experiment(tracer *trace.Tracer) (x average.Experiment) {
+	if r.traces() {
+		x.Trace = func(ctx context.Context, p fact.Prompt, swap string) (*result.Trace, error) {
+			cfg, _, err := r.hider.Config(r.config(), p, swap)
+			if err != nil {
+				return nil, err
+			}
+			return tracer.Run(ctx, p, cfg)
+		}
+	}
+	if r.traceFlags.hypothesis {
+		tester := r.tester()
+		x.Test = func(ctx context.Context, p fact.Prompt) (average.Finding, error) { return tester.Run(ctx, p) }
+	}
+	return x
 }
 
 // settings are what the results depend on.
@@ -143,7 +164,7 @@ func (r *averageRun) settings() (average.Settings, error) {
 		s.Approx, s.ApproxSteps, s.Refine = true, r.approxSteps, r.refine
 	}
 	if r.hypothesis {
-		s.Hypothesis = textName(r.text)
+		s.Hypothesis = hypothesis.TextName(r.text)
 	}
 	return s, err
 }
