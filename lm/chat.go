@@ -25,7 +25,7 @@ func RenderChat(m Model, messages []Message, assistant bool) (string, error) {
 	}
 	text, err := c.Chat(messages, assistant)
 	if err != nil {
-		return "", fault.Errorf(ErrUnsupported, "%w; give one in Jinja with --chat-template-file, or do without chat", err)
+		return "", fault.Advise(fault.Errorf(ErrUnsupported, "%w", err), fault.GiveTemplate)
 	}
 	return text, nil
 }
