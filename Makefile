@@ -28,7 +28,7 @@ export CGO_LDFLAGS ?=
 # How tests find all that (internal/built).
 TESTENV = RETCON_BUILD=$(abspath $(BUILD)) RETCON_TOOLS=$(abspath $(TOOLS)) RETCON_BIN=$(abspath $(BIN))
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint bench scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -72,9 +72,13 @@ $(TOOLS)/archs/.seed-2: | tools
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
 test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
+# Texts of others, which some tests read: internal/testfile/README.md.
+DATASETS := counterfact-1000.json known-1000.json me-ppl.json wiki.test.raw zsre-1000.json
+
 # Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
 	@python3 -c 'import gguf' 2>/dev/null || echo "NOT TESTED: reading our files with the Python package gguf, which is not installed (pip install gguf)" >&2
+	@absent=; for f in $(DATASETS); do [ -f "$${RETCON_DATA:-../shared/data}/$$f" ] || absent="$$absent $$f"; done; [ -z "$$absent" ] || echo "NOT TESTED: what needs the data sets$$absent, which are not in $${RETCON_DATA:-../shared/data} (internal/testfile/README.md says where they come from; RETCON_DATA names their folder)" >&2
 	@for b in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$b >/dev/null 2>&1 && exit 0; done; echo "NOT TESTED: pages in a real browser, as no Chromium is installed (apt-get install chromium)" >&2
 	$(GOENV) $(TESTENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
@@ -99,13 +103,20 @@ test-isa: tools archs model ## run the Go tests as another processor would: ISA=
 	@$(MAKE) --no-print-directory test-go BUILD=$(BUILD_$(ISA)) BIN=$(BUILD_$(ISA))/bin TOOLS=$(TOOLS) CMAKE_FLAGS="$(ISA_$(ISA)) $(CMAKE_FLAGS)"
 
 # What needs no native code builds and passes without it.
-NOCGO = ./gguf/... ./graph/... ./edit/... ./eval/... ./report/... ./trace/average/... ./internal/atomicfile/... ./internal/journal/... ./internal/logits/... ./internal/progress/... ./internal/records/... ./internal/shard/...
+NOCGO = $$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep -vE 'retcon/(llama|engine|replay|trace|internal/testmodel|e2e)( |$$)' | cut -d' ' -f1)
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
-lint: lib
+lint: lib ## gofmt, go vet and staticcheck, whose version go.mod pins
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 	@$(GOENV) go vet ./...
+	@$(GOENV) go tool staticcheck ./...
+
+# A few seconds of the native packages: the binding, programs, kernels, replays of the demo model and of two tiny ones,
+# the command's usage.
+CHECK = TestModelInfo|TestHooks|TestProgram|TestQuantisedProducts|TestReplayDemo|TestArchitectures/^(llama|gpt2)-dense$$|TestScripts/^(usage|help|version)$$|TestDocumented
+check: lint test-nocgo ## what to run between edits, under two minutes once built
+	$(GOENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
 
 test-race: lib archs model ## run the Go tests under the race detector
 	$(GOENV) $(TESTENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
@@ -124,6 +135,9 @@ BENCH ?= .
 BENCH_COUNT ?= 5
 bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
 	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
+
+results: retcon tools model ## measure the main table of docs/results.md (RETCON_DATA=DIR adds scores, SHORT=1 is a trial)
+	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh bin/retcon $(BUILD)/bin $(MODEL) $(BUILD)/results
 
 # The largest of its models takes 4.5 GB of disk; SIZES="0.1B 0.5B" leaves it out.
 scale: retcon model ## edit random models of 0.1 to 8 billion weights: seconds and memory

@@ -79,7 +79,7 @@ func TestEditSplitModel(t *testing.T) {
 // writes.
 func TestImatrix(t *testing.T) {
 	model := demoModel(t)
-	text := path(t, "edit/neutral.txt")
+	text := path(t, "internal/neutral/neutral.txt")
 	dir := t.TempDir()
 	imatrix := filepath.Join(dir, "imatrix.gguf")
 	run(t, "llama-imatrix", "-m", model, "-f", text, "-o", imatrix, "-c", "128", "-t", "2", "--output-format", "gguf")

@@ -2,127 +2,168 @@ package edit
 
 import (
 	"context"
-	"io"
-	"math"
-	"slices"
+	"crypto/sha256"
+	"fmt"
+	"strings"
 
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/atomicfile"
+	"retcon/internal/fault"
 )
 
-// weight is a down-projection in the file.
-type weight struct {
-	file  *gguf.File
-	info  gguf.TensorInfo
-	q     Quantizer
-	scale float32 // that its product is multiplied by, 1 where there is none
+// surviveShare is the least share of the gain in log-probability that is left
+// in an edit that survived rounding.
+const surviveShare = 0.95
+
+// survives reports why an edit did not survive, empty if it did.
+func survives(e *Edit, got Outcome) string {
+	gain, left := e.After.LogProb-e.Before.LogProb, got.LogProb-e.Before.LogProb
+	switch {
+	case !(left >= surviveShare*gain) && !near(got.LogProb, e.After.LogProb):
+		return fmt.Sprintf("%.0f %% of the gain is left", 100*left/gain)
+	case e.After.Success && !got.Success:
+		return fmt.Sprintf("the model says %q", got.Completion)
+	}
+	return ""
 }
 
-// weightOf finds the down-projection of a layer and checks that it can be
-// edited there: [n_ff, n_embd] of a type with rows that can be read.
-func weightOf(f *gguf.File, q Quantizer, layer int, info Info) (*weight, error) {
-	name := tensorName(layer)
-	t, ok := f.Tensor(name)
-	if !ok {
-		return nil, errorf(ErrUnsupported, "architecture %s: the model has no %s", info.Arch, name)
+// writeModel writes the model, and refuses one in which the edits do not
+// survive.
+func (s *session) writeModel(ctx context.Context, drafts []Draft, guards []guard) (*atomicfile.File, error) {
+	f, lost, err := s.bake(ctx, drafts, guards)
+	if err != nil || lost == "" {
+		return f, err
 	}
-	if len(t.Dims) < 2 || t.Rows() != int64(info.Width) || t.RowLength() != int64(info.FeedForward[layer]) {
-		return nil, errorf(ErrUnsupported, "architecture %s: %s is %s instead of %dx%d", info.Arch, name, t.Shape(), info.FeedForward[layer], info.Width)
+	if s.cfg.Force {
+		s.warn("forced: %s", lost)
+		return f, nil
 	}
-	w := &weight{f, t, q, 1}
-	if _, ok := f.Tensor(scaleName(layer)); ok {
-		s, err := readF32(f, scaleName(layer), 1)
+	f.Abort()
+	if _, ok := s.work.(Adapting); ok {
+		return nil, fault.Advise(fault.Errorf(ErrRefused, "%s", lost), fault.WriteAdapter)
+	}
+	return nil, fault.Errorf(ErrRefused, "%s", lost)
+}
+
+// bake writes the model by the first draft in which the edits survive. Where
+// they survive in none, the file is of the last, and lost says so.
+func (s *session) bake(ctx context.Context, drafts []Draft, guards []guard) (out *atomicfile.File, lost string, err error) {
+	reason := ""
+	for i, d := range drafts {
+		f, got, gone, err := s.tryDraft(ctx, d, guards)
 		if err != nil {
+			return nil, "", err
+		}
+		if gone != "" && i < len(drafts)-1 {
+			f.Abort()
+			s.base.Voice.Info("the edit does not survive rounding", "type", d.Name, "why", gone)
+			reason = fmt.Sprintf("in %s %s", d.Name, gone)
+			continue
+		}
+		for k, e := range s.edits {
+			e.Written = &got[k]
+		}
+		for _, c := range d.Changed {
+			if c.Reason == "" {
+				c.Reason = reason
+			}
+			s.res.TypesChanged = append(s.res.TypesChanged, c)
+		}
+		if gone != "" {
+			gone = fmt.Sprintf("the edit did not survive writing in any of %s: in %s %s", names(drafts), d.Name, gone)
+		}
+		return f, gone, nil
+	}
+	return nil, "", fault.Errorf(ErrRefused, "there is no type in which the edit can be written")
+}
+
+func names(drafts []Draft) string {
+	var out []string
+	for _, d := range drafts {
+		out = append(out, d.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// tryDraft writes the model to a temporary file and asks it. lost says which
+// fact of this run, or of an earlier one, is gone.
+func (s *session) tryDraft(ctx context.Context, d Draft, guards []guard) (f *atomicfile.File, got []Outcome, lost string, err error) {
+	edits, own, err := d.Make(ctx)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	changes, err := s.changesOf(ctx, edits)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	keys, err := s.provenance(own, changes)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	edits.Set = append(edits.Set, keys...)
+	out, err := gguf.Rewrite(s.base.File, edits)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if d.Wrote != nil {
+		d.Wrote(out.Size())
+	}
+	if f, err = s.create(ctx, s.cfg.Output, out); err != nil {
+		return nil, nil, "", err
+	}
+	if got, lost, err = s.askWritten(ctx, f.TempPath(), guards); err != nil {
+		f.Abort()
+		return nil, nil, "", err
+	}
+	return f, got, lost, nil
+}
+
+// askWritten asks all facts of the written model.
+func (s *session) askWritten(ctx context.Context, path string, guards []guard) (got []Outcome, lost string, err error) {
+	m, err := s.load(ctx, path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer m.Close()
+	if got, err = s.outcomes(ctx, m); err != nil {
+		return nil, "", err
+	}
+	for i, e := range s.edits {
+		if why := survives(e, got[i]); why != "" && lost == "" {
+			lost = s.about(e) + why
+		}
+	}
+	for _, g := range guards {
+		o, err := g.probe.run(ctx, m)
+		if err != nil {
+			return nil, "", err
+		}
+		if !fact.StartsWith(o.Completion, g.probe.want) && lost == "" {
+			lost = fmt.Sprintf("%s, which was edited before: the model says %q", g.name, o.Completion)
+		}
+	}
+	return got, lost, nil
+}
+
+// changesOf hashes what tensors become.
+func (s *session) changesOf(ctx context.Context, e gguf.Edits) ([]change, error) {
+	sums, err := s.hash(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []change
+	for _, t := range e.Replace {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if w.scale = s[0]; w.scale == 0 || !finite(s) {
-			return nil, errorf(ErrUnsupported, "%s is %v", scaleName(layer), s[0])
+		h := sha256.New()
+		if err := t.Data(h); err != nil {
+			return nil, err
 		}
+		info, _ := s.base.File.Tensor(t.Name)
+		before, _ := sums.Tensor(t.Name)
+		out = append(out, change{t.Name, before.String(), fmt.Sprintf("%x", h.Sum(nil)), info.Type, t.Type})
 	}
-	return w, nil
-}
-
-// rowsAtOnce is how many rows are converted in one piece.
-const rowsAtOnce = 64
-
-// each hands fn the rows of the weight as floats, a piece at a time, without
-// the scale. fn may change them.
-func (w *weight) each(ctx context.Context, fn func(first int, rows []float32) error) error {
-	r, err := w.file.TensorReader(w.info.Name)
-	if err != nil {
-		return err
-	}
-	n, total := int(w.info.RowLength()), int(w.info.Rows())
-	rowBytes, err := w.info.Type.RowBytes(int64(n))
-	if err != nil {
-		return err
-	}
-	raw := make([]byte, rowBytes*rowsAtOnce)
-	rows := make([]float32, n*rowsAtOnce)
-	for first := 0; first < total; first += rowsAtOnce {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		k := min(rowsAtOnce, total-first)
-		if _, err := io.ReadFull(r, raw[:int64(k)*rowBytes]); err != nil {
-			return err
-		}
-		if err := w.q.Dequantize(rows[:k*n], w.info.Type, raw[:int64(k)*rowBytes]); err != nil {
-			return err
-		}
-		if err := fn(first, rows[:k*n]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// norm is the Frobenius norm of the weight, its scale included.
-func (w *weight) norm(ctx context.Context) (float64, error) {
-	var s float64
-	err := w.each(ctx, func(_ int, rows []float32) error {
-		s += dot(rows, rows)
-		return nil
-	})
-	return math.Sqrt(s) * math.Abs(float64(w.scale)), err
-}
-
-// bake returns the data of W + Σ Right Leftᵀ as type t. The scale that stays
-// beside the tensor is divided out of the updates.
-func (w *weight) bake(ctx context.Context, t gguf.Type, updates []Update, importance []float32) ([]byte, error) {
-	n := int(w.info.RowLength())
-	rowBytes, err := t.RowBytes(int64(n))
-	if err != nil {
-		return nil, errorf(ErrUnsupported, "%w", err)
-	}
-	out := make([]byte, rowBytes*w.info.Rows())
-	err = w.each(ctx, func(first int, rows []float32) error {
-		for i := range len(rows) / n {
-			row := rows[i*n : (i+1)*n]
-			for _, u := range updates {
-				r := u.Right[first+i] / w.scale
-				for k, l := range u.Left {
-					row[k] += r * l
-				}
-			}
-		}
-		if !finite(rows) {
-			return errorf(ErrRefused, "the edited weight %s is not finite", w.info.Name)
-		}
-		dst := out[int64(first)*rowBytes:]
-		return w.q.Quantize(dst[:int64(len(rows)/n)*rowBytes], t, rows, n, importance)
-	})
-	return out, err
-}
-
-// candidates are the types to try for an edited tensor, its own first.
-func (w *weight) candidates(importance []float32) []gguf.Type {
-	var out []gguf.Type
-	for _, t := range []gguf.Type{w.info.Type, gguf.Q8_0, gguf.F16} {
-		_, err := t.RowBytes(w.info.RowLength())
-		wider := t == w.info.Type || t.BlockBytes()*w.info.Type.BlockSize() > w.info.Type.BlockBytes()*t.BlockSize()
-		if err == nil && wider && !slices.Contains(out, t) && (importance != nil || !w.q.NeedsImportance(t)) {
-			out = append(out, t)
-		}
-	}
-	return out
+	return out, nil
 }

@@ -1,42 +1,16 @@
 package edit
 
-import (
-	"errors"
-	"fmt"
-)
+import "retcon/internal/fault"
 
-// The kinds of error that this package returns, for use with errors.Is.
-var (
-	// ErrRequest reports a request that cannot be carried out as it is
-	// written. The message says how to write it.
-	ErrRequest = errors.New("bad request")
-	// ErrRefused reports an edit that did not turn out well enough to be
-	// written. Config.Force writes it nevertheless.
-	ErrRefused = errors.New("edit refused")
-	// ErrUnsupported reports a model, tensor type or option that cannot be
-	// edited or used.
-	ErrUnsupported = errors.New("not supported")
-	// ErrOutput reports an output that cannot be written where it should go.
-	ErrOutput = errors.New("bad output")
-	// ErrStats reports key statistics that could not be made, or not in time.
-	ErrStats = errors.New("no key statistics")
-	// ErrVerify reports a written file that does not do what was predicted.
-	ErrVerify = errors.New("the written file failed its check")
-)
+// ErrRefused reports an edit that did not turn out well enough to be
+// written. Config.Force writes it nevertheless.
+var ErrRefused = fault.ErrRefused
 
-// errorf returns a one-line error of the given kind.
-func errorf(kind error, format string, args ...any) error {
-	return fmt.Errorf("%w: %w", kind, fmt.Errorf(format, args...))
-}
+// ErrOutput reports an output that cannot be written where it should go.
+var ErrOutput = fault.ErrOutput
 
-// A RecordError is an error of one of several requests.
-type RecordError struct {
-	Record int // counts from 1
-	Err    error
-}
+// ErrStats reports key statistics that could not be made, or not in time.
+var ErrStats = fault.ErrStats
 
-// Error names the record.
-func (e *RecordError) Error() string { return fmt.Sprintf("request %d: %v", e.Record, e.Err) }
-
-// Unwrap returns the error itself.
-func (e *RecordError) Unwrap() error { return e.Err }
+// ErrVerify reports a written file that does not do what was predicted.
+var ErrVerify = fault.ErrVerify

@@ -1,10 +1,15 @@
 package edit
 
-import "context"
+import (
+	"context"
+
+	"retcon/fact"
+	"retcon/lm"
+)
 
 // Locator finds the layer where facts are recalled, by a trace of each. m holds
 // no edit.
-type Locator func(ctx context.Context, m Model, facts []Fact) (*Located, error)
+type Locator func(ctx context.Context, m lm.Model, facts []fact.Fact) (*Located, error)
 
 // Located is the layer that traces point to: the one in the middle of the window
 // of FFN outputs that brings back most of the answer's probability when they are
@@ -29,29 +34,4 @@ type Located struct {
 type RunnerUp struct {
 	Layer  int     `json:"layer"`
 	Effect float64 `json:"effect"`
-}
-
-// locate asks the locator about the requests that can be carried out.
-func (s *session) locate(ctx context.Context) (int, error) {
-	var facts []Fact
-	for _, e := range s.res.Edits {
-		if e.Error == "" {
-			facts = append(facts, e.fact)
-		}
-	}
-	if err := s.model.Apply(nil); err != nil {
-		return 0, err
-	}
-	l, err := s.cfg.Locate(ctx, s.model, facts)
-	if err != nil {
-		return 0, err
-	}
-	if l.Layer < 0 || l.Layer >= s.info.Layers {
-		return 0, errorf(ErrUnsupported, "the trace points to layer %d of a model with %d", l.Layer, s.info.Layers)
-	}
-	for _, w := range l.Warnings {
-		s.cfg.warn("%s", w)
-	}
-	s.res.Located = l
-	return l.Layer, nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"retcon/internal/atomicfile"
+	"retcon/internal/fault"
+	"retcon/internal/proc"
 )
 
 // checkOutputs reports, before anything is computed, why an output could not be
@@ -20,18 +22,18 @@ func checkOutputs(cfg *Config, inputs []string) error {
 		f, err := atomicfile.Create(out, atomicfile.Options{Force: cfg.Force, Inputs: inputs})
 		switch {
 		case errors.Is(err, atomicfile.ErrExists):
-			return errorf(ErrOutput, "%w; --force replaces it", err)
+			return fault.Errorf(ErrOutput, "%w; %s replaces it", err, fault.Force)
 		case errors.Is(err, fs.ErrNotExist):
-			return errorf(ErrOutput, "there is no directory %s", filepath.Dir(out))
+			return fault.Errorf(ErrOutput, "there is no directory %s", filepath.Dir(out))
 		case err != nil:
-			return errorf(ErrOutput, "%w", err)
+			return fault.Errorf(ErrOutput, "%w", err)
 		}
 		if err := f.Abort(); err != nil {
-			return errorf(ErrOutput, "%w", err)
+			return fault.Errorf(ErrOutput, "%w", err)
 		}
 	}
 	if cfg.Output != "" && cfg.LoRA != "" && samePath(cfg.Output, cfg.LoRA) {
-		return errorf(ErrOutput, "%s is to be both the model and the adapter", cfg.Output)
+		return fault.Errorf(ErrOutput, "%s is to be both the model and the adapter", cfg.Output)
 	}
 	return nil
 }
@@ -59,9 +61,9 @@ func realDir(path string) string {
 
 // checkSpace reports a file system that has no room for size more bytes.
 func checkSpace(path string, size int64) error {
-	free, ok := freeBytes(filepath.Dir(path))
+	free, ok := proc.FreeBytes(filepath.Dir(path))
 	if ok && free < size {
-		return errorf(ErrOutput, "%s takes %d MB, but %s has %d MB left", path, size>>20+1, filepath.Dir(path), free>>20)
+		return fault.Errorf(ErrOutput, "%s takes %d MB, but %s has %d MB left", path, size>>20+1, filepath.Dir(path), free>>20)
 	}
 	return nil
 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"math"
 	"slices"
+
+	"retcon/fact"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // Outcome is what a model says after a prompt.
@@ -19,8 +23,8 @@ type Outcome struct {
 // probe asks a model for a fact, always in the same way.
 type probe struct {
 	prefix string // before the prompt, empty but for sinks
-	target Scored
-	old    Scored // no tokens if the model says nothing
+	target lm.Scored
+	old    lm.Scored // no tokens if the model says nothing
 	want   string
 	length int // tokens of a completion
 }
@@ -28,15 +32,15 @@ type probe struct {
 // newProbe makes the probe of a fact, and the outcome for the model as it is
 // applied now. The old answer is the request's, or else the beginning of the
 // model's own completion, as long as the target.
-func newProbe(ctx context.Context, m Model, f Fact, prefix string) (*probe, Outcome, error) {
-	s, err := tokenise(m, f, prefix, f.New)
+func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*probe, Outcome, error) {
+	s, err := fact.Tokenize(m, f, prefix, f.New)
 	if err != nil {
 		return nil, Outcome{}, err
 	}
 	p := &probe{prefix: prefix, target: s.Scored(), want: f.New, length: max(10, len(s.Target)+4)}
 	prompt := p.target.Tokens[:p.target.From]
 	if f.Old != "" {
-		old, err := tokenise(m, f, prefix, f.Old)
+		old, err := fact.Tokenize(m, f, prefix, f.Old)
 		if err != nil {
 			return nil, Outcome{}, err
 		}
@@ -47,7 +51,7 @@ func newProbe(ctx context.Context, m Model, f Fact, prefix string) (*probe, Outc
 			return nil, Outcome{}, err
 		}
 		if len(said[0]) > 0 && !slices.Equal(said[0], s.Target) {
-			p.old = Scored{Tokens: slices.Concat(prompt, said[0]), From: len(prompt)}
+			p.old = lm.Scored{Tokens: slices.Concat(prompt, said[0]), From: len(prompt)}
 		}
 	}
 	o, err := p.run(ctx, m)
@@ -56,14 +60,14 @@ func newProbe(ctx context.Context, m Model, f Fact, prefix string) (*probe, Outc
 
 // run asks. Success is a greedy completion that starts with the whole target,
 // and a target likelier, per token, than the old answer.
-func (p *probe) run(ctx context.Context, m Model) (Outcome, error) {
+func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 	var o Outcome
 	prompt := p.target.Tokens[:p.target.From]
 	said, err := m.Generate(ctx, [][]int32{prompt}, p.length, 1, 0, true)
 	if err != nil {
 		return o, err
 	}
-	rows := []Scored{p.target}
+	rows := []lm.Scored{p.target}
 	if len(p.old.Tokens) > 0 {
 		rows = append(rows, p.old)
 	}
@@ -72,20 +76,12 @@ func (p *probe) run(ctx context.Context, m Model) (Outcome, error) {
 		return o, err
 	}
 	o.Completion = m.Text(said[0])
-	o.LogProb = sum(logs[0])
+	o.LogProb = vec.Sum(logs[0])
 	o.Probability = math.Exp(o.LogProb)
-	o.Success = StartsWith(o.Completion, p.want)
+	o.Success = fact.StartsWith(o.Completion, p.want)
 	if len(logs) > 1 {
-		o.old = sum(logs[1]) / float64(len(logs[1]))
+		o.old = vec.Sum(logs[1]) / float64(len(logs[1]))
 		o.Success = o.Success && o.LogProb/float64(len(logs[0])) > o.old
 	}
 	return o, nil
-}
-
-func sum(v []float64) float64 {
-	var s float64
-	for _, x := range v {
-		s += x
-	}
-	return s
 }

@@ -2,21 +2,10 @@ package edit
 
 import (
 	"context"
-	_ "embed"
-	"strings"
 
 	"retcon/internal/logits"
+	"retcon/lm"
 )
-
-//go:embed neutral.txt
-var neutral string
-
-// NeutralText is a text on everyday matters, about 800 words long, by which
-// side effects are measured when no other is given.
-func NeutralText() string { return neutral }
-
-// neutralTexts are its paragraphs.
-func neutralTexts() []string { return strings.Split(strings.TrimSpace(neutral), "\n\n") }
 
 // SideEffects says how far the predictions for a text moved.
 type SideEffects struct {
@@ -31,22 +20,20 @@ const (
 	sideWindow = 128      // tokens of a window at most
 )
 
-// sideEffects compares the model under two sets of updates on a text. The text
-// is cut in windows, each decoded twice, so that logits of one window only are
-// held: at most sideMemory bytes. The model is left with after applied.
-func sideEffects(ctx context.Context, m Model, before, after []Update, text string, progress func(done, total int64)) (SideEffects, error) {
-	return compareModels(ctx, m, func() error { return m.Apply(before) }, func() error { return m.Apply(after) }, text, sideTokens, progress)
-}
-
-// compareModels compares a model as before and as after leave it on most tokens
-// of a text, as sideEffects does.
-func compareModels(ctx context.Context, m Model, before, after func() error, text string, most int, progress func(done, total int64)) (SideEffects, error) {
+// MeasureSideEffects compares a model as before and as after leave it on most
+// tokens of a text, 512 if most is 0. The text is cut in windows, each decoded
+// twice, so that logits of one window only are held: at most sideMemory bytes.
+// The model is left as after has it.
+func MeasureSideEffects(ctx context.Context, m lm.Model, before, after func() error, text string, most int, progress func(done, total int64)) (SideEffects, error) {
 	var s SideEffects
 	all, err := m.Tokenize(text, false)
 	if err != nil {
 		return s, err
 	}
-	tokens := ids(all[:min(len(all), most)])
+	if most <= 0 {
+		most = sideTokens
+	}
+	tokens := lm.IDs(all[:min(len(all), most)])
 	window := max(1, min(sideWindow, sideMemory/4/max(1, m.Info().Vocab)))
 	for at := 0; at < len(tokens); at += window {
 		part := tokens[at:min(at+window, len(tokens))]
@@ -65,7 +52,7 @@ func compareModels(ctx context.Context, m Model, before, after func() error, tex
 }
 
 // window adds one window's sums.
-func (s *SideEffects) window(ctx context.Context, m Model, before, after func() error, tokens []int32) error {
+func (s *SideEffects) window(ctx context.Context, m lm.Model, before, after func() error, tokens []int32) error {
 	base := make([][]float32, len(tokens))
 	if err := before(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package edit
+package edit_test
 
 import (
 	"context"
@@ -8,24 +8,29 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit"
+	"retcon/edit/weight"
 	"retcon/gguf"
+	"retcon/internal/fakemodel"
+	"retcon/internal/vec"
+	"retcon/lm"
 )
 
 // scaledFile is the fake with a scale of 2 beside the middle weight, which is
 // half as large: the same model.
 func scaledFile(t *testing.T) string {
-	f := newFake()
+	f := fakemodel.New()
 	b := gguf.NewBuilder()
 	b.Set("general.architecture", gguf.ValueOf("fake"))
-	for l := range fakeLayers {
+	for l := range fakemodel.Layers {
 		s := 1.
 		if l == 1 {
 			s = 2
-			b.Add(floats(scaleName(l), []float32{2}, 1))
+			b.Add(fakemodel.Floats(weight.ScaleName(l), []float32{2}, 1))
 		}
-		b.Add(floats(tensorName(l), narrow(f.out[l], 1/s), fakeFF, fakeWidth))
+		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FF, fakemodel.Width))
 	}
-	return build(t, b)
+	return fakemodel.Build(t, b)
 }
 
 func TestScaleBeside(t *testing.T) {
@@ -34,28 +39,29 @@ func TestScaleBeside(t *testing.T) {
 	cfg.Model = scaledFile(t)
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
+	if _, err := cfg.run(t); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
 		t.Error(err)
 	}
 	cfg.LoRA, cfg.Output = "", filepath.Join(dir, "out.gguf")
 	got := mustRun(t, cfg)
-	if math.Abs(got.Written.LogProb-want.After.LogProb) > 1e-3 || math.Abs(got.Update.WeightNorm-want.Update.WeightNorm) > 1e-3 {
-		t.Errorf("%+v instead of %+v", got.Written, want.After)
+	is, should := got.Edits[0], want.Edits[0]
+	if math.Abs(is.Written.LogProb-should.After.LogProb) > 1e-3 || math.Abs(is.Update.WeightNorm-should.Update.WeightNorm) > 1e-3 {
+		t.Errorf("%+v instead of %+v", is.Written, should.After)
 	}
 }
 
 func TestImatrix(t *testing.T) {
-	squares := make([]float32, fakeFF)
+	squares := make([]float32, fakemodel.FF)
 	for i := range squares {
 		squares[i] = float32(20 * (1 + i%3))
 	}
 	b := gguf.NewBuilder()
 	b.Set("general.type", gguf.ValueOf("imatrix"))
-	b.Add(floats(tensorName(1)+".in_sum2", squares, fakeFF, 1))
-	b.Add(floats(tensorName(1)+".counts", []float32{10}, 1, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FF, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{10}, 1, 1))
 	cfg := testConfig(t, gguf.F32)
-	cfg.Imatrix = build(t, b)
-	d, count, err := readImatrix(cfg.Imatrix, tensorName(1), fakeFF)
+	cfg.Imatrix = fakemodel.Build(t, b)
+	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FF)
 	if err != nil || count != 10 || d[1] != 4 {
 		t.Fatal(d, count, err)
 	}
@@ -65,16 +71,16 @@ func TestImatrix(t *testing.T) {
 		t.Errorf("%+v", res.Stats)
 	}
 	cfg.HParams.Layers = []int{0}
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, gguf.ErrNotFound) {
+	if _, err := cfg.run(t); !errors.Is(err, gguf.ErrNotFound) {
 		t.Error(err)
 	}
 	b = gguf.NewBuilder()
-	b.Add(floats(tensorName(1)+".in_sum2", []float32{1, 2}, 2, 1))
-	b.Add(floats(tensorName(1)+".counts", []float32{0}, 1, 1))
-	if _, _, err := readImatrix(build(t, b), tensorName(1), fakeFF); !errors.Is(err, ErrUnsupported) {
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", []float32{1, 2}, 2, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{0}, 1, 1))
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FF); !errors.Is(err, lm.ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, _, err := readImatrix(build(t, b), tensorName(1), 2); !errors.Is(err, ErrStats) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, edit.ErrStats) {
 		t.Error(err)
 	}
 }
@@ -87,8 +93,8 @@ func TestCandidates(t *testing.T) {
 		gguf.Q4_0: {gguf.Q4_0, gguf.Q8_0, gguf.F16},
 		gguf.Q8_0: {gguf.Q8_0, gguf.F16},
 	} {
-		w := &weight{q: fakeQuantizer{}, info: gguf.TensorInfo{Type: typ, Dims: []int64{fakeFF, fakeWidth}}}
-		got := w.candidates(nil)
+		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FF, fakemodel.Width}}}
+		got := w.Candidates(nil)
 		if len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
 			t.Errorf("%v: %v", typ, got)
 		}
@@ -102,7 +108,7 @@ func TestVerify(t *testing.T) {
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
 	cfg.Open = forgetful
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrVerify) {
+	if _, err := cfg.run(t); !errors.Is(err, edit.ErrVerify) {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
@@ -111,6 +117,6 @@ func TestVerify(t *testing.T) {
 }
 
 // forgetful opens a model without its adapters.
-func forgetful(ctx context.Context, path string, _ ...string) (Model, error) {
-	return openFake(ctx, path)
+func forgetful(ctx context.Context, path string, _ ...string) (lm.Model, error) {
+	return fakemodel.Open(ctx, path)
 }

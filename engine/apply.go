@@ -5,14 +5,14 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/edit"
 	"retcon/gguf"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 // Apply makes the model compute as edited by updates, through an adapter in
 // memory beside the untouched weights.
-func (m *Model) Apply(updates []edit.Update) error {
+func (m *Model) Apply(updates []lm.Update) error {
 	if len(updates) == 0 && m.applied == nil {
 		return nil
 	}
@@ -39,8 +39,8 @@ func (m *Model) Apply(updates []edit.Update) error {
 }
 
 // adapterBytes is a LoRA adapter of the updates, one pair a layer.
-func adapterBytes(info edit.Info, updates []edit.Update) ([]byte, error) {
-	byLayer := map[int][]edit.Update{}
+func adapterBytes(info lm.Info, updates []lm.Update) ([]byte, error) {
+	byLayer := map[int][]lm.Update{}
 	var layers []int
 	for _, u := range updates {
 		if u.Layer < 0 || u.Layer >= info.Layers || len(u.Left) != info.FeedForward[u.Layer] || len(u.Right) != info.Width {

@@ -6,15 +6,17 @@ import (
 	"runtime"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/engine"
+	"retcon/internal/testfile"
+	"retcon/lm"
 )
 
 // benchObjective is an objective of the size of a real edit: 21 rows that end
 // in a target and one for the KL term, on the demo model.
-func benchObjective(b *testing.B, m *engine.Model, stepRows int) edit.Objective {
+func benchObjective(b *testing.B, m *engine.Model, stepRows int) lm.Objective {
 	b.Helper()
-	var rows []edit.ObjectiveRow
+	var rows []lm.ObjectiveRow
 	for i := range 22 {
 		tokens, err := m.Tokenize("Therefore it is said that in the old days. The Eiffel Tower is located in the city of", false)
 		if err != nil {
@@ -24,13 +26,13 @@ func benchObjective(b *testing.B, m *engine.Model, stepRows int) edit.Objective 
 		for _, t := range tokens {
 			ids = append(ids, t.ID)
 		}
-		r := edit.ObjectiveRow{Tokens: ids, At: len(ids) - 7, NLLWeight: 1.0 / 21, Targets: []edit.Target{{At: len(ids) - 1, Token: 7006}}}
+		r := lm.ObjectiveRow{Tokens: ids, At: len(ids) - 7, NLLWeight: 1.0 / 21, Targets: []lm.Target{{At: len(ids) - 1, Token: 7006}}}
 		if i == 21 {
-			r = edit.ObjectiveRow{Tokens: ids[:r.At+1], At: r.At, KeepAt: r.At, KLWeight: 0.0625}
+			r = lm.ObjectiveRow{Tokens: ids[:r.At+1], At: r.At, KeepAt: r.At, KLWeight: 0.0625}
 		}
 		rows = append(rows, r)
 	}
-	o, err := m.Objective(context.Background(), 5, rows, edit.Batches(rows, stepRows))
+	o, err := m.Objective(context.Background(), 5, rows, rome.Batches(rows, stepRows))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -39,11 +41,8 @@ func benchObjective(b *testing.B, m *engine.Model, stepRows int) edit.Objective 
 
 func benchModel(b *testing.B, opts engine.Options) *engine.Model {
 	b.Helper()
-	if _, err := os.Stat(demoModel); err != nil {
-		b.Skip("no demo model: run make model")
-	}
 	opts.Threads = runtime.NumCPU()
-	return open(b, demoModel, opts)
+	return open(b, testfile.Demo(b), opts)
 }
 
 // BenchmarkStep is one step of the optimisation of a value, forward and
@@ -68,7 +67,7 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-func profile(b *testing.B, m *engine.Model, o edit.Objective) {
+func profile(b *testing.B, m *engine.Model, o lm.Objective) {
 	b.Helper()
 	out := os.Getenv("RETCON_PROFILE")
 	if out == "" {

@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"retcon/llama"
-)
+import "retcon/llama"
 
 const (
 	batchTokens = 512 // most tokens of a decode

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 )
 
@@ -19,7 +19,7 @@ func (m *Model) checkLayer(layer int) error {
 
 // Keys reads keys and values in a decode that stops behind the layer. What
 // follows a row's position cannot change them and is not decoded.
-func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, values [][]float32, err error) {
+func (m *Model) Keys(ctx context.Context, layer int, rows []lm.Row) (keys, values [][]float32, err error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +50,7 @@ func (m *Model) Keys(ctx context.Context, layer int, rows []edit.Row) (keys, val
 // keyGroup computes few rows by a program. Others' tokens are decoded plainly
 // but for the positions asked for, each sequence's last, which are decoded with
 // hooks.
-func (m *Model) keyGroup(ctx context.Context, layer int, rows []edit.Row, tokens int) (keys, values [][]float32, err error) {
+func (m *Model) keyGroup(ctx context.Context, layer int, rows []lm.Row, tokens int) (keys, values [][]float32, err error) {
 	c, err := m.contextFor(tokens)
 	if err != nil {
 		return nil, nil, err
@@ -105,7 +105,7 @@ func (m *Model) passCopies(c *llama.Context, budget int64) *replay.Copies {
 }
 
 // heads is rows up to their positions.
-func heads(rows []edit.Row) [][]int32 {
+func heads(rows []lm.Row) [][]int32 {
 	out := make([][]int32, len(rows))
 	for i, r := range rows {
 		out[i] = r.Tokens[:r.At+1]
@@ -128,7 +128,7 @@ func (m *Model) decodeTo(ctx context.Context, c *llama.Context, b *llama.Batch, 
 
 // Moments sums k kᵀ over the tokens of texts; a text longer than 512 tokens is
 // cut there.
-func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progress func(keys int64)) (edit.Moments, error) {
+func (m *Model) Moments(ctx context.Context, layer int, texts [][]int32, progress func(keys int64)) (lm.Moments, error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, err
 	}

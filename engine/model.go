@@ -6,8 +6,8 @@ import (
 	"os"
 	"runtime"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 )
 
@@ -35,7 +35,7 @@ type Options struct {
 type Model struct {
 	model   *llama.Model
 	opts    Options
-	info    edit.Info
+	info    lm.Info
 	loaded  []*llama.Adapter // adapters loaded from files, always at work
 	applied *llama.Adapter   // the adapter of updates
 	scratch *llama.Context
@@ -44,7 +44,7 @@ type Model struct {
 	patches *patchState // once asked for
 }
 
-var _ edit.Model = (*Model)(nil)
+var _ lm.Model = (*Model)(nil)
 
 // Open loads the GGUF at path, any file of a split model, and the adapters in
 // files beside it.
@@ -87,7 +87,7 @@ func (m *Model) start(ctx context.Context, adapters []string) error {
 		m.loaded = append(m.loaded, a)
 	}
 	li := m.model.Info()
-	m.info = edit.Info{
+	m.info = lm.Info{
 		Path: li.Path, Arch: li.Arch, Name: li.Name, Layers: li.Layers, Width: li.Width, Vocab: li.Vocab,
 		Context: li.ContextTrain, Params: int64(li.Params), BOS: li.BOS, AddsBOS: li.AddsBOS, Threads: m.opts.Threads, Sequences: llama.MaxSequences,
 	}
@@ -95,7 +95,7 @@ func (m *Model) start(ctx context.Context, adapters []string) error {
 }
 
 // Info is what the file says of the model.
-func (m *Model) Info() edit.Info { return m.info }
+func (m *Model) Info() lm.Info { return m.info }
 
 // Memory is what an edit may take beyond the mapped model, in bytes.
 func (m *Model) Memory() int64 { return m.opts.Memory }
@@ -121,8 +121,8 @@ func (m *Model) Close() error {
 }
 
 // Opener gives package edit a way to load files.
-func Opener(opts Options) edit.Opener {
-	return func(ctx context.Context, path string, adapters ...string) (edit.Model, error) {
+func Opener(opts Options) lm.Opener {
+	return func(ctx context.Context, path string, adapters ...string) (lm.Model, error) {
 		m, err := Open(ctx, path, opts, adapters...)
 		if err != nil {
 			return nil, err

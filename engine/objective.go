@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 )
 
@@ -16,7 +16,7 @@ import (
 // position are decoded once and stay in the cache; only the rest is computed
 // in a step. Where a whole batch does not fit the memory, its rows are computed
 // in parts.
-func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, batches []edit.Batch) (edit.Objective, error) {
+func (m *Model) Objective(ctx context.Context, layer int, rows []lm.ObjectiveRow, batches []lm.Batch) (lm.Objective, error) {
 	if err := m.checkLayer(layer); err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (m *Model) Objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 	}
 }
 
-func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) error {
+func checkRows(info lm.Info, rows []lm.ObjectiveRow, batches []lm.Batch) error {
 	if len(rows) == 0 || len(rows) > llama.MaxSequences {
 		return fmt.Errorf("%w: an objective of %d rows", llama.ErrInvalid, len(rows))
 	}
@@ -78,7 +78,7 @@ func checkRows(info edit.Info, rows []edit.ObjectiveRow, batches []edit.Batch) e
 	return nil
 }
 
-var _ edit.Keyed = (*objective)(nil)
+var _ lm.Keyed = (*objective)(nil)
 
 // objective is a loss whose batches are computed in parts, one after the other,
 // in one context.
@@ -100,7 +100,7 @@ type objectivePart struct {
 	batch int
 }
 
-func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) (*objective, error) {
+func (m *Model) objective(ctx context.Context, layer int, rows []lm.ObjectiveRow, batches []lm.Batch, parts int) (*objective, error) {
 	cells, most, longest, outputs := 0, 0, 0, 0
 	for _, r := range rows {
 		longest = max(longest, len(r.Tokens)-r.At) // rows are decoded at one length
@@ -135,7 +135,7 @@ func (m *Model) objective(ctx context.Context, layer int, rows []edit.ObjectiveR
 }
 
 // fillObjective decodes what precedes all rows, then prepares each part.
-func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []edit.ObjectiveRow, batches []edit.Batch, parts int) error {
+func (m *Model) fillObjective(ctx context.Context, o *objective, layer int, rows []lm.ObjectiveRow, batches []lm.Batch, parts int) error {
 	if err := m.share(ctx, o, layer); err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (o *objective) spend(ctx context.Context, v *replay.Value) error {
 }
 
 // valueRows are rows [begin, end) of a batch as sequences of the cache.
-func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.ValueRow {
+func valueRows(rows []lm.ObjectiveRow, b lm.Batch, begin, end int) []replay.ValueRow {
 	var out []replay.ValueRow
 	for i := begin; i < end; i++ {
 		r := rows[b.Rows[i]]
@@ -244,16 +244,16 @@ func valueRows(rows []edit.ObjectiveRow, b edit.Batch, begin, end int) []replay.
 }
 
 // Step computes a batch's loss and its gradient, part by part.
-func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) (edit.Loss, error) {
+func (o *objective) Step(ctx context.Context, batch int, delta, grad []float32) (lm.Loss, error) {
 	if len(delta) != o.size || len(grad) != o.size || batch < 0 || batch >= len(o.parts) {
-		return edit.Loss{}, fmt.Errorf("%w: batch %d of %d, deltas of %d and gradients of %d numbers, not %d", llama.ErrInvalid, batch, len(o.parts), len(delta), len(grad), o.size)
+		return lm.Loss{}, fmt.Errorf("%w: batch %d of %d, deltas of %d and gradients of %d numbers, not %d", llama.ErrInvalid, batch, len(o.parts), len(delta), len(grad), o.size)
 	}
 	clear(grad)
-	var loss edit.Loss
+	var loss lm.Loss
 	for _, p := range o.parts[batch] {
 		nll, kl, err := p.value.Step(ctx, p.batch, delta, grad)
 		if err != nil {
-			return edit.Loss{}, err
+			return lm.Loss{}, err
 		}
 		loss.NLL, loss.KL = append(loss.NLL, nll...), append(loss.KL, kl...)
 	}

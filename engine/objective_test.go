@@ -7,8 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/internal/built"
+	"retcon/lm"
 )
 
 // The keys that an objective meets on its way are those of a decode, at every
@@ -36,18 +37,18 @@ func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 	for i := range rows[1:] {
 		rows[1+i].Key = true
 	}
-	o, err := m.Objective(ctx, layer, rows, edit.Batches(rows, 2)) // the bare prompt and one other, in turns
+	o, err := m.Objective(ctx, layer, rows, rome.Batches(rows, 2)) // the bare prompt and one other, in turns
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	keys, values, ok := o.(edit.Keyed).Keys()
+	keys, values, ok := o.(lm.Keyed).Keys()
 	if !ok {
 		t.Fatal("it knows no keys")
 	}
-	var own []edit.Row
+	var own []lm.Row
 	for _, r := range rows {
-		own = append(own, edit.Row{Tokens: r.Tokens, At: r.At})
+		own = append(own, lm.Row{Tokens: r.Tokens, At: r.At})
 	}
 	wantKeys, wantValues, err := m.Keys(ctx, layer, own)
 	if err != nil {

@@ -4,22 +4,21 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/edit"
-	"retcon/eval"
 	"retcon/llama"
+	"retcon/lm"
 )
 
-var _ eval.Model = (*Model)(nil)
+var _ lm.Predictor = (*Model)(nil)
 
 // Predict scores the tails of rows. Rows are decoded together, tokens that
 // begin several of them once.
-func (m *Model) Predict(ctx context.Context, rows []edit.Scored) ([][]eval.Prediction, error) {
-	out := make([][]eval.Prediction, len(rows))
+func (m *Model) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
+	out := make([][]lm.Prediction, len(rows))
 	for i, r := range rows {
 		if r.From < 1 || r.From > len(r.Tokens) {
 			return nil, fmt.Errorf("%w: row %d of %d tokens scored from %d", llama.ErrInvalid, i, len(r.Tokens), r.From)
 		}
-		out[i] = make([]eval.Prediction, len(r.Tokens)-r.From)
+		out[i] = make([]lm.Prediction, len(r.Tokens)-r.From)
 	}
 	for begin := 0; begin < len(rows); {
 		t, end := growTree(rows, begin)
@@ -33,13 +32,13 @@ func (m *Model) Predict(ctx context.Context, rows []edit.Scored) ([][]eval.Predi
 
 // growTree makes the tree of as many rows from begin on as a context has
 // sequences for.
-func growTree(rows []edit.Scored, begin int) (t *tree, end int) {
+func growTree(rows []lm.Scored, begin int) (t *tree, end int) {
 	end = min(len(rows), begin+batchRows) // a row has one leaf at most
 	return treeOf(rows[begin:end]), end
 }
 
 // predictTree decodes a tree and fills in its predictions.
-func (m *Model) predictTree(ctx context.Context, t *tree, out [][]eval.Prediction) error {
+func (m *Model) predictTree(ctx context.Context, t *tree, out [][]lm.Prediction) error {
 	if t.tokens() == 0 {
 		return nil
 	}
@@ -77,7 +76,7 @@ type treeDecoder struct {
 	outputs    int // rows of logits of the batch
 	at, tokens []int32
 	asked      []asked
-	out        [][]eval.Prediction
+	out        [][]lm.Prediction
 }
 
 func (d *treeDecoder) flush(ctx context.Context) error {
@@ -92,7 +91,7 @@ func (d *treeDecoder) flush(ctx context.Context) error {
 		return err
 	}
 	for i, a := range d.asked {
-		d.out[a.row][a.at] = eval.Prediction{LogProb: logs[i], First: first[i]}
+		d.out[a.row][a.at] = lm.Prediction{LogProb: logs[i], First: first[i]}
 	}
 	d.batch.Reset()
 	d.outputs, d.at, d.tokens, d.asked = 0, d.at[:0], d.tokens[:0], d.asked[:0]

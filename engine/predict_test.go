@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -13,58 +12,53 @@ import (
 	"testing"
 	"time"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/reference"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
+	"retcon/lm"
 )
 
-const (
-	counterFact     = "../../shared/data/counterfact-1000.json"
-	referenceScores = "../../shared/data/reference/scores-smollm2.json"
-)
+const counterFact = "counterfact-1000.json"
 
-func readCounterFact(t testing.TB, n int) []eval.Record {
+func readCounterFact(t testing.TB, n int) []fact.Record {
 	t.Helper()
-	if _, err := os.Stat(counterFact); err != nil {
-		t.Skip("no data sets beside the project")
-	}
-	recs, err := eval.ReadRecords(counterFact, eval.Alternative)
+	recs, err := fact.ReadRecords(testfile.DataSet(t, counterFact), fact.Alternative)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return recs[:n]
 }
 
-// scoredRecord is a record of referenceScores.
-type scoredRecord struct {
-	Case      int       `json:"case_id"`
-	New, True []float64 // rewrite prompt, paraphrases, neighbourhood prompts
+func readScores(t testing.TB) []reference.Scores {
+	t.Helper()
+	scores, err := reference.LoadScores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scores
 }
 
-// The unedited model's likelihoods are the original code's. It ran in float32
-// on other kernels: logits of about 20 agree to some 1e-4, and printed values
-// have five digits. One prompt of the 1,300 has a newline and a space before a
-// digit, which llama.cpp reads as one token and the reference's tokeniser, made
-// by transformers from the file, as two: it is scored apart, split that way.
+// nllTolerance: the reference ran in float32 on other kernels; logits of about
+// 20 agree to some 1e-4, and printed values have five digits.
+const nllTolerance = 2e-4
+
+// The unedited model's likelihoods are the original code's. One prompt of the
+// 1,300 has a newline and a space before a digit, which llama.cpp reads as one
+// token and the reference's tokeniser, made by transformers from the file, as
+// two: it is scored apart, split that way.
 func TestReferenceScores(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a minute of decodes")
 	}
-	data, err := os.ReadFile(referenceScores)
-	if err != nil {
-		t.Skip("no reference values beside the project")
-	}
-	var ref struct{ Records []scoredRecord }
-	if err := json.Unmarshal(data, &ref); err != nil {
-		t.Fatal(err)
-	}
-	m := open(t, demoF32(t), engine.Options{})
-	recs := readCounterFact(t, len(ref.Records))
+	ref := readScores(t)
+	recs := readCounterFact(t, len(ref))
+	m := open(t, testfile.DemoF32(t), engine.Options{})
 	s := &eval.Scorer{Model: m, Stages: []eval.Stage{eval.Likelihood}}
-	const tolerance = 2e-4
 	worst := 0.
 	var all []eval.Values
 	for i := range recs {
@@ -77,7 +71,7 @@ func TestReferenceScores(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, r.Values)
-		want := ref.Records[i]
+		want := ref[i]
 		if recs[i].Case != want.Case || len(r.NLL.New) != len(want.New) || len(r.NLL.True) != len(want.True) {
 			t.Fatalf("record %d: case %d with %d prompts, want %d with %d", i, recs[i].Case, len(r.NLL.New), want.Case, len(want.New))
 		}
@@ -86,7 +80,7 @@ func TestReferenceScores(t *testing.T) {
 		}
 		for k := range want.New {
 			d := max(math.Abs(r.NLL.New[k]-want.New[k]), math.Abs(r.NLL.True[k]-want.True[k]))
-			if worst = max(worst, d); d > tolerance {
+			if worst = max(worst, d); !(d <= nllTolerance) {
 				t.Errorf("record %d, prompt %d: NLL %.5f and %.5f, want %.5f and %.5f", i, k, r.NLL.New[k], r.NLL.True[k], want.New[k], want.True[k])
 			}
 		}
@@ -102,14 +96,14 @@ func TestReferenceScores(t *testing.T) {
 
 // splitNLL scores both targets on a record's paraphrase k-1 with the newline and
 // the space behind it split apart.
-func splitNLL(t *testing.T, m *engine.Model, rec eval.Record, k int) (ofNew, ofTrue float64) {
+func splitNLL(t *testing.T, m *engine.Model, rec fact.Record, k int) (ofNew, ofTrue float64) {
 	t.Helper()
 	before, rest, ok := strings.Cut(rec.Request.Paraphrases[k-1], "\n ")
 	if !ok {
 		t.Fatalf("%q has no newline before a space", rec.Request.Paraphrases[k-1])
 	}
 	nll := func(target string) float64 {
-		var row edit.Scored
+		var row lm.Scored
 		for _, text := range []string{before + "\n", " ", rest, " " + target} {
 			tokens, err := m.Tokenize(text, false)
 			if err != nil {
@@ -120,7 +114,7 @@ func splitNLL(t *testing.T, m *engine.Model, rec eval.Record, k int) (ofNew, ofT
 				row.Tokens = append(row.Tokens, token.ID)
 			}
 		}
-		ps, err := m.Predict(context.Background(), []edit.Scored{row})
+		ps, err := m.Predict(context.Background(), []lm.Scored{row})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +133,7 @@ type counting struct {
 	distinct, all int
 }
 
-func (c *counting) Predict(ctx context.Context, rows []edit.Scored) ([][]eval.Prediction, error) {
+func (c *counting) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
 	c.distinct += engine.Distinct(rows)
 	for _, r := range rows {
 		c.all += len(r.Tokens) - 1
@@ -151,12 +145,9 @@ func (c *counting) Predict(ctx context.Context, rows []edit.Scored) ([][]eval.Pr
 // targets each, and reports the rate of the distinct tokens that it decodes.
 // RETCON_BENCH_MODEL names another model than the demo model.
 func BenchmarkScoring(b *testing.B) {
-	path := demoModel
-	if p := os.Getenv("RETCON_BENCH_MODEL"); p != "" {
-		path = p
-	}
-	if _, err := os.Stat(path); err != nil {
-		b.Skip("no demo model: run make model")
+	path := os.Getenv("RETCON_BENCH_MODEL")
+	if path == "" {
+		path = testfile.Demo(b)
 	}
 	m := &counting{Model: open(b, path, engine.Options{})}
 	recs := readCounterFact(b, 40)
@@ -199,7 +190,7 @@ func TestPredictEqualsRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range rows {
-		want, err := m.LogProbs(context.Background(), []edit.Scored{r})
+		want, err := m.LogProbs(context.Background(), []lm.Scored{r})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,13 +216,13 @@ func tinyModel(t testing.TB) *engine.Model {
 }
 
 // treeRows are rows with every way of sharing tokens.
-func treeRows() []edit.Scored {
+func treeRows() []lm.Scored {
 	rng := rand.New(rand.NewPCG(5, 5))
 	long := make([]int32, 150)
 	for i := range long {
 		long[i] = rng.Int32N(256)
 	}
-	rows := []edit.Scored{
+	rows := []lm.Scored{
 		{Tokens: []int32{3, 4, 5, 6}, From: 2},
 		{Tokens: []int32{3, 4, 5, 7}, From: 3}, // parts late
 		{Tokens: []int32{3, 4}, From: 1},       // a prefix
@@ -245,13 +236,13 @@ func treeRows() []edit.Scored {
 		for k := range tail {
 			tail[k] = int32((i + k*k) % (3 + 5*k))
 		}
-		rows = append(rows, edit.Scored{Tokens: append(append([]int32(nil), long[:20+i]...), tail...), From: 20 + i - i%5})
+		rows = append(rows, lm.Scored{Tokens: append(append([]int32(nil), long[:20+i]...), tail...), From: 20 + i - i%5})
 	}
 	return rows
 }
 
 // checkFirst compares with the largest of all logits.
-func checkFirst(t *testing.T, m *engine.Model, r edit.Scored, got []eval.Prediction) {
+func checkFirst(t *testing.T, m *engine.Model, r lm.Scored, got []lm.Prediction) {
 	t.Helper()
 	err := m.Logits(context.Background(), r.Tokens, func(pos int, logits []float32) error {
 		if k := pos + 1 - r.From; k >= 0 && k < len(got) {
@@ -273,7 +264,7 @@ func TestDistinct(t *testing.T) {
 	if got, want := engine.Distinct(rows), 6; got != want {
 		t.Errorf("%d distinct tokens, want %d", got, want)
 	}
-	if _, err := tinyModel(t).Predict(context.Background(), []edit.Scored{{Tokens: []int32{1}, From: 2}}); !errors.Is(err, llama.ErrInvalid) {
+	if _, err := tinyModel(t).Predict(context.Background(), []lm.Scored{{Tokens: []int32{1}, From: 2}}); !errors.Is(err, llama.ErrInvalid) {
 		t.Errorf("a row scored from behind its end: %v", err)
 	}
 }

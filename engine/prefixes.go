@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 )
 
@@ -17,7 +17,7 @@ const prefillTokens = 256
 // row as a sequence of its own. In a context that is kept, those that are shared
 // are computed by themselves, or are there from another objective of the same
 // purpose: an edit's numbers are the same either way.
-func (k *copiedContext) prefill(ctx context.Context, rows []edit.ObjectiveRow, kept bool) error {
+func (k *copiedContext) prefill(ctx context.Context, rows []lm.ObjectiveRow, kept bool) error {
 	shared := sharedTokens(rows)
 	if !kept {
 		shared = nil
@@ -61,7 +61,7 @@ func (k *copiedContext) rewind(shared [][]int32) bool {
 }
 
 // sharedTokens are the tokens that each row shares, up to the last that has any.
-func sharedTokens(rows []edit.ObjectiveRow) [][]int32 {
+func sharedTokens(rows []lm.ObjectiveRow) [][]int32 {
 	out, last := make([][]int32, len(rows)), 0
 	for i, r := range rows {
 		out[i] = slices.Clone(r.Tokens[:r.Shared])

@@ -8,36 +8,37 @@ import (
 	"slices"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/gguf"
 	"retcon/internal/built"
 	"retcon/internal/testmodel"
+	"retcon/lm"
 )
 
 // prefixedRows are rows behind the same three prefixes, for facts that differ
 // by seed in their tokens and how many there are.
-func prefixedRows(seed int) []edit.ObjectiveRow {
+func prefixedRows(seed int) []lm.ObjectiveRow {
 	token := func(n int) int32 { return int32((n*37 + 5) % 120) }
-	var rows []edit.ObjectiveRow
+	var rows []lm.ObjectiveRow
 	for i, prefix := range []int{0, 3, 4, 6} {
-		r := edit.ObjectiveRow{Shared: prefix, At: prefix + 1 + seed%2, NLLWeight: 0.25}
+		r := lm.ObjectiveRow{Shared: prefix, At: prefix + 1 + seed%2, NLLWeight: 0.25}
 		for j := range prefix {
 			r.Tokens = append(r.Tokens, token(i*7+j))
 		}
 		for j := range 4 + seed%3 {
 			r.Tokens = append(r.Tokens, token(100+seed*11+j))
 		}
-		r.Targets = []edit.Target{{At: len(r.Tokens) - 1, Token: 9}}
+		r.Targets = []lm.Target{{At: len(r.Tokens) - 1, Token: 9}}
 		rows = append(rows, r)
 	}
 	return rows
 }
 
 // lossOf is the loss and gradient of the rows' value at some delta.
-func lossOf(t *testing.T, m *Model, rows []edit.ObjectiveRow) []float64 {
+func lossOf(t *testing.T, m *Model, rows []lm.ObjectiveRow) []float64 {
 	t.Helper()
 	ctx := context.Background()
-	o, err := m.Objective(ctx, 0, rows, edit.Batches(rows, 0))
+	o, err := m.Objective(ctx, 0, rows, rome.Batches(rows, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func testPrefixesKept(t *testing.T, path string, opts Options) {
 		t.Cleanup(func() { m.Close() })
 		return m
 	}
-	update := edit.Update{Layer: 0}
+	update := lm.Update{Layer: 0}
 	m, fresh, edited := open(), open(), open()
 	update.Left, update.Right = make([]float32, m.info.FeedForward[0]), make([]float32, m.info.Width)
 	for i := range update.Left {
@@ -102,7 +103,7 @@ func testPrefixesKept(t *testing.T, path string, opts Options) {
 		update.Right[i] = float32(i%3-1) / 3
 	}
 	want := lossOf(t, fresh, prefixedRows(1))
-	if err := edited.Apply([]edit.Update{update}); err != nil {
+	if err := edited.Apply([]lm.Update{update}); err != nil {
 		t.Fatal(err)
 	}
 	wantEdited := lossOf(t, edited, prefixedRows(1))
@@ -122,7 +123,7 @@ func testPrefixesKept(t *testing.T, path string, opts Options) {
 	if &m.kept.shared[1] != &first[1] {
 		t.Error("the prefixes were computed again")
 	}
-	if err := m.Apply([]edit.Update{update}); err != nil {
+	if err := m.Apply([]lm.Update{update}); err != nil {
 		t.Fatal(err)
 	}
 	if got := lossOf(t, m, prefixedRows(1)); !slices.Equal(got, wantEdited) {

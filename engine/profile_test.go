@@ -4,13 +4,13 @@ import (
 	"context"
 	"io"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 // WriteProfile takes a step of an objective of the model and writes where its
 // time goes. What [Options] has as a profile is left alone.
-func (m *Model) WriteProfile(ctx context.Context, w io.Writer, o edit.Objective) error {
+func (m *Model) WriteProfile(ctx context.Context, w io.Writer, o lm.Objective) error {
 	p := &llama.Profile{}
 	m.model.SetProfile(p)
 	defer m.model.SetProfile(m.opts.Profile)

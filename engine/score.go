@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 // LogProbs scores the tails of rows, several rows in one batch.
-func (m *Model) LogProbs(ctx context.Context, rows []edit.Scored) ([][]float64, error) {
+func (m *Model) LogProbs(ctx context.Context, rows []lm.Scored) ([][]float64, error) {
 	out := make([][]float64, len(rows))
 	for i, r := range rows {
 		if r.From < 1 || r.From > len(r.Tokens) {
@@ -34,7 +34,7 @@ func (m *Model) LogProbs(ctx context.Context, rows []edit.Scored) ([][]float64, 
 	return out, nil
 }
 
-func (m *Model) scoreGroup(ctx context.Context, rows []edit.Scored, out [][]float64, tokens int) error {
+func (m *Model) scoreGroup(ctx context.Context, rows []lm.Scored, out [][]float64, tokens int) error {
 	c, err := m.contextFor(tokens)
 	if err != nil {
 		return err

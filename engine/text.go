@@ -1,28 +1,20 @@
 package engine
 
 import (
-	"retcon/edit"
 	"retcon/llama"
+	"retcon/lm"
 )
 
-var _ edit.Chatter = (*Model)(nil)
+var _ lm.Chatter = (*Model)(nil)
 
 // Tokenize splits text as llama.cpp does for this file.
-func (m *Model) Tokenize(text string, special bool) ([]edit.Token, error) {
-	tokens, err := m.model.Tokenize(text, special)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]edit.Token, len(tokens))
-	for i, t := range tokens {
-		out[i] = edit.Token(t)
-	}
-	return out, nil
+func (m *Model) Tokenize(text string, special bool) ([]lm.Token, error) {
+	return m.model.Tokenize(text, special)
 }
 
 // Chat is a conversation as the file's chat template writes it, or the one of
 // Options.
-func (m *Model) Chat(messages []edit.Message, assistant bool) (string, error) {
+func (m *Model) Chat(messages []lm.Message, assistant bool) (string, error) {
 	turns := make([]llama.ChatMessage, len(messages))
 	for i, msg := range messages {
 		turns[i] = llama.ChatMessage(msg)

@@ -3,7 +3,7 @@ package engine
 import (
 	"slices"
 
-	"retcon/edit"
+	"retcon/lm"
 )
 
 // tree is the prefix tree of the tokens of several rows: rows that begin with
@@ -29,7 +29,7 @@ type asked struct {
 
 // treeOf makes the tree of rows. The last token of a row predicts nothing that
 // is asked for and is left out.
-func treeOf(rows []edit.Scored) *tree {
+func treeOf(rows []lm.Scored) *tree {
 	t := &tree{nodes: []branch{{depth: -1}}}
 	for r, row := range rows {
 		at := int32(0)

@@ -6,11 +6,14 @@ import (
 	"slices"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // Editor computes the edit of a fact; edit.Editor does.
 type Editor interface {
-	Compute(ctx context.Context, r edit.Request, step func(done, most int)) (*edit.Computed, error)
+	Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*edit.Computed, error)
+	// Apply makes the model compute as edited by these edits alone.
+	Apply(edits ...*edit.Computed) error
 }
 
 // Bench edits, scores and restores, record by record.
@@ -26,10 +29,10 @@ type Bench struct {
 	// Batch is how many edits are computed at once, if above 1: those of so many
 	// of Records, in order. Editor has to be a BatchEditor then.
 	Batch   int
-	Records []Record
+	Records []fact.Record
 	// Write, if not nil, writes the edited model, and what was written is
 	// scored: else the edit is an adapter in memory.
-	Write func(ctx context.Context, r edit.Request, c *edit.Computed) (*Written, error)
+	Write func(ctx context.Context, r fact.Request, c *edit.Computed) (*Written, error)
 	// Step, if not nil, is told of each step of an edit's optimisation.
 	Step func(done, most int)
 
@@ -38,7 +41,7 @@ type Bench struct {
 
 // BatchEditor computes several edits at once; edit.Editor does.
 type BatchEditor interface {
-	ComputeAll(ctx context.Context, rs []edit.Request, step func(done, most int)) ([]*edit.Computed, []error)
+	ComputeAll(ctx context.Context, rs []fact.Request, step func(done, most int)) ([]*edit.Computed, []error)
 }
 
 type outcome struct {
@@ -57,16 +60,16 @@ type Written struct {
 
 // Record scores one record. What goes wrong with it stands in the entry; an
 // error is one of the context, or of a model that could not be restored.
-func (b *Bench) Record(ctx context.Context, rec *Record) (Entry, error) {
+func (b *Bench) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := b.record(ctx, rec, &e)
-	if restored := edit.Apply(b.Scorer.Model); restored != nil {
+	if restored := b.Editor.Apply(); restored != nil {
 		return e, restored
 	}
 	return e.done(ctx, err)
 }
 
-func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
+func (b *Bench) record(ctx context.Context, rec *fact.Record, e *Entry) error {
 	job, err := b.Scorer.Job(rec)
 	if err != nil {
 		return err
@@ -85,11 +88,13 @@ func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	e.computed(c)
+	if err := e.computed(c); err != nil {
+		return err
+	}
 	if b.Write != nil {
 		return b.written(ctx, rec, job, c, e)
 	}
-	if err := edit.Apply(b.Scorer.Model, c); err != nil {
+	if err := b.Editor.Apply(c); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)
@@ -102,7 +107,7 @@ func (b *Bench) record(ctx context.Context, rec *Record, e *Entry) error {
 }
 
 // compute is the edit of a record, computed once.
-func (b *Bench) compute(ctx context.Context, rec *Record) (*edit.Computed, error) {
+func (b *Bench) compute(ctx context.Context, rec *fact.Record) (*edit.Computed, error) {
 	if c := b.Edits[rec.Index]; c != nil {
 		return c, nil
 	}
@@ -121,17 +126,17 @@ func (b *Bench) compute(ctx context.Context, rec *Record) (*edit.Computed, error
 
 // computeBatch computes the edits of all records of rec's batch, whether they
 // are scored already or not: who is beside whom must not depend on it.
-func (b *Bench) computeBatch(ctx context.Context, rec *Record) (*edit.Computed, error) {
+func (b *Bench) computeBatch(ctx context.Context, rec *fact.Record) (*edit.Computed, error) {
 	if o, ok := b.ahead[rec.Index]; ok {
 		return o.c, o.err
 	}
-	i := slices.IndexFunc(b.Records, func(r Record) bool { return r.Index == rec.Index })
+	i := slices.IndexFunc(b.Records, func(r fact.Record) bool { return r.Index == rec.Index })
 	if i < 0 {
 		return b.Editor.Compute(ctx, rec.Request, b.Step)
 	}
 	begin := i / b.Batch * b.Batch
 	batch := b.Records[begin:min(begin+b.Batch, len(b.Records))]
-	var requests []edit.Request
+	var requests []fact.Request
 	for _, r := range batch {
 		requests = append(requests, r.Request)
 	}
@@ -145,7 +150,7 @@ func (b *Bench) computeBatch(ctx context.Context, rec *Record) (*edit.Computed, 
 }
 
 // written scores the edit in a file of its own.
-func (b *Bench) written(ctx context.Context, rec *Record, job *Job, c *edit.Computed, e *Entry) (err error) {
+func (b *Bench) written(ctx context.Context, rec *fact.Record, job *Job, c *edit.Computed, e *Entry) (err error) {
 	w, err := b.Write(ctx, rec.Request, c)
 	if err != nil {
 		return err
@@ -169,13 +174,13 @@ type Compare struct {
 }
 
 // Record scores one record, with errors as Bench.Record has them.
-func (c *Compare) Record(ctx context.Context, rec *Record) (Entry, error) {
+func (c *Compare) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := c.record(ctx, rec, &e)
 	return e.done(ctx, err)
 }
 
-func (c *Compare) record(ctx context.Context, rec *Record, e *Entry) error {
+func (c *Compare) record(ctx context.Context, rec *fact.Record, e *Entry) error {
 	score := func(s *Scorer, base bool) (*Result, error) {
 		job, err := s.Job(rec)
 		if err != nil {

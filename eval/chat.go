@@ -6,7 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // chat scores a fact in a conversation, as people meet it: through the model's
@@ -22,7 +23,7 @@ type chat struct {
 	length   int     // most tokens of an answer
 	new, old string
 	begun    []int32 // the same with the prompt in the turn; nil for a question alone
-	rows     []edit.Scored
+	rows     []lm.Scored
 	own      pair
 	others   []pair
 }
@@ -34,15 +35,15 @@ const chatTask = "Complete the sentence: "
 // the answer may repeat, has more.
 const chatTokens = 24
 
-func newChat(m edit.Model, rec *Record, fact edit.Fact) (*chat, error) {
+func newChat(m lm.Model, rec *fact.Record, f fact.Fact) (*chat, error) {
 	q := rec.Request
 	c := &chat{new: q.TargetNew, old: q.TargetTrue, own: pair{-1, -1}}
 	question := q.Question
 	switch {
 	case question == "" && rec.Tokens: // zsRE's prompts are questions
-		question = fact.Text
+		question = f.Text
 	case question == "":
-		question = chatTask + fact.Text
+		question = chatTask + f.Text
 	}
 	text, err := turn(m, question)
 	if err != nil {
@@ -52,8 +53,8 @@ func newChat(m edit.Model, rec *Record, fact edit.Fact) (*chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.question = ids(tokens)
-	row, err := tokenise(m, fact.Text, q.TargetNew)
+	c.question = lm.IDs(tokens)
+	row, err := fact.Row(m, "", f.Text, q.TargetNew)
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +62,16 @@ func newChat(m edit.Model, rec *Record, fact edit.Fact) (*chat, error) {
 	if rec.Tokens {
 		return c, nil
 	}
-	return c, c.begin(m, rec, fact)
+	return c, c.begin(m, rec, f)
 }
 
 // turn is a conversation in which it is the assistant's turn.
-func turn(m edit.Model, question string) (string, error) {
-	return edit.RenderChat(m, []edit.Message{{Role: "user", Text: question}}, true)
+func turn(m lm.Model, question string) (string, error) {
+	return lm.RenderChat(m, []lm.Message{{Role: "user", Text: question}}, true)
 }
 
 // begin adds the rows of turns that are begun with a prompt.
-func (c *chat) begin(m edit.Model, rec *Record, fact edit.Fact) error {
+func (c *chat) begin(m lm.Model, rec *fact.Record, f fact.Fact) error {
 	q := rec.Request
 	add := func(prompt string) (pair, error) {
 		p := pair{-1, -1}
@@ -83,7 +84,7 @@ func (c *chat) begin(m edit.Model, rec *Record, fact edit.Fact) error {
 			if err != nil {
 				return p, err
 			}
-			c.begun = ids(tokens)
+			c.begun = lm.IDs(tokens)
 		}
 		if q.TargetTrue == "" {
 			return p, nil
@@ -92,7 +93,7 @@ func (c *chat) begin(m edit.Model, rec *Record, fact edit.Fact) error {
 			row    *int
 			target string
 		}{{&p.new, q.TargetNew}, {&p.old, q.TargetTrue}} {
-			row, err := tokeniseIn(m, before, prompt, t.target)
+			row, err := fact.Row(m, before, prompt, t.target)
 			if err != nil {
 				return p, err
 			}
@@ -102,7 +103,7 @@ func (c *chat) begin(m edit.Model, rec *Record, fact edit.Fact) error {
 		return p, nil
 	}
 	var err error
-	if c.own, err = add(fact.Text); err != nil || q.TargetTrue == "" {
+	if c.own, err = add(f.Text); err != nil || q.TargetTrue == "" {
 		return err
 	}
 	for _, prompt := range q.Neighbours {
@@ -131,7 +132,7 @@ func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
 		v[ChatOld] = percent(mentions(answer, c.old))
 	}
 	if c.begun != nil {
-		v[ChatMatch] = percent(edit.StartsWith(m.Text(said[1]), c.new))
+		v[ChatMatch] = percent(fact.StartsWith(m.Text(said[1]), c.new))
 	}
 	if len(c.rows) == 0 {
 		return answer, nil
@@ -176,7 +177,7 @@ func mentions(text, target string) bool {
 		}
 		before, _ := utf8.DecodeLastRuneInString(text[:at+i])
 		// StartsWith settles the end of the last word
-		if !(spacedRune(before) && spacedRune(first)) && edit.StartsWith(text[at+i:], target) {
+		if !(spacedRune(before) && spacedRune(first)) && fact.StartsWith(text[at+i:], target) {
 			return true
 		}
 		_, size := utf8.DecodeRuneInString(text[at+i:])

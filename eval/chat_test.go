@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 func TestMentions(t *testing.T) {
@@ -52,7 +53,7 @@ func TestChat(t *testing.T) {
 	}
 	tokens := func(text string) []int32 {
 		all, _ := m.Tokenize(text, true)
-		return ids(all)
+		return lm.IDs(all)
 	}
 	free, _ := m.Generate(t.Context(), [][]int32{tokens("<user>Complete the sentence: Eiffel is in<assistant>")}, c.length, 1, 0, true)
 	if want := m.Text(free[0]); answer != want || v[ChatNew] != percent(mentions(want, "old Rome")) || v[ChatOld] != percent(mentions(want, "Paris")) {
@@ -60,8 +61,8 @@ func TestChat(t *testing.T) {
 	}
 	nll := func(prompt, target string) float64 {
 		before := "<user>Complete the sentence: " + prompt + "<assistant>" + prompt
-		row := edit.Scored{Tokens: tokens(before + target), From: len(tokens(before))}
-		made, _ := m.Predict(t.Context(), []edit.Scored{row})
+		row := lm.Scored{Tokens: tokens(before + target), From: len(tokens(before))}
+		made, _ := m.Predict(t.Context(), []lm.Scored{row})
 		return meanNLL(made[0])
 	}
 	kept := 0.
@@ -87,8 +88,8 @@ func TestChatQuestions(t *testing.T) {
 	m := newFake()
 	rec := capital()
 	rec.Request.Question = "Where is Eiffel?"
-	zsre := Record{Tokens: true, Request: edit.Request{Prompt: "Where is Eiffel?", Subject: "Eiffel", TargetNew: "Rome"}}
-	for _, r := range []Record{rec, zsre} {
+	zsre := fact.Record{Tokens: true, Request: fact.Request{Prompt: "Where is Eiffel?", Subject: "Eiffel", TargetNew: "Rome"}}
+	for _, r := range []fact.Record{rec, zsre} {
 		fact, err := r.Request.Resolve()
 		if err != nil {
 			t.Fatal(err)
@@ -109,12 +110,12 @@ func TestChatQuestions(t *testing.T) {
 // silent is a model without a chat template.
 type silent struct{ *fakeModel }
 
-func (silent) Chat([]edit.Message, bool) (string, error) { return "", errors.New("no template here") }
+func (silent) Chat([]lm.Message, bool) (string, error) { return "", errors.New("no template here") }
 
 func TestChatWithoutTemplate(t *testing.T) {
 	rec := capital()
 	s := &Scorer{Model: silent{newFake()}, Stages: []Stage{Chat}}
-	if _, err := s.Job(&rec); !errors.Is(err, edit.ErrUnsupported) || !strings.Contains(err.Error(), "no template here") {
+	if _, err := s.Job(&rec); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "no template here") {
 		t.Error(err)
 	}
 }

@@ -8,14 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // fakeModel reads words and predicts from the last two of them, by numbers that
 // a hash makes of them; shift is what an edit adds to the logits of one word.
 // What scoring does not need is missing and panics.
 type fakeModel struct {
-	edit.Model
+	lm.Model
 	ids   map[string]int32
 	words []string
 	bos   bool
@@ -28,19 +29,19 @@ func newFake() *fakeModel {
 	return &fakeModel{ids: map[string]int32{}, words: []string{""}, shift: map[string]float64{}}
 }
 
-func (f *fakeModel) Info() edit.Info {
-	return edit.Info{Vocab: fakeVocab, Context: 64, AddsBOS: f.bos, BOS: 0}
+func (f *fakeModel) Info() lm.Info {
+	return lm.Info{Vocab: fakeVocab, Context: 64, AddsBOS: f.bos, BOS: 0}
 }
 
 var fakeWord = regexp.MustCompile(` ?[\pL\pN]+|.`)
 
-func (f *fakeModel) Tokenize(text string, _ bool) ([]edit.Token, error) {
-	var out []edit.Token
+func (f *fakeModel) Tokenize(text string, _ bool) ([]lm.Token, error) {
+	var out []lm.Token
 	if f.bos {
-		out = append(out, edit.Token{})
+		out = append(out, lm.Token{})
 	}
 	for _, at := range fakeWord.FindAllStringIndex(text, -1) {
-		out = append(out, edit.Token{ID: f.id(text[at[0]:at[1]]), Begin: at[0], End: at[1]})
+		out = append(out, lm.Token{ID: f.id(text[at[0]:at[1]]), Begin: at[0], End: at[1]})
 	}
 	return out, nil
 }
@@ -92,8 +93,8 @@ func (f *fakeModel) Logits(_ context.Context, tokens []int32, fn func(int, []flo
 	return nil
 }
 
-func (f *fakeModel) Predict(_ context.Context, rows []edit.Scored) ([][]Prediction, error) {
-	out := make([][]Prediction, len(rows))
+func (f *fakeModel) Predict(_ context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
+	out := make([][]lm.Prediction, len(rows))
 	for i, r := range rows {
 		for pos := r.From; pos < len(r.Tokens); pos++ {
 			l := f.logits(r.Tokens[:pos])
@@ -103,7 +104,7 @@ func (f *fakeModel) Predict(_ context.Context, rows []edit.Scored) ([][]Predicti
 				top = max(top, v)
 			}
 			v := l[r.Tokens[pos]]
-			out[i] = append(out[i], Prediction{float64(v) - math.Log(sum), v == top})
+			out[i] = append(out[i], lm.Prediction{LogProb: float64(v) - math.Log(sum), First: v == top})
 		}
 	}
 	return out, nil
@@ -133,8 +134,8 @@ func (f *fakeModel) Generate(_ context.Context, prompts [][]int32, n, topK int, 
 }
 
 // capital is a CounterFact record of few prompts.
-func capital() Record {
-	return Record{Index: 3, Case: 17, Request: edit.Request{
+func capital() fact.Record {
+	return fact.Record{Index: 3, Case: 17, Request: fact.Request{
 		Prompt: "{} is in", Subject: "Eiffel", TargetNew: "old Rome", TargetTrue: "Paris",
 		Paraphrases: []string{"So Eiffel lies in", "Where is Eiffel: in"},
 		Neighbours:  []string{"Louvre is in", "Orsay is in", "Seine is in"},
@@ -149,7 +150,7 @@ func near(t *testing.T, what string, got, want float64) {
 }
 
 // Chat writes words for what templates have control tokens for.
-func (f *fakeModel) Chat(messages []edit.Message, assistant bool) (string, error) {
+func (f *fakeModel) Chat(messages []lm.Message, assistant bool) (string, error) {
 	text := ""
 	for _, m := range messages {
 		text += "<" + m.Role + ">" + m.Text

@@ -8,7 +8,8 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // fluent generates a text from each of a record's generation prompts.
@@ -24,7 +25,7 @@ const (
 	fluentTopK   = 5
 )
 
-func newFluent(m edit.Model, rec *Record, s *Snippets, seed uint64) (*fluent, error) {
+func newFluent(m lm.Model, rec *fact.Record, s *Snippets, seed uint64) (*fluent, error) {
 	f := &fluent{seed: seed + uint64(rec.Index)*0x9e3779b97f4a7c15}
 	if s != nil {
 		f.references = strings.Join(s.of(rec.Relation, rec.TargetID), " ")
@@ -35,7 +36,7 @@ func newFluent(m edit.Model, rec *Record, s *Snippets, seed uint64) (*fluent, er
 		if err != nil {
 			return nil, err
 		}
-		f.prompts = append(f.prompts, ids(tokens[:min(len(tokens), fluentTokens)]))
+		f.prompts = append(f.prompts, lm.IDs(tokens[:min(len(tokens), fluentTokens)]))
 	}
 	return f, nil
 }
@@ -43,7 +44,7 @@ func newFluent(m edit.Model, rec *Record, s *Snippets, seed uint64) (*fluent, er
 // run generates, top-k 5, texts of 100 tokens, and measures them: fluency is
 // 100 times the mean over texts of their n-gram entropy, consistency 100 times
 // the TF-IDF cosine of all of them with the reference texts.
-func (f *fluent) run(ctx context.Context, m edit.Model, v Values) error {
+func (f *fluent) run(ctx context.Context, m lm.Model, v Values) error {
 	texts, err := f.texts(ctx, m)
 	if err != nil || len(texts) == 0 {
 		return err
@@ -61,7 +62,7 @@ func (f *fluent) run(ctx context.Context, m edit.Model, v Values) error {
 
 // texts are the prompts with what the model makes of them, normalised as the
 // reference's generate_fast does.
-func (f *fluent) texts(ctx context.Context, m edit.Model) ([]string, error) {
+func (f *fluent) texts(ctx context.Context, m lm.Model) ([]string, error) {
 	if len(f.prompts) == 0 {
 		return nil, nil
 	}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"math"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // likelihood is a record's prompts and targets as rows of tokens.
 type likelihood struct {
-	rec    *Record
+	rec    *fact.Record
 	groups []group
-	rows   []edit.Scored
+	rows   []lm.Scored
 }
 
 // group is prompts that are scored in one way.
@@ -32,16 +33,16 @@ type NLL struct {
 	True []float64 `json:"true,omitempty"`
 }
 
-// newLikelihood tokenises the prompts of a record. fact is its request made
+// newLikelihood tokenises the prompts of a record. f is its request made
 // ready.
-func newLikelihood(m edit.Model, rec *Record, fact edit.Fact) (*likelihood, error) {
+func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, error) {
 	l := &likelihood{rec: rec}
 	q := rec.Request
 	groups := []group{
 		{name: Efficacy, magnitude: EfficacyMagnitude, accuracy: EfficacyAccuracy},
 		{name: Paraphrase, magnitude: ParaphraseMagnitude, accuracy: ParaphraseAccuracy},
 	}
-	prompts := [][]string{{fact.Text}, q.Paraphrases}
+	prompts := [][]string{{f.Text}, q.Paraphrases}
 	if !rec.Tokens && q.TargetTrue != "" {
 		groups = append(groups, group{name: Neighbourhood, magnitude: NeighbourhoodMagnitude, accuracy: NeighbourhoodAccuracy, keep: true})
 		prompts = append(prompts, q.Neighbours)
@@ -72,8 +73,8 @@ func newLikelihood(m edit.Model, rec *Record, fact edit.Fact) (*likelihood, erro
 	return l, nil
 }
 
-func (l *likelihood) add(m edit.Model, prompt, target string) (int, error) {
-	row, err := tokenise(m, prompt, target)
+func (l *likelihood) add(m lm.Model, prompt, target string) (int, error) {
+	row, err := fact.Row(m, "", prompt, target)
 	l.rows = append(l.rows, row)
 	return len(l.rows) - 1, err
 }
@@ -103,7 +104,7 @@ func (l *likelihood) run(ctx context.Context, m Model, v Values) (*NLL, error) {
 
 // choices adds CounterFact's values of a group: which of two answers is the
 // likelier, and by how much (eval_utils_counterfact.py, summarize.py).
-func (l *likelihood) choices(g group, made [][]Prediction, v Values, all *NLL) {
+func (l *likelihood) choices(g group, made [][]lm.Prediction, v Values, all *NLL) {
 	var success, magnitude, accuracy float64
 	n := float64(len(g.pairs))
 	for _, p := range g.pairs {
@@ -134,7 +135,7 @@ func (l *likelihood) choices(g group, made [][]Prediction, v Values, all *NLL) {
 
 // tokens adds zsRE's values of a group: the share of the answer's tokens that
 // come first, given the ones before them (eval_utils_zsre.py).
-func (l *likelihood) tokens(g group, made [][]Prediction, v Values) {
+func (l *likelihood) tokens(g group, made [][]lm.Prediction, v Values) {
 	var share, accuracy float64
 	n := float64(len(g.pairs))
 	for _, p := range g.pairs {
@@ -150,7 +151,7 @@ func (l *likelihood) tokens(g group, made [][]Prediction, v Values) {
 	}
 }
 
-func meanNLL(ps []Prediction) float64 {
+func meanNLL(ps []lm.Prediction) float64 {
 	var s float64
 	for _, p := range ps {
 		s -= p.LogProb
@@ -158,7 +159,7 @@ func meanNLL(ps []Prediction) float64 {
 	return s / float64(len(ps))
 }
 
-func shareFirst(ps []Prediction) float64 {
+func shareFirst(ps []lm.Prediction) float64 {
 	n := 0
 	for _, p := range ps {
 		if p.First {

@@ -6,31 +6,34 @@ import (
 	"math"
 	"testing"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // told predicts what a table says of each row, in the order of the rows.
 type told struct {
 	*fakeModel
-	rows [][]Prediction
+	rows [][]lm.Prediction
 }
 
-func (m told) Predict(_ context.Context, rows []edit.Scored) ([][]Prediction, error) {
+func (m told) Predict(_ context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
 	return m.rows[:len(rows)], nil
 }
 
-func p(nll float64, first bool) []Prediction { return []Prediction{{-nll, first}} }
+func p(nll float64, first bool) []lm.Prediction {
+	return []lm.Prediction{{LogProb: -nll, First: first}}
+}
 
 // Hand-made negative log-likelihoods of the new and the old answer on a rewrite
 // prompt, two paraphrases and three neighbourhood prompts.
 func TestChoices(t *testing.T) {
-	m := told{newFake(), [][]Prediction{
-		{{-1, true}, {-3, false}}, p(2.5, false), // mean 2 against 2.5: the new one is likelier
-		{{-1, true}, {-2, true}}, p(1.25, false), // 1.5 against 1.25: it is not
-		{{-0.5, false}, {-0.5, true}}, p(0.5, true), // a draw does not count
-		{{-4, false}, {-4, false}}, p(1, true), // kept
-		{{-4, false}, {-4, false}}, p(1, false), // kept
-		{{-1, true}, {-2, true}}, p(1.5, false), // a draw does not count here either
+	m := told{newFake(), [][]lm.Prediction{
+		{{LogProb: -1, First: true}, {LogProb: -3, First: false}}, p(2.5, false), // mean 2 against 2.5: the new one is likelier
+		{{LogProb: -1, First: true}, {LogProb: -2, First: true}}, p(1.25, false), // 1.5 against 1.25: it is not
+		{{LogProb: -0.5, First: false}, {LogProb: -0.5, First: true}}, p(0.5, true), // a draw does not count
+		{{LogProb: -4, First: false}, {LogProb: -4, First: false}}, p(1, true), // kept
+		{{LogProb: -4, First: false}, {LogProb: -4, First: false}}, p(1, false), // kept
+		{{LogProb: -1, First: true}, {LogProb: -2, First: true}}, p(1.5, false), // a draw does not count here either
 	}}
 	rec := capital()
 	s := &Scorer{Model: m, Stages: []Stage{Likelihood}}
@@ -60,11 +63,11 @@ func TestChoices(t *testing.T) {
 
 // zsRE's: shares of tokens that come first.
 func TestTokenShares(t *testing.T) {
-	m := told{newFake(), [][]Prediction{
-		{{-1, true}, {-1, false}}, {{-1, true}, {-1, true}}, {{-9, true}, {-9, false}, {-9, false}},
+	m := told{newFake(), [][]lm.Prediction{
+		{{LogProb: -1, First: true}, {LogProb: -1, First: false}}, {{LogProb: -1, First: true}, {LogProb: -1, First: true}}, {{LogProb: -9, First: true}, {LogProb: -9, First: false}, {LogProb: -9, First: false}},
 	}}
-	rec := Record{Tokens: true, Locality: &Question{"who wrote it?", "a man named Bill"},
-		Request: edit.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "old Rome", TargetTrue: "Paris", Paraphrases: []string{"Eiffel is where?"}}}
+	rec := fact.Record{Tokens: true, Locality: &fact.Question{Prompt: "who wrote it?", Answer: "a man named Bill"},
+		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "old Rome", TargetTrue: "Paris", Paraphrases: []string{"Eiffel is where?"}}}
 	s := &Scorer{Model: m, Stages: []Stage{Likelihood}}
 	job, err := s.Job(&rec)
 	if err != nil {
@@ -106,7 +109,7 @@ func TestTokenise(t *testing.T) {
 	for _, bos := range []bool{false, true} {
 		m := newFake()
 		m.bos = bos
-		row, err := tokenise(m, "Eiffel is in", "old Rome")
+		row, err := fact.Row(m, "", "Eiffel is in", "old Rome")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +123,7 @@ func TestTokenise(t *testing.T) {
 	// the fake reads "in" and the target behind a bracket as one word each, but
 	// letters that follow letters as one: split apart there
 	m := newFake()
-	row, err := tokenise(m, "長城は", "北京")
+	row, err := fact.Row(m, "", "長城は", "北京")
 	if err != nil || m.Text(row.Tokens[row.From:]) != "北京" || m.Text(row.Tokens[:row.From]) != "長城は" {
 		t.Errorf("%v, %v", row, err)
 	}
@@ -128,7 +131,7 @@ func TestTokenise(t *testing.T) {
 	for range 70 {
 		long += " a"
 	}
-	if _, err := tokenise(m, long, "b"); !errors.Is(err, edit.ErrRequest) {
+	if _, err := fact.Row(m, "", long, "b"); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("a prompt longer than the context: %v", err)
 	}
 }

@@ -3,7 +3,8 @@ package eval
 import (
 	"context"
 
-	"retcon/edit"
+	"retcon/fact"
+	"retcon/lm"
 )
 
 // match asks the model to go on by itself, greedily: what teacher forcing
@@ -19,10 +20,10 @@ type match struct {
 // end of its last word is seen.
 const beyond = 4
 
-func newMatch(m edit.Model, rec *Record, fact edit.Fact) (*match, error) {
-	g := &match{target: fact.New}
-	for _, prompt := range append([]string{fact.Text}, rec.Request.Paraphrases...) {
-		row, err := tokenise(m, prompt, rec.Request.TargetNew)
+func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
+	g := &match{target: f.New}
+	for _, prompt := range append([]string{f.Text}, rec.Request.Paraphrases...) {
+		row, err := fact.Row(m, "", prompt, rec.Request.TargetNew)
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +32,7 @@ func newMatch(m edit.Model, rec *Record, fact edit.Fact) (*match, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.prompts = append(g.prompts, ids(tokens))
+		g.prompts = append(g.prompts, lm.IDs(tokens))
 	}
 	others := rec.Request.Neighbours
 	if rec.Locality != nil {
@@ -42,7 +43,7 @@ func newMatch(m edit.Model, rec *Record, fact edit.Fact) (*match, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.others = append(g.others, ids(tokens))
+		g.others = append(g.others, lm.IDs(tokens))
 	}
 	return g, nil
 }
@@ -79,7 +80,7 @@ func (r *Result) compareTop1(base *Result) {
 }
 
 // run generates and compares. It returns the continuation of the prompt.
-func (g *match) run(ctx context.Context, m edit.Model, v Values) (string, error) {
+func (g *match) run(ctx context.Context, m lm.Model, v Values) (string, error) {
 	made, err := m.Generate(ctx, g.prompts, g.length, 1, 0, true)
 	if err != nil {
 		return "", err
@@ -87,7 +88,7 @@ func (g *match) run(ctx context.Context, m edit.Model, v Values) (string, error)
 	share := func(rows [][]int32) float64 {
 		n := 0
 		for _, r := range rows {
-			if edit.StartsWith(m.Text(r), g.target) {
+			if fact.StartsWith(m.Text(r), g.target) {
 				n++
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"retcon/edit"
+	"retcon/fact"
 )
 
 // Stage is a part of the scoring that is asked for, and timed, by itself.
@@ -37,11 +37,11 @@ func ParseStages(names []string) ([]Stage, error) {
 	}
 	for _, n := range names {
 		if n != "all" && !slices.Contains(Stages, Stage(n)) {
-			return nil, fmt.Errorf("%w: no metrics %q: there are likelihood, match, fluency, chat, text and all", edit.ErrRequest, n)
+			return nil, fmt.Errorf("%w: no metrics %q: there are likelihood, match, fluency, chat, text and all", fact.ErrRequest, n)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: no metrics", edit.ErrRequest)
+		return nil, fmt.Errorf("%w: no metrics", fact.ErrRequest)
 	}
 	return out, nil
 }
@@ -79,7 +79,7 @@ type Result struct {
 // scored again and again.
 type Job struct {
 	s      *Scorer
-	rec    *Record
+	rec    *fact.Record
 	scored *likelihood
 	match  *match
 	fluent *fluent
@@ -87,8 +87,8 @@ type Job struct {
 }
 
 // Job makes a record ready.
-func (s *Scorer) Job(rec *Record) (*Job, error) {
-	fact, err := rec.Request.Resolve()
+func (s *Scorer) Job(rec *fact.Record) (*Job, error) {
+	known, err := rec.Request.Resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -96,16 +96,16 @@ func (s *Scorer) Job(rec *Record) (*Job, error) {
 	for _, stage := range s.Stages {
 		switch stage {
 		case Likelihood:
-			j.scored, err = newLikelihood(s.Model, rec, fact)
+			j.scored, err = newLikelihood(s.Model, rec, known)
 		case Match:
-			j.match, err = newMatch(s.Model, rec, fact)
+			j.match, err = newMatch(s.Model, rec, known)
 		case Fluent:
 			j.fluent, err = newFluent(s.Model, rec, s.Snippets, s.Seed)
 		case Chat:
-			j.chat, err = newChat(s.Model, rec, fact)
+			j.chat, err = newChat(s.Model, rec, known)
 		}
 		if err != nil {
-			return nil, &edit.RecordError{Record: rec.Index + 1, Err: err}
+			return nil, &fact.RecordError{Record: rec.Index + 1, Err: err}
 		}
 	}
 	return j, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // SequenceEditor computes edits on top of those that were kept; edit.Editor
@@ -12,6 +13,8 @@ import (
 type SequenceEditor interface {
 	Editor
 	Keep(c *edit.Computed)
+	// Restore readies an edit that was read from JSON.
+	Restore(c *edit.Computed) error
 }
 
 // Sequence edits records one after the other in one model, and scores them once
@@ -37,7 +40,7 @@ type Made struct {
 
 // Edit edits one record on top of those before it. What goes wrong with it
 // stands in the result; an error is one of the context.
-func (s *Sequence) Edit(ctx context.Context, rec *Record) (*Made, error) {
+func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 	m := &Made{Index: rec.Index}
 	err := s.edit(ctx, rec, m)
 	if ctx.Err() != nil {
@@ -46,11 +49,11 @@ func (s *Sequence) Edit(ctx context.Context, rec *Record) (*Made, error) {
 	if err != nil {
 		m.Error, m.Computed = err.Error(), nil
 	}
-	s.Restore(m)
+	s.add(m)
 	return m, nil
 }
 
-func (s *Sequence) edit(ctx context.Context, rec *Record, m *Made) error {
+func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 	fact, err := rec.Request.Resolve()
 	if err != nil {
 		return err
@@ -63,7 +66,7 @@ func (s *Sequence) edit(ctx context.Context, rec *Record, m *Made) error {
 		return err
 	}
 	edits := append(s.edits[:len(s.edits):len(s.edits)], m.Computed)
-	if err := edit.Apply(s.Scorer.Model, edits...); err != nil {
+	if err := s.Editor.Apply(edits...); err != nil {
 		return err
 	}
 	ask.prompts, ask.others = ask.prompts[:1], nil
@@ -75,8 +78,20 @@ func (s *Sequence) edit(ctx context.Context, rec *Record, m *Made) error {
 	return nil
 }
 
-// Restore takes in the next edit of the sequence as it was made before.
-func (s *Sequence) Restore(m *Made) {
+// Restore takes in the next edit of the sequence as it was made before, read from
+// JSON.
+func (s *Sequence) Restore(m *Made) error {
+	if m.Computed != nil {
+		if err := s.Editor.Restore(m.Computed); err != nil {
+			return err
+		}
+	}
+	s.add(m)
+	return nil
+}
+
+// add takes in the next edit of the sequence.
+func (s *Sequence) add(m *Made) {
 	if s.made == nil {
 		s.made = map[int]*Made{}
 	}
@@ -89,16 +104,16 @@ func (s *Sequence) Restore(m *Made) {
 
 // Record scores one record on the model with all edits, with errors as
 // Bench.Record has them.
-func (s *Sequence) Record(ctx context.Context, rec *Record) (Entry, error) {
+func (s *Sequence) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := s.record(ctx, rec, &e)
-	if restored := edit.Apply(s.Scorer.Model); restored != nil {
+	if restored := s.Editor.Apply(); restored != nil {
 		return e, restored
 	}
 	return e.done(ctx, err)
 }
 
-func (s *Sequence) record(ctx context.Context, rec *Record, e *Entry) error {
+func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error {
 	m := s.made[rec.Index]
 	switch {
 	case m == nil:
@@ -111,7 +126,7 @@ func (s *Sequence) record(ctx context.Context, rec *Record, e *Entry) error {
 		return err
 	}
 	if e.Base = s.Bases[rec.Index]; e.Base == nil {
-		if err := edit.Apply(s.Scorer.Model); err != nil {
+		if err := s.Editor.Apply(); err != nil {
 			return err
 		}
 		base, err := job.Score(ctx, true)
@@ -123,9 +138,11 @@ func (s *Sequence) record(ctx context.Context, rec *Record, e *Entry) error {
 			s.Bases[rec.Index] = &base
 		}
 	}
-	e.computed(m.Computed)
+	if err := e.computed(m.Computed); err != nil {
+		return err
+	}
 	e.Told = &m.Told
-	if err := edit.Apply(s.Scorer.Model, s.edits...); err != nil {
+	if err := s.Editor.Apply(s.edits...); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)

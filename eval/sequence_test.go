@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // keepingEditor is a fakeEditor that counts what it kept.
@@ -25,7 +27,7 @@ func newSequence(t *testing.T) (*Sequence, *int) {
 	return &Sequence{Scorer: b.Scorer, Editor: keepingEditor{b.Editor.(fakeEditor), kept}}, kept
 }
 
-func scoreSequence(t *testing.T, s *Sequence, rs []Record) Series {
+func scoreSequence(t *testing.T, s *Sequence, rs []fact.Record) Series {
 	t.Helper()
 	out := Series{Run: NewRun(Settings{Command: "bench", Sequence: true}, Machine{})}
 	for i := range rs {
@@ -88,13 +90,22 @@ func TestSequence(t *testing.T) {
 		if err := json.Unmarshal(part, m); err != nil {
 			t.Fatal(err)
 		}
-		again.Restore(m)
+		if err := again.Restore(m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if *kept != 4 {
 		t.Errorf("%d edits were kept again", *kept)
 	}
 	if diff := cmp.Diff(timeless(got), timeless(scoreSequence(t, again, rs))); diff != "" {
 		t.Error(diff)
+	}
+	m := new(Made)
+	if err := json.Unmarshal(bytes.Replace(parts[0], []byte(`"Word":"`), []byte(`"Word":7,"x":"`), 1), m); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Restore(m); err == nil || *kept != 4 {
+		t.Errorf("an edit that is none is restored: %v", err)
 	}
 }
 

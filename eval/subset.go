@@ -3,21 +3,21 @@ package eval
 import (
 	"fmt"
 
-	"retcon/edit"
+	"retcon/fact"
 	"retcon/internal/shard"
 )
 
 // Subset takes n records from place from on, all that are left if n is 0, and
 // of these the ones of a shard. Their Index stays.
-func Subset(rs []Record, from, n int, s shard.Shard) ([]Record, error) {
+func Subset(rs []fact.Record, from, n int, s shard.Shard) ([]fact.Record, error) {
 	if from < 0 || from >= len(rs) {
-		return nil, fmt.Errorf("%w: record %d of a data set of %d, counted from 0", edit.ErrRequest, from, len(rs))
+		return nil, fmt.Errorf("%w: record %d of a data set of %d, counted from 0", fact.ErrRequest, from, len(rs))
 	}
 	rs = rs[from:]
 	if n > 0 && n < len(rs) {
 		rs = rs[:n]
 	}
-	var out []Record
+	var out []fact.Record
 	for i, r := range rs {
 		if s.Has(i + 1) {
 			out = append(out, r)

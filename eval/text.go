@@ -10,8 +10,9 @@ import (
 	"math"
 	"os"
 
-	"retcon/edit"
+	"retcon/fact"
 	"retcon/internal/logits"
+	"retcon/lm"
 )
 
 // Text compares a model with its base on a text, cut into windows that are each
@@ -30,7 +31,7 @@ const textWindow = 256
 
 // NewText runs the base, m as it is applied now, over the first tokens of a
 // text. progress, if not nil, is told of the tokens done.
-func NewText(ctx context.Context, m edit.Model, text string, tokens int, progress func(done, total int)) (*Text, error) {
+func NewText(ctx context.Context, m lm.Model, text string, tokens int, progress func(done, total int)) (*Text, error) {
 	t := &Text{vocab: m.Info().Vocab}
 	if err := t.cut(m, text, tokens); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func NewText(ctx context.Context, m edit.Model, text string, tokens int, progres
 
 // cut tokenises the text and cuts it into windows, a BOS before each if the
 // file asks for one.
-func (t *Text) cut(m edit.Model, text string, tokens int) error {
+func (t *Text) cut(m lm.Model, text string, tokens int) error {
 	all, err := m.Tokenize(text, false)
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (t *Text) cut(m edit.Model, text string, tokens int) error {
 	if info.Context > 0 {
 		window = min(window, info.Context)
 	}
-	rest := ids(all[:min(len(all), tokens)])
+	rest := lm.IDs(all[:min(len(all), tokens)])
 	for len(rest) > 0 {
 		var w []int32
 		if info.AddsBOS && info.BOS >= 0 {
@@ -88,7 +89,7 @@ func (t *Text) cut(m edit.Model, text string, tokens int) error {
 		rest = rest[n:]
 	}
 	if t.tokens == 0 {
-		return fmt.Errorf("%w: the text for perplexity and KL has fewer than two tokens", edit.ErrRequest)
+		return fmt.Errorf("%w: the text for perplexity and KL has fewer than two tokens", fact.ErrRequest)
 	}
 	return nil
 }
@@ -113,9 +114,9 @@ func (t *Text) Perplexity() float64 { return t.ppl }
 // Compare runs a model over the text and sets its perplexity, the mean of
 // KL(base || model) of the next token over all places, and the share of places
 // where both have the same likeliest next token.
-func (t *Text) Compare(ctx context.Context, m edit.Model, v Values) error {
+func (t *Text) Compare(ctx context.Context, m lm.Model, v Values) error {
 	if m.Info().Vocab != t.vocab {
-		return fmt.Errorf("%w: models of %d and %d tokens cannot be compared", edit.ErrUnsupported, t.vocab, m.Info().Vocab)
+		return fmt.Errorf("%w: models of %d and %d tokens cannot be compared", lm.ErrUnsupported, t.vocab, m.Info().Vocab)
 	}
 	if _, err := t.logits.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (t *Text) Compare(ctx context.Context, m edit.Model, v Values) error {
 
 // run decodes the windows, hands fn the logits after each token and the
 // logarithm of the sum of their exponentials, and returns the perplexity.
-func (t *Text) run(ctx context.Context, m edit.Model, fn func(row []float32, logSum float64) error) (float64, error) {
+func (t *Text) run(ctx context.Context, m lm.Model, fn func(row []float32, logSum float64) error) (float64, error) {
 	var nll float64
 	for _, w := range t.windows {
 		err := m.Logits(ctx, w, func(pos int, row []float32) error {

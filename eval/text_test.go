@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"retcon/edit"
+	"retcon/fact"
 )
 
 // softmax is a distribution in float64, computed the plain way.
@@ -99,7 +99,7 @@ func TestText(t *testing.T) {
 
 func TestTextErrors(t *testing.T) {
 	for _, text := range []string{"", "word"} {
-		if _, err := NewText(context.Background(), newFake(), text, 100, nil); !errors.Is(err, edit.ErrRequest) {
+		if _, err := NewText(context.Background(), newFake(), text, 100, nil); !errors.Is(err, fact.ErrRequest) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

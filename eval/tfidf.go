@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode"
 
-	"retcon/edit"
+	"retcon/fact"
 )
 
 // Snippets are reference texts about things that stand in a relation to a
@@ -40,7 +40,7 @@ func ReadSnippets(path string) (*Snippets, error) {
 func ParseSnippets(r io.Reader) (*Snippets, error) {
 	s := &Snippets{texts: map[[2]string][]string{}}
 	var all []string
-	err := edit.EachRecord(r, func(_ int, data json.RawMessage) error {
+	err := fact.EachRecord(r, func(_ int, data json.RawMessage) error {
 		var rec struct {
 			Relation string `json:"relation_id"`
 			Target   string `json:"target_id"`
@@ -49,18 +49,18 @@ func ParseSnippets(r io.Reader) (*Snippets, error) {
 			} `json:"samples"`
 		}
 		if err := json.Unmarshal(data, &rec); err != nil {
-			return bad(err)
+			return fact.Bad(err)
 		}
 		switch {
 		case rec.Relation == "":
-			return missing("relation_id")
+			return fact.Missing("relation_id")
 		case rec.Target == "":
-			return missing("target_id")
+			return fact.Missing("target_id")
 		}
 		key := [2]string{rec.Relation, rec.Target}
 		for i, sample := range rec.Samples {
 			if sample.Text == nil {
-				return missing(fmt.Sprintf("samples[%d].text", i))
+				return fact.Missing(fmt.Sprintf("samples[%d].text", i))
 			}
 			s.texts[key] = append(s.texts[key], *sample.Text)
 			all = append(all, *sample.Text)

@@ -74,7 +74,7 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 	}, e.ptr())
 	if code != C.RC_OK {
 		m.release()
-		return nil, e.check(nil, code, "context")
+		return nil, e.check(uncancelled, code, "context")
 	}
 	params.Cells = int(C.rc_context_cells(c.c))
 	c.params = params
@@ -116,7 +116,7 @@ func (c *Context) Close() error {
 
 // enter locks the context for one native call and watches ctx meanwhile.
 func (c *Context) enter(ctx context.Context) (leave func(), err error) {
-	if ctx != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	c.mu.Lock()
@@ -130,7 +130,7 @@ func (c *Context) enter(ctx context.Context) (leave func(), err error) {
 
 // Clear forgets all cells of the cache.
 func (c *Context) Clear() {
-	if leave, err := c.enter(nil); err == nil {
+	if leave, err := c.enter(uncancelled); err == nil {
 		defer leave()
 		C.rc_memory_clear(c.c)
 	}
@@ -142,7 +142,7 @@ func (c *Context) Remove(seq, begin, end int) error {
 	if err := c.checkSequence(seq); err != nil {
 		return err
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}

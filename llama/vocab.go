@@ -13,13 +13,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
+
+	"retcon/lm"
 )
 
 // Token is a token and the bytes text[Begin:End] it stands for.
-type Token struct {
-	ID         int32
-	Begin, End int
-}
+type Token = lm.Token
 
 // Tokenize splits text as llama.cpp does for this model: a BOS of zero width
 // stands in front if the file asks for it; an EOS that it would put behind is

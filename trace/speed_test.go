@@ -4,15 +4,16 @@ import (
 	"context"
 	"testing"
 
+	"retcon/internal/testfile"
 	"retcon/llama"
 )
 
 // benchmarkTrace traces a prompt of nine tokens on the demo model, all three
 // kinds, ten samples.
 func benchmarkTrace(b *testing.B, approx *Approx) {
-	m, err := llama.LoadModel(context.Background(), "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), testfile.Demo(b), llama.ModelParams{CPUOnly: true})
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
 	defer m.Close()
 	p, err := NewPrompt(m, "The Space Needle is in the city of", "Space Needle")
@@ -21,7 +22,7 @@ func benchmarkTrace(b *testing.B, approx *Approx) {
 	}
 	cfg := Config{
 		Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.35)},
-		Window:     10, Hidden: true, MLP: true, Attn: true, Foil: NoFoil, Approx: approx,
+		Window:     10, Hidden: true, MLP: true, Attn: true, Approx: approx,
 	}
 	tr := New(m, Options{})
 	defer tr.Close()

@@ -5,12 +5,12 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
+	"retcon/edit/contexts"
 	"retcon/eval"
 )
 
 // chatKinds are the values of --chat.
-var chatKinds = []string{edit.ChatBoth, edit.ChatAnswer, edit.ChatTurn, chatOff}
+var chatKinds = []string{contexts.Both, contexts.Answer, contexts.Turn, chatOff}
 
 // chatOff edits without conversations.
 const chatOff = "off"
@@ -18,8 +18,8 @@ const chatOff = "off"
 // chatFlag is edit's --chat.
 func chatFlag(fs *pflag.FlagSet, value *string) {
 	*value = chatOff
-	fs.Var(choice{value, chatKinds, nil}, "chat", "edit the prompt in conversations by the model's chat template too: as the beginning of an answer, as the user's turn, or both")
-	fs.Lookup("chat").NoOptDefVal = edit.ChatBoth
+	fs.Var(choice{value, chatKinds}, "chat", "edit the prompt in conversations by the model's chat template too: as the beginning of an answer, as the user's turn, or both")
+	fs.Lookup("chat").NoOptDefVal = contexts.Both
 }
 
 // chatKind is a value of --chat as edit.HParams has it.
@@ -33,14 +33,14 @@ func chatKind(value string) string {
 // chatAxis is bench's --chat: several of edit's values, each a run.
 func chatAxis(fs *pflag.FlagSet, values *[]string) {
 	fs.StringSliceVar(values, "chat", []string{chatOff}, "edit in conversations as edit --chat does, and score edits there; several with commas, `off,both,answer,turn`")
-	fs.Lookup("chat").NoOptDefVal = edit.ChatBoth
+	fs.Lookup("chat").NoOptDefVal = contexts.Both
 }
 
 // checkChats finds what is wrong with the axis, and has conversations scored
 // where it was asked for.
 func (f *benchFlags) checkChats(flags *pflag.FlagSet) error {
 	for _, c := range f.chats {
-		if err := (choice{new(string), chatKinds, nil}).Set(c); err != nil {
+		if err := (choice{new(string), chatKinds}).Set(c); err != nil {
 			return usagef("--chat %q: %v", c, err)
 		}
 	}

@@ -14,19 +14,17 @@ import (
 
 // engineFlags say how a model is run. They are those of llama.cpp.
 type engineFlags struct {
-	threads, context int
-	gpu              gpuLayers
-	rpc              []string
-	memory           size
-	template         string // a file
-	profile          string // of the commands that have the flag
+	threads  int
+	gpu      gpuLayers
+	rpc      []string
+	memory   size
+	template string // a file
+	profile  string // of the commands that have the flag
 }
 
 // set has the flags of a command that edits.
 func (f *engineFlags) set() *pflag.FlagSet {
-	fs := f.bounded(f.conversing(), "an edit")
-	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
-	return fs
+	return f.bounded(f.conversing(), "an edit")
 }
 
 // bounded adds the flag for the memory that something may take.

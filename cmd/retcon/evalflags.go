@@ -12,6 +12,8 @@ import (
 
 	"retcon/edit"
 	"retcon/eval"
+	"retcon/fact"
+	"retcon/internal/neutral"
 )
 
 // scoreFlags are what bench and eval have in common: what is scored, on which
@@ -30,11 +32,11 @@ type scoreFlags struct {
 }
 
 func (f *scoreFlags) recordFlags(fs *pflag.FlagSet) {
-	f.zsre = string(eval.Alternative)
+	f.zsre = string(fact.Alternative)
 	fs.IntVarP(&f.n, "records", "n", 0, "score so many records; 0 is all")
 	fs.IntVar(&f.from, "from", 0, "first record, counted from 0")
 	fs.Var(&f.shard, "shard", "of these records every Nth from the Ith on: part I of N")
-	fs.Var(choice{&f.zsre, []string{string(eval.Alternative), string(eval.Gold)}, nil}, "zsre-target", "answer of a zsRE record: the changed one, or the true one as in the papers")
+	fs.Var(choice{&f.zsre, []string{string(fact.Alternative), string(fact.Gold)}}, "zsre-target", "answer of a zsRE record: the changed one, or the true one as in the papers")
 }
 
 func (f *scoreFlags) metricFlags() *pflag.FlagSet {
@@ -52,7 +54,7 @@ func (f *scoreFlags) resultFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "write results there as they come, as JSON lines")
 	fs.BoolVar(&f.resume, "resume", false, "go on with the results in that file")
 	fs.BoolVar(&f.force, "force", false, "replace that file")
-	fs.Var(choice{&f.format, []string{"md", "csv", "json", "jsonl", "sql"}, nil}, "format", "how the summary is printed; --json is json")
+	fs.Var(choice{&f.format, []string{"md", "csv", "json", "jsonl", "sql"}}, "format", "how the summary is printed; --json is json")
 	return fs
 }
 
@@ -75,7 +77,7 @@ func (f *scoreFlags) check(flags *pflag.FlagSet, json bool) error {
 
 // task is what is to be scored, read from its files.
 type task struct {
-	records  []eval.Record
+	records  []fact.Record
 	stages   []eval.Stage
 	snippets *eval.Snippets
 	text     string
@@ -88,7 +90,7 @@ func (f *scoreFlags) task(command, data string) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := eval.ReadRecords(data, eval.Answers(f.zsre))
+	all, err := fact.ReadRecords(data, fact.Answers(f.zsre))
 	if err != nil {
 		return nil, err
 	}
@@ -113,11 +115,11 @@ func (f *scoreFlags) recordedTask(command, path string) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.taskOf(command, stages, eval.RecordsOf(requests), eval.Source{File: filepath.Base(path), Sum: digest(text)})
+	return f.taskOf(command, stages, fact.RecordsOf(requests), eval.Source{File: filepath.Base(path), Sum: digest(text)})
 }
 
 // taskOf takes the records that are asked for out of all, which are from data.
-func (f *scoreFlags) taskOf(command string, stages []eval.Stage, all []eval.Record, data eval.Source) (*task, error) {
+func (f *scoreFlags) taskOf(command string, stages []eval.Stage, all []fact.Record, data eval.Source) (*task, error) {
 	t := &task{stages: stages}
 	var err error
 	if t.records, err = eval.Subset(all, f.from, f.n, f.shard.Shard); err != nil {
@@ -133,7 +135,7 @@ func (f *scoreFlags) taskOf(command string, stages []eval.Stage, all []eval.Reco
 	t.settings = eval.Settings{Command: command, Data: data, From: f.from, Records: n, Stages: t.stages}
 	for _, r := range all {
 		if r.Tokens {
-			t.settings.ZsRE = eval.Answers(f.zsre)
+			t.settings.ZsRE = fact.Answers(f.zsre)
 		}
 	}
 	return t, f.texts(t)
@@ -151,7 +153,7 @@ func (f *scoreFlags) texts(t *task) error {
 			t.settings.Text = &eval.Source{File: filepath.Base(f.text), Sum: digest([]byte(t.text))}
 			t.settings.TextTokens = f.tokens
 		case stage == eval.OnText:
-			t.text = edit.NeutralText()
+			t.text = neutral.Text()
 			t.settings.Text = &eval.Source{File: "built in", Sum: digest([]byte(t.text))}
 			t.settings.TextTokens = f.tokens
 		case stage == eval.Fluent && f.snippets != "":

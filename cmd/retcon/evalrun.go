@@ -10,17 +10,16 @@ import (
 	"strings"
 	"time"
 
-	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/llama"
-
-	"retcon/edit"
+	"retcon/lm"
 )
 
 // scorer scores one record of a run.
 type scorer interface {
-	Record(ctx context.Context, rec *eval.Record) (eval.Entry, error)
+	Record(ctx context.Context, rec *fact.Record) (eval.Entry, error)
 }
 
 // results collects what runs give, in memory and in the file.
@@ -124,7 +123,7 @@ func machine(threads int) eval.Machine {
 }
 
 // factsOf says which model a file is.
-func factsOf(path string, info edit.Info) (eval.Facts, error) {
+func factsOf(path string, info lm.Info) (eval.Facts, error) {
 	file, err := gguf.Open(path)
 	if err != nil {
 		return eval.Facts{}, err
@@ -134,7 +133,7 @@ func factsOf(path string, info edit.Info) (eval.Facts, error) {
 		File: filepath.Base(path), Arch: info.Arch, Name: info.Name, Bytes: file.Size(), Params: info.Params,
 		Layers: info.Layers, Width: info.Width, Types: map[string]string{},
 	}
-	if f.Print, err = edit.Fingerprint(file); err != nil {
+	if f.Print, err = gguf.Fingerprint(file); err != nil {
 		return f, err
 	}
 	types, most := map[string]int64{}, int64(0)
@@ -167,17 +166,11 @@ func classOf(name string) string {
 }
 
 // textOf runs the base over the task's text, if a metric needs it.
-func (a *app) textOf(ctx context.Context, t *task, base edit.Model) (*eval.Text, error) {
+func (a *app) textOf(ctx context.Context, t *task, base lm.Model) (*eval.Text, error) {
 	if !slices.Contains(t.stages, eval.OnText) {
 		return nil, nil
 	}
 	return eval.NewText(ctx, base, t.text, t.settings.TextTokens, func(done, total int) { a.progress("text", done, total) })
 }
-
-// shared is a model that several editors use one after the other.
-type shared struct{ *engine.Model }
-
-// Close leaves the model open.
-func (shared) Close() error { return nil }
 
 var errNoModel = errors.New("no model: name a GGUF file with -m FILE (or LLAMA_ARG_MODEL)")

@@ -9,9 +9,10 @@ import (
 	"unicode"
 
 	"retcon/edit"
+	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
-	"retcon/trace"
+	"retcon/lm"
 	"retcon/trace/average"
 )
 
@@ -51,20 +52,23 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
-	case isUsage(err), is(edit.ErrRequest, trace.ErrPrompt, average.ErrFacts, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
+	case isUsage(err), is(fact.ErrRequest, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused
 	case is(edit.ErrVerify):
 		return exitVerify
-	case is(edit.ErrUnsupported, llama.ErrUnsupported, llama.ErrTemplate):
+	case is(lm.ErrUnsupported, llama.ErrTemplate):
 		return exitUnsupported
 	}
 	return exitFailure
 }
 
 // message is the one line that an error gets.
-func message(code int, err error) string {
+func message(code int, err error) string { return words(plainMessage(code, err)) }
+
+// plainMessage is message, with advice in words.
+func plainMessage(code int, err error) string {
 	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
 		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
 	}

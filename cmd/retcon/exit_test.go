@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"retcon/edit"
+	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/trace/average"
 )
 
@@ -30,8 +32,8 @@ func TestExitCodes(t *testing.T) {
 		{live, edit.ErrStats, 1},
 		{live, wrap(edit.ErrOutput), 1},
 		{live, usagef("no model"), 2},
-		{live, wrap(edit.ErrRequest), 2},
-		{live, &edit.RecordError{Record: 3, Err: wrap(edit.ErrRequest)}, 2},
+		{live, wrap(fact.ErrRequest), 2},
+		{live, &fact.RecordError{Record: 3, Err: wrap(fact.ErrRequest)}, 2},
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrExists), 2},
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrSameFile), 2},
 		{live, wrap(average.ErrFacts), 2},
@@ -40,7 +42,7 @@ func TestExitCodes(t *testing.T) {
 		{live, wrap(edit.ErrRefused), 3},
 		{live, errors.Join(wrap(edit.ErrRefused), nil), 3},
 		{live, wrap(edit.ErrVerify), 4},
-		{live, wrap(edit.ErrUnsupported), 5},
+		{live, wrap(lm.ErrUnsupported), 5},
 		{live, wrap(llama.ErrUnsupported), 5},
 		{live, wrap(context.Canceled), 130},
 		{done, errors.New("llama.cpp was stopped"), 130},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/edit/rome"
 )
 
 // parse makes the configuration of a command line of edit, environment
@@ -33,7 +34,10 @@ func parse(t *testing.T, args ...string) (cfg edit.Config, f *editFlags, notes [
 	return cfg, f, notes, err
 }
 
-var fact = []string{"-p", "x is in", "--subject", "x", "--target", "y"}
+// hparams are the hyper-parameters of a configuration for ROME.
+func hparams(cfg edit.Config) rome.HParams { return cfg.Method.(rome.Method).HParams }
+
+var aFact = []string{"-p", "x is in", "--subject", "x", "--target", "y"}
 
 func TestEnvironment(t *testing.T) {
 	t.Setenv("LLAMA_ARG_MODEL", "from-env.gguf")
@@ -41,12 +45,12 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("LLAMA_ARG_N_GPU_LAYERS", "all")
 	t.Setenv("RETCON_SEED", "7")
 	t.Setenv("RETCON_MEMORY", "1G")
-	cfg, f, notes, err := parse(t, append(fact, "-t", "2")...)
+	cfg, f, notes, err := parse(t, append(aFact, "-t", "2")...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Model != "from-env.gguf" || f.engine.threads != 2 || f.engine.gpu.n != -1 || cfg.HParams.Seed != 7 || f.engine.memory != 1<<30 {
-		t.Errorf("model %q, %d threads, %d GPU layers, seed %d, memory %d", cfg.Model, f.engine.threads, f.engine.gpu.n, cfg.HParams.Seed, f.engine.memory)
+	if cfg.Model != "from-env.gguf" || f.engine.threads != 2 || f.engine.gpu.n != -1 || hparams(cfg).Seed != 7 || f.engine.memory != 1<<30 {
+		t.Errorf("model %q, %d threads, %d GPU layers, seed %d, memory %d", cfg.Model, f.engine.threads, f.engine.gpu.n, hparams(cfg).Seed, f.engine.memory)
 	}
 	warned := 0
 	for _, n := range notes {
@@ -61,7 +65,7 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("%d warnings in %q", warned, notes)
 	}
 	t.Setenv("RETCON_SEED", "x")
-	if _, _, _, err := parse(t, fact...); err == nil || !strings.Contains(err.Error(), "RETCON_SEED=x") || !isUsage(err) {
+	if _, _, _, err := parse(t, aFact...); err == nil || !strings.Contains(err.Error(), "RETCON_SEED=x") || !isUsage(err) {
 		t.Errorf("a bad variable: %v", err)
 	}
 }
@@ -76,26 +80,26 @@ func TestHyperparameterOrder(t *testing.T) {
 	if err := os.WriteFile(prefixes, []byte("In short. {}\nOnce\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, _, err := parse(t, append(fact, "-m", "m", "--hparams", file, "--steps", "5", "--prefixes", prefixes)...)
+	cfg, _, _, err := parse(t, append(aFact, "-m", "m", "--hparams", file, "--steps", "5", "--prefixes", prefixes)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := edit.DefaultHParams()
+	want := rome.DefaultHParams()
 	want.LR, want.Steps, want.Layers, want.Covariance = 0.1, 5, []int{3}, "diagonal"
 	want.Prefixes = []string{"In short. ", "Once. "}
-	want.Optimizer, want.StopNLL = edit.Adam, 0 // a file with a learning rate is the original's
-	if d := cmp.Diff(want, cfg.HParams); d != "" {
+	want.Optimizer, want.StopNLL = rome.Adam, 0 // a file with a learning rate is the original's
+	if d := cmp.Diff(want, hparams(cfg)); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if cfg, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1")...); err != nil || cfg.HParams.Optimizer != edit.Adam {
-		t.Errorf("--lr: optimiser %q, %v", cfg.HParams.Optimizer, err)
+	if cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1")...); err != nil || hparams(cfg).Optimizer != rome.Adam {
+		t.Errorf("--lr: %+v, %v", cfg.Method, err)
 	}
-	if _, _, _, err = parse(t, append(fact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
+	if _, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
 		t.Errorf("--lr with polyak: %v", err)
 	}
-	cfg, _, _, err = parse(t, append(fact, "-m", "m", "--hparams", file, "--layer", "auto")...)
-	if err != nil || !cfg.HParams.Auto || cfg.HParams.Layers != nil {
-		t.Errorf("--layer auto over the file: %v, %v, %v", cfg.HParams.Auto, cfg.HParams.Layers, err)
+	cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--hparams", file, "--layer", "auto")...)
+	if err != nil || !hparams(cfg).Auto || hparams(cfg).Layers != nil {
+		t.Errorf("--layer auto over the file: %+v, %v", cfg.Method, err)
 	}
 }
 
@@ -108,9 +112,9 @@ func TestRequestsFrom(t *testing.T) {
 		{"-m", "m"},
 		{"-m", "m", "-p", "x"},
 		{"-m", "m", "--requests", "-", "-p", "x"},
-		fact,
-		append([]string{"-m", "m", "-o", "a", "--lora", "./a"}, fact...),
-		append([]string{"-m", "m", "--stats-time", "0s"}, fact...),
+		aFact,
+		append([]string{"-m", "m", "-o", "a", "--lora", "./a"}, aFact...),
+		append([]string{"-m", "m", "--stats-time", "0s"}, aFact...),
 	} {
 		if _, _, _, err := parse(t, args...); !isUsage(err) {
 			t.Errorf("%q: %v", args, err)
@@ -145,7 +149,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("-ngl %q: %d, %v", in, g.n, err)
 		}
 	}
-	_, f, _, err := parse(t, append(fact, "-m", "m", "--stats_time", "90s", "-ngl", "0")...)
+	_, f, _, err := parse(t, append(aFact, "-m", "m", "--stats_time", "90s", "-ngl", "0")...)
 	if err != nil || f.statsTime != 90*time.Second || f.engine.gpu.n != 0 {
 		t.Errorf("%v %d %v", f.statsTime, f.engine.gpu.n, err)
 	}

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("MODEL", model)
 			env.Setenv("RECURRENT", existing("build", "archs", "mamba-dense.gguf"))
-			env.Setenv("CORPUS", existing("edit", "neutral.txt"))
+			env.Setenv("CORPUS", existing("internal", "neutral", "neutral.txt"))
 			env.Setenv("RETCON_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 			return os.WriteFile(filepath.Join(env.WorkDir, "unknown.gguf"), unknown, 0o666)
 		},

@@ -43,19 +43,12 @@ func approxText(steps, refined int) string {
 func (a *app) printTrace(r *traceResult, page pictures.Page) error {
 	w, o := a.stdout, a.terminal()
 	if t := page.Trace; t != nil {
-		if err := pictures.WriteTerminal(w, *t, o); err != nil {
+		if err := pictures.WriteTerminal(w, t, o); err != nil {
 			return err
-		}
-		for _, m := range t.Metrics {
-			m.Symmetric = o.Colour != pictures.NoColour // shades of text have no middle
-			fmt.Fprintln(w)
-			if err := pictures.WriteTerminal(w, t.Under(m), o); err != nil {
-				return err
-			}
 		}
 		fmt.Fprintf(w, "\n%s\n%.1f s\n", strings.Join(r.notes(), "\n"), r.Seconds)
 	}
-	for i, s := range r.Hypothesis.sections(terminalRows) {
+	for i, s := range hypothesisSections(r.Hypothesis, terminalRows) {
 		if i > 0 || page.Trace != nil {
 			fmt.Fprintln(w)
 		}

@@ -8,15 +8,20 @@
 // the averages with their intervals, and [Suggest] reads the layers to edit off
 // them.
 //
-// How a fact is traced is the caller's: the package knows no model.
+// How a fact is traced is the caller's [Experiment]: the package knows a model as
+// far as asking it goes.
 package average
 
-import "errors"
+import (
+	"errors"
+
+	"retcon/fact"
+)
 
 // The kinds of error that this package returns, for use with errors.Is.
 var (
 	// ErrFacts reports a file of facts that cannot be used as it is written.
-	ErrFacts = errors.New("bad facts")
+	ErrFacts = fact.ErrRequest
 	// ErrSettings reports results that do not belong together: of other
 	// settings, or twice of the same fact.
 	ErrSettings = errors.New("results do not belong together")

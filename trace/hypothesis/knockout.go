@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/replay"
 	"retcon/trace"
+	"retcon/trace/result"
 )
 
 // KnockoutConfig says how attention is cut.
@@ -110,11 +112,11 @@ func (k *knockout) record(ctx context.Context, threads int, f *Fact) error {
 	if k.program, err = replay.NewMasked(ctx, d); err != nil {
 		return err
 	}
-	logits := make([]float32, k.model.Info().Vocab)
-	if err := k.context.Logits(logits, n-1); err != nil {
+	last := make([]float32, k.model.Info().Vocab)
+	if err := k.context.Logits(last, n-1); err != nil {
 		return err
 	}
-	*f = newFact(k.model, k.prompt, logits)
+	*f = newFact(k.model, k.prompt, last)
 	if len(k.columns(false)) == 0 {
 		k.total -= k.layers
 	}
@@ -136,7 +138,7 @@ func (k *knockout) columns(subject bool) []int {
 // tokens cut around each layer.
 func (k *knockout) series(ctx context.Context, answer int32, tokens []int) ([]float64, error) {
 	vocab := k.model.Info().Vocab
-	logits := make([]float32, k.runs*vocab)
+	rows := make([]float32, k.runs*vocab)
 	var out []float64
 	for first := 0; first < k.layers; first += k.runs {
 		centres := min(k.runs, k.layers-first)
@@ -145,11 +147,11 @@ func (k *knockout) series(ctx context.Context, answer int32, tokens []int) ([]fl
 				return nil, err
 			}
 		}
-		if err := k.program.Run(ctx, logits); err != nil {
+		if err := k.program.Run(ctx, rows); err != nil {
 			return nil, err
 		}
 		for run := range centres {
-			out = append(out, probability(logits[run*vocab:][:vocab], answer))
+			out = append(out, logits.Probability(rows[run*vocab:][:vocab], answer))
 		}
 		k.done += centres
 		if k.cfg.Progress != nil {
@@ -164,7 +166,7 @@ func (k *knockout) edges(layer, first, centres int, tokens []int) []replay.Edge 
 	var out []replay.Edge
 	n := len(k.prompt.Tokens)
 	for run := range centres {
-		if begin, end := windowAround(first+run, k.cfg.Window, k.layers); layer < begin || layer >= end {
+		if begin, end := result.Window(first+run, k.cfg.Window, k.layers); layer < begin || layer >= end {
 			continue
 		}
 		for _, token := range tokens {
@@ -172,9 +174,4 @@ func (k *knockout) edges(layer, first, centres int, tokens []int) []replay.Edge 
 		}
 	}
 	return out
-}
-
-// windowAround is [layer - w/2, layer + w - w/2), clipped to the model.
-func windowAround(layer, w, layers int) (begin, end int) {
-	return max(0, layer-w/2), min(layers, layer+w-w/2)
 }

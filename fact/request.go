@@ -1,0 +1,127 @@
+package fact
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"retcon/internal/fault"
+)
+
+// Request is one fact to rewrite.
+type Request struct {
+	// Record is the number of the request in its file, from 1; 0 if alone.
+	Record int `json:"-"`
+	// Prompt is the text that the target should follow. It holds the subject
+	// once, or {} in its place.
+	Prompt    string `json:"prompt"`
+	Subject   string `json:"subject"`
+	TargetNew string `json:"target_new"`
+	// TargetTrue is the old answer, if known.
+	TargetTrue string `json:"target_true,omitempty"`
+	// Paraphrases and Neighbours are other prompts, whole: of the same fact,
+	// and of facts that must not change.
+	Paraphrases []string `json:"paraphrase_prompts,omitempty"`
+	Neighbours  []string `json:"neighborhood_prompts,omitempty"`
+	// Question asks for the fact in a conversation.
+	Question string `json:"question,omitempty"`
+}
+
+// Slot marks the subject's place in a prompt.
+const Slot = "{}"
+
+// Fact is a request made ready: the prompt's text with the subject's place in
+// it, and targets with the space before them.
+type Fact struct {
+	Request
+	// Text is the prompt with the subject put in, Text[Begin:End].
+	Text       string
+	Begin, End int
+	// New and Old are what is to follow Text, including its leading space.
+	// Old is empty where the request names no old answer.
+	New, Old string
+}
+
+// Resolve finds the subject and settles the spaces. Its errors wrap ErrRequest
+// and, where the request has a record number, name it.
+//
+// Spaces around prompt and targets are dropped, and one is put before a target,
+// as the reference does (rome_main.py), except where no writer would: before a
+// target in a script written without spaces (Chinese, Japanese, Thai, Lao,
+// Khmer, Burmese) or that starts with closing punctuation, and after a prompt
+// that ends in a newline, an opening bracket or such a script.
+func (r Request) Resolve() (Fact, error) {
+	f, err := r.resolve()
+	if err != nil && r.Record > 0 {
+		err = &RecordError{r.Record, err}
+	}
+	return f, err
+}
+
+func (r Request) resolve() (Fact, error) {
+	f := Fact{Request: r}
+	var err error
+	if f.Text, f.Begin, f.End, err = Place(r.Prompt, r.Subject); err != nil {
+		return f, err
+	}
+	if strings.TrimSpace(r.TargetNew) == "" {
+		return f, fault.Errorf(ErrRequest, "the target is empty: say what should follow the prompt")
+	}
+	if err := checkText(r.TargetNew + r.TargetTrue); err != nil {
+		return f, err
+	}
+	f.Subject = f.Text[f.Begin:f.End]
+	f.New = Follow(f.Text, r.TargetNew)
+	if strings.TrimSpace(r.TargetTrue) != "" {
+		f.Old = Follow(f.Text, r.TargetTrue)
+	}
+	return f, nil
+}
+
+// Follow returns target with the space that belongs before it after text.
+func Follow(text, target string) string {
+	target = strings.TrimSpace(target)
+	last, _ := utf8.DecodeLastRuneInString(text)
+	first, _ := utf8.DecodeRuneInString(target)
+	switch {
+	case unspaced(last), unspaced(first), last == '\n', unicode.In(last, unicode.Ps, unicode.Pi),
+		unicode.In(first, unicode.Pe, unicode.Pf), strings.ContainsRune(".,;:!?%", first):
+		return target
+	}
+	return " " + target
+}
+
+// unspaced reports whether r belongs to a script written without spaces.
+func unspaced(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai,
+		unicode.Lao, unicode.Khmer, unicode.Myanmar) || r >= 0x3000 && r <= 0x303f || r >= 0xff00 && r <= 0xff60
+}
+
+// Name is the request in a few words, for messages.
+func (r Request) Name() string {
+	name := fmt.Sprintf("%q -> %q", r.Subject, strings.TrimSpace(r.TargetNew))
+	if r.Record > 0 {
+		name = fmt.Sprintf("request %d (%s)", r.Record, name)
+	}
+	return name
+}
+
+// StartsWith reports whether a continuation starts with the whole target: not
+// with a longer word that the target begins.
+func StartsWith(continuation, target string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), strings.TrimSpace(target))
+	if !ok {
+		return false
+	}
+	last, _ := utf8.DecodeLastRuneInString(target)
+	next, _ := utf8.DecodeRuneInString(rest)
+	word := func(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unspaced(r) }
+	return rest == "" || !word(last) || !word(next)
+}
+
+// Digest identifies what a request asks for, 32 hexadecimal digits.
+func (r Request) Digest() string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", r.Prompt, r.Subject, r.TargetNew, r.TargetTrue)))[:32]
+}

@@ -1,0 +1,3 @@
+// Package neutral is a text on everyday matters, on which side effects and
+// perplexity are measured when no other is given.
+package neutral

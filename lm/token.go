@@ -1,0 +1,25 @@
+package lm
+
+// Token is a token and the bytes text[Begin:End] it stands for.
+type Token struct {
+	ID         int32
+	Begin, End int
+}
+
+// IDs are the ids of tokens.
+func IDs(tokens []Token) []int32 {
+	out := make([]int32, len(tokens))
+	for i, t := range tokens {
+		out[i] = t.ID
+	}
+	return out
+}
+
+// TextOnly leaves out what stands in front of a text without being part of it,
+// as BOS does.
+func TextOnly(tokens []Token) []Token {
+	for len(tokens) > 0 && tokens[0].End == tokens[0].Begin {
+		tokens = tokens[1:]
+	}
+	return tokens
+}
