@@ -91,7 +91,7 @@ int32_t rc_tokenize(const rc_model *, const char * text, int32_t n_text, int32_t
 int32_t rc_token_piece(const rc_model *, int32_t token, char * buf, int32_t cap, bool special);
 
 // Renders n messages by a chat template in Jinja, and with assistant the beginning
-// of the assistant's answer behind them. *length is that of the text in bytes, of
+// of the assistant's answer after them. *length is that of the text in bytes, of
 // which at most cap are written to buf.
 int rc_chat_render(const rc_model *, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, size_t cap, size_t * length, char * err);
 
@@ -156,7 +156,7 @@ typedef struct rc_hook {
 // The hooks serve every decode until replaced; n = 0 removes them. The array and
 // what it points to must outlive that.
 int rc_hooks_set(rc_context *, rc_hook * hooks, size_t n, char * err);
-// From now on a decode is left behind its last hook, or, without hooks, behind
+// From now on a decode is left after its last hook, or, without hooks, after
 // its first node: its tokens have their cells in the cache, and what was not
 // computed of cells and logits is undefined.
 void rc_decode_brief(rc_context *, bool brief);

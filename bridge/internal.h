@@ -26,7 +26,7 @@
 struct rc_stop {
     std::atomic<int> on{0};
     std::atomic<bool> sketch{false}; // stop at the first node: only the graph is wanted
-    bool brief = false; // leave a decode behind its last hook, or, without any, behind its first node
+    bool brief = false; // leave a decode after its last hook, or, without any, after its first node
 };
 
 namespace rc {

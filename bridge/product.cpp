@@ -105,7 +105,7 @@ AVX512 inline void turn(__m512 r[lanes], float * to, size_t ld) {
     }
 }
 
-// values loads the first n of sixteen values, and zeros behind them.
+// values loads the first n of sixteen values, and zeros after them.
 AVX512 inline __m512 values(ggml_type type, const char * row, int64_t column, int n) {
     if (type == GGML_TYPE_F32) {
         return _mm512_maskz_loadu_ps((__mmask16) ((1u << n) - 1), (const float *) row + column);

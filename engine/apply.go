@@ -34,7 +34,7 @@ func (m *Model) Apply(updates []lm.Update) error {
 		}
 	}
 	old.Close()
-	// the sites stand behind the adapters now
+	// the sites are the sums with the adapters now
 	return m.findPlaces(context.Background())
 }
 

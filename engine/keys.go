@@ -17,7 +17,7 @@ func (m *Model) checkLayer(layer int) error {
 	return nil
 }
 
-// Keys reads keys and values in a decode that stops behind the layer. What
+// Keys reads keys and values in a decode that stops after the layer. What
 // follows a row's position cannot change them and is not decoded.
 func (m *Model) Keys(ctx context.Context, layer int, rows []lm.Row) (keys, values [][]float32, err error) {
 	if err := m.checkLayer(layer); err != nil {
@@ -113,7 +113,7 @@ func heads(rows []lm.Row) [][]int32 {
 	return out
 }
 
-// decodeTo decodes a batch as far as a layer's FFN output; what comes behind
+// decodeTo decodes a batch as far as a layer's FFN output; what comes after
 // it is not computed, or not to be relied on.
 func (m *Model) decodeTo(ctx context.Context, c *llama.Context, b *llama.Batch, layer int) error {
 	if b.Len() == 0 {

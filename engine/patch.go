@@ -217,7 +217,7 @@ func (m *Model) closeHeads() {
 	m.patches.transposed, m.patches.heads, m.patches.tried = nil, nil, false
 }
 
-// transposeHead keeps the transposes of the weights behind the site, where they
+// transposeHead keeps the transposes of the weights after the site, where they
 // take at most half the memory.
 func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
 	p := m.patches
@@ -242,7 +242,7 @@ func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
 	return nil
 }
 
-// headSlice is the network behind the site, in a decode of one token that is
+// headSlice is the network after the site, in a decode of one token that is
 // forgotten again.
 func (m *Model) headSlice(ctx context.Context, c *llama.Context) (*graph.Slice, error) {
 	var b llama.Batch

@@ -17,7 +17,7 @@ import (
 )
 
 // patchArchs are fixtures of every form of network: gated with biases and
-// without, fused, without a gate, with a norm behind, squared, in parallel.
+// without, fused, without a gate, with a norm after it, squared, in parallel.
 var patchArchs = []string{"llama", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", "chatglm", "glm4", "phi2", "falcon", "nemotron", "mpt", "granite", "olmo2", "cohere2"}
 
 func eachPatchArch(t *testing.T, test func(t *testing.T, path string, m *engine.Model)) {
@@ -38,7 +38,7 @@ func someTokens(n, seed int) []int32 {
 	return out
 }
 
-// The network behind the patches' site gives the model's own predictions, its
+// The network after the patches' site gives the model's own predictions, its
 // queries are those of a plain decode, and its gradient is right.
 func TestHead(t *testing.T) {
 	ctx := context.Background()

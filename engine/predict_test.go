@@ -95,7 +95,7 @@ func TestReferenceScores(t *testing.T) {
 }
 
 // splitNLL scores both targets on a record's paraphrase k-1 with the newline and
-// the space behind it split apart.
+// the space after it split apart.
 func splitNLL(t *testing.T, m *engine.Model, rec fact.Record, k int) (ofNew, ofTrue float64) {
 	t.Helper()
 	before, rest, ok := strings.Cut(rec.Request.Paraphrases[k-1], "\n ")
@@ -265,6 +265,6 @@ func TestDistinct(t *testing.T) {
 		t.Errorf("%d distinct tokens, want %d", got, want)
 	}
 	if _, err := tinyModel(t).Predict(context.Background(), []lm.Scored{{Tokens: []int32{1}, From: 2}}); !errors.Is(err, llama.ErrInvalid) {
-		t.Errorf("a row scored from behind its end: %v", err)
+		t.Errorf("a row scored from a place after its end: %v", err)
 	}
 }

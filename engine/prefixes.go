@@ -72,7 +72,7 @@ func sharedTokens(rows []lm.ObjectiveRow) [][]int32 {
 	return out[:last]
 }
 
-// decode decodes the tokens of sequences behind those that the cache has of each.
+// decode decodes the tokens of sequences after those that the cache has of each.
 func (k *copiedContext) decode(ctx context.Context, sequences [][]int32, have []int) error {
 	var b llama.Batch
 	for seq, tokens := range sequences {

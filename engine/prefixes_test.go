@@ -15,7 +15,7 @@ import (
 	"retcon/lm"
 )
 
-// prefixedRows are rows behind the same three prefixes, for facts that differ
+// prefixedRows are rows after the same three prefixes, for facts that differ
 // by seed in their tokens and how many there are.
 func prefixedRows(seed int) []lm.ObjectiveRow {
 	token := func(n int) int32 { return int32((n*37 + 5) % 120) }
@@ -117,7 +117,7 @@ func testPrefixesKept(t *testing.T, path string, opts Options) {
 		t.Fatal("no prefixes were kept")
 	}
 	if got := lossOf(t, m, prefixedRows(1)); !slices.Equal(got, want) {
-		t.Errorf("behind another edit the loss is %v, not %v", got[:4], want[:4])
+		t.Errorf("after another edit the loss is %v, not %v", got[:4], want[:4])
 	}
 	t.Logf("copies %d KiB, of them transposes %d", m.kept.copies.Bytes()>>10, m.kept.copies.TransposedBytes()>>10)
 	if &m.kept.shared[1] != &first[1] {
@@ -135,7 +135,7 @@ func testPrefixesKept(t *testing.T, path string, opts Options) {
 	if got := lossOf(t, m, prefixedRows(1)); !slices.Equal(got, want) {
 		t.Errorf("without the update again the loss is %v, not %v", got[:4], want[:4])
 	}
-	// fewer rows, as for a subject that is edited behind prefixes alone
+	// fewer rows, as for a subject that is edited after prefixes alone
 	rows := prefixedRows(1)
 	few := lossOf(t, open(), rows[1:])
 	if got := lossOf(t, m, rows[1:]); !slices.Equal(got, few) {

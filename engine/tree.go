@@ -17,7 +17,7 @@ type tree struct {
 // branch is one token of the tree, at position depth of all rows through it.
 type branch struct {
 	token, depth int32
-	next         []int32 // the branches behind it
+	next         []int32 // the branches after it
 	asked        []asked // predictions that are wanted after it
 }
 
@@ -49,7 +49,7 @@ func treeOf(rows []lm.Scored) *tree {
 	return t
 }
 
-// child is the branch with a token behind another, made if it is not there.
+// child is the branch with a token after another, made if it is not there.
 func (t *tree) child(of, token int32) int32 {
 	for _, n := range t.nodes[of].next {
 		if t.nodes[n].token == token {
@@ -65,7 +65,7 @@ func (t *tree) child(of, token int32) int32 {
 // tokens is how many there are to decode.
 func (t *tree) tokens() int { return len(t.nodes) - 1 }
 
-// walk visits the branches in an order in which each comes behind all that it
+// walk visits the branches in an order in which each comes after all that it
 // follows, with the sequences that it belongs to.
 func (t *tree) walk(visit func(b *branch, sequences []int32) error) error {
 	all := make([]int32, t.leaves)
@@ -94,7 +94,7 @@ func (t *tree) walk(visit func(b *branch, sequences []int32) error) error {
 // leaves counted in the order of walk. A leaf is below itself.
 func (t *tree) spans() (first, below []int32) {
 	first, below = make([]int32, len(t.nodes)), make([]int32, len(t.nodes))
-	// children come behind their parents in nodes
+	// children come after their parents in nodes
 	for n := len(t.nodes) - 1; n >= 0; n-- {
 		if len(t.nodes[n].next) == 0 {
 			below[n] = 1

@@ -10,7 +10,7 @@ type block int
 
 const (
 	preNorm       block = iota // as llama's
-	postNorm                   // norms behind the modules too, as gemma2's
+	postNorm                   // norms after the modules too, as gemma2's
 	parallel                   // both modules read the same input: (ffn + x) + attn, as gptneox's
 	parallelInner              // x + (ffn + attn), as falcon's
 )

@@ -3,7 +3,7 @@ package graph
 import "fmt"
 
 // Begin is the residual stream that the first layer reads, [n_embd, rows]:
-// behind the embedding and what is done to it first (a scale, positions, a
+// after the embedding and what is done to it first (a scale, positions, a
 // norm), the first node that several others read.
 func (s *Sites) Begin(g *Graph) (ID, error) {
 	users := users(g)
@@ -19,7 +19,7 @@ func (s *Sites) Begin(g *Graph) (ID, error) {
 }
 
 // LayerSlices cuts a decode into its layers: slice l leads from the residual
-// stream in front of layer l to the one behind it, both [n_embd, rows]. A layer
+// stream in front of layer l to the one after it, both [n_embd, rows]. A layer
 // is refused if it takes more from the layers before it than the stream, or if
 // it leaves out rows, as the last one does unless every row's logits were asked
 // for.

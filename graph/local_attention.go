@@ -81,7 +81,7 @@ func (l *localiser) batchRows() int64 {
 	return int64(l.rows.Sequences * l.rows.Length)
 }
 
-// sequences is this batch's keys or values, behind those of earlier tokens:
+// sequences is this batch's keys or values, after those of earlier tokens:
 // [d, heads, cells, sequences].
 func (l *localiser) sequences(read ID, w *Node, d, heads int64, cells [][]int, transposed bool) (ID, error) {
 	src, err := l.use(w.Src[0])

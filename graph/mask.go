@@ -20,7 +20,7 @@ func FindAttention(g *Graph, s *Sites) ([]Attention, error) {
 	for i, l := range s.Layers {
 		refuse := func(why string) error { return fmt.Errorf("%w: attention of layer %d %s", ErrGraph, i, why) }
 		if l.Attention < from {
-			return nil, refuse("has no output behind that of the layer before")
+			return nil, refuse("has no output after that of the layer before")
 		}
 		a := Attention{None, None, None}
 		for id := from + 1; id < l.Attention; id++ {
@@ -85,7 +85,7 @@ func OwnMasks(s *Slice, softMax []ID) (out *Slice, masks, to []ID) {
 		masks = append(masks, own[id])
 		out.From = append(out.From, None)
 	}
-	// inputs stand before whatever reads them: all else moves behind them
+	// inputs stand before whatever reads them: all else moves after them
 	shift := ID(len(softMax))
 	for i := range s.Nodes {
 		n := s.Nodes[i]

@@ -40,7 +40,7 @@ type Partition struct {
 	Crossings []Crossing
 }
 
-// Crossings lists the values that cross the cuts of g. A cut lies behind the
+// Crossings lists the values that cross the cuts of g. A cut lies after the
 // node that it names; the cuts ascend. Handles are left to the caller.
 func Crossings(g *Graph, cuts []ID) ([]Crossing, error) {
 	part := parts(g, cuts)

@@ -102,7 +102,7 @@ func TestSplitEqualsWhole(t *testing.T) {
 				want := f.evaluate(len(f.Nodes), nil, g.Consts...).read(g.Of[f.site])
 				for i := range want {
 					if !(math.Abs(got[i]-want[i]) < 1e-12) {
-						t.Fatalf("cut behind layers %v: element %d is %g, not %g", layers, i, got[i], want[i])
+						t.Fatalf("cut after layers %v: element %d is %g, not %g", layers, i, got[i], want[i])
 					}
 				}
 			}
@@ -169,7 +169,7 @@ func TestSplitSharedLeaf(t *testing.T) {
 	})
 }
 
-// A value that is looked at in another way behind the cut crosses as itself.
+// A value that is looked at in another way after the cut crosses as itself.
 func TestSplitMoves(t *testing.T) {
 	f := newFixture(t)
 	x := f.leaf(4, 6)

@@ -68,9 +68,9 @@ func PackQueries(s *Slice) (out *Slice, to []ID) {
 	})
 }
 
-// insert copies a slice and lets behind append nodes behind each: what it
+// insert copies a slice and lets then append nodes after each: what it
 // returns is read in place of node old, whose copy is id.
-func insert(s *Slice, behind func(b Builder, old, id ID) ID) (out *Slice, to []ID) {
+func insert(s *Slice, then func(b Builder, old, id ID) ID) (out *Slice, to []ID) {
 	out = &Slice{To: make([]ID, len(s.To))}
 	for i := range out.To {
 		out.To[i] = None
@@ -92,7 +92,7 @@ func insert(s *Slice, behind func(b Builder, old, id ID) ID) (out *Slice, to []I
 		if s.From[i] >= 0 {
 			out.To[s.From[i]] = to[i]
 		}
-		to[i] = behind(b, ID(i), to[i])
+		to[i] = then(b, ID(i), to[i])
 		for len(out.From) < len(out.Nodes) {
 			out.From = append(out.From, None)
 		}

@@ -229,7 +229,7 @@ func viewCases() []ruleCase {
 }
 
 func softMaxCases() []ruleCase {
-	const hidden = 2 // the keys of each query behind this one are masked
+	const hidden = 2 // the keys of each query after this one are masked
 	build := func(masked bool, streams, masks int64, bias float32, sinks bool) func(f *fixture) (ID, []ID) {
 		return func(f *fixture) (ID, []ID) {
 			ne := shape(5, 3, 6, streams)

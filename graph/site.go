@@ -12,7 +12,7 @@ type LayerSites struct {
 	Key       ID // input of ffn_down: the key, [n_ff, rows]
 	FFN       ID // output of ffn_down: the value, [n_embd, rows]
 	Attention ID // output of attn_output, [n_embd, rows]
-	Residual  ID // the residual stream behind the layer, [n_embd, rows]
+	Residual  ID // the residual stream after the layer, [n_embd, rows]
 }
 
 // Sites are the places of a decode where a value can be read or changed, each
@@ -138,7 +138,7 @@ func (s *Sites) product(g *Graph, id ID) error {
 	return nil
 }
 
-// complete follows adapters behind the products and finds the residual stream.
+// complete follows the products to the sums with their adapters and finds the residual stream.
 func (s *Sites) complete(g *Graph) error {
 	if s.Embedding < 0 {
 		return fmt.Errorf("%w: no rows of token_embd.weight are read", ErrGraph)
@@ -150,10 +150,10 @@ func (s *Sites) complete(g *Graph) error {
 		if l.FFN < 0 {
 			return fmt.Errorf("%w: layer %d has no product with blk.%d.ffn_down.weight", ErrGraph, i, i)
 		}
-		l.FFN = behindAdapters(g, users, l.FFN)
+		l.FFN = afterAdapters(g, users, l.FFN)
 		modules := []ID{l.FFN, s.Embedding}
 		if l.Attention >= 0 {
-			l.Attention = behindAdapters(g, users, l.Attention)
+			l.Attention = afterAdapters(g, users, l.Attention)
 			modules[1] = l.Attention
 		}
 		l.Residual = stream(flow, modules, before)
@@ -180,9 +180,9 @@ func users(g *Graph) [][]ID {
 	return u
 }
 
-// behindAdapters is the sum of a product and the adapters beside it: the ADD
+// afterAdapters is the sum of a product and the adapters beside it: the ADD
 // whose other operand comes from a lora_b product, once for each adapter.
-func behindAdapters(g *Graph, users [][]ID, id ID) ID {
+func afterAdapters(g *Graph, users [][]ID, id ID) ID {
 	for {
 		next := None
 		for _, u := range users[id] {
@@ -206,7 +206,7 @@ func fromAdapter(g *Graph, id ID) bool {
 	return n.Op == OpMulMat && strings.HasSuffix(g.Node(n.Src[0]).Name, ".lora_b")
 }
 
-// stream is the residual stream behind a layer: the first node behind both its
+// stream is the residual stream after a layer: the first node after both its
 // modules through which all passes that depends on either of them, and to which
 // the stream before it was added (some blocks sum their modules first).
 func stream(f *flow, modules []ID, before ID) ID {

@@ -94,10 +94,10 @@ func TestNoSingleStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := s.Layers[0].Residual; r != None {
-		t.Errorf("the stream behind layer 0 is %v", d.Node(r))
+		t.Errorf("the stream after layer 0 is %v", d.Node(r))
 	}
 	if s.Layers[1].Residual != d.want.Layers[1].Residual {
-		t.Errorf("the stream behind layer 1 is %d, not %d", s.Layers[1].Residual, d.want.Layers[1].Residual)
+		t.Errorf("the stream after layer 1 is %d, not %d", s.Layers[1].Residual, d.want.Layers[1].Residual)
 	}
 }
 

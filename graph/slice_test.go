@@ -108,7 +108,7 @@ func (d *toy) soundSlice(s *Slice, site ID) {
 	f.sound(0)
 }
 
-// The rows behind a changed site follow it through the cache: a changed slice
+// The rows after a changed site follow it through the cache: a changed slice
 // is a decode with the change.
 func TestCutFollowsTheCache(t *testing.T) {
 	d := newToy(newFixture(t), preNorm, 2, 0)

@@ -31,7 +31,7 @@ func (b *Batch) Add(token int32, position, sequence int, logits bool) {
 // AddShared appends a token that several sequences have in common, as those of
 // a prefix tree do: it is computed once. That takes a context with one cache
 // for all sequences. A sequence's tokens must follow its earlier ones, and
-// tokens behind where two sequences part must not join them again.
+// tokens after where two sequences part must not join them again.
 func (b *Batch) AddShared(token int32, position int, sequences []int32, logits bool) {
 	b.Add(token, position, int(sequences[0]), logits)
 	if len(sequences) > 1 {

@@ -24,7 +24,7 @@ var ErrTemplate = errors.New("no usable chat template")
 
 // RenderChat is a conversation as a chat template in Jinja writes it, the file's
 // own where template is empty, and with assistant the beginning of the
-// assistant's answer behind it. Tokenise it with
+// assistant's answer after it. Tokenise it with
 // special. Where the tokeniser puts a BOS in front of every text, the
 // template's own is left out. Dates that a template writes are always the same
 // one. The error wraps ErrTemplate.

@@ -150,7 +150,7 @@ func (c *Context) DecodeHooked(ctx context.Context, b *Batch, hooks []Hook) erro
 	return c.decodeHooked(ctx, b, hooks, false)
 }
 
-// DecodeUntil is DecodeHooked that stops behind the last hook. The cells of the
+// DecodeUntil is DecodeHooked that stops after the last hook. The cells of the
 // batch are undefined in later layers, and so are logits. Without hooks nothing
 // is computed but the first node: the batch's tokens have their places in the
 // cache, for a program to fill.

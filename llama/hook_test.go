@@ -124,7 +124,7 @@ func TestHookErrors(t *testing.T) {
 		{"data for other rows", llama.ErrInvalid, "3 rows", func(h *llama.Hook) { h.Rows = []int32{0, 1, 2}; h.Data = make([]float32, 512) }},
 		{"one row of room for two", llama.ErrInvalid, "2 rows", func(h *llama.Hook) { h.Action = llama.Capture; h.Rows = []int32{0, 1} }},
 		{"no such weight", llama.ErrUnsupported, "0 times", func(h *llama.Hook) { h.Place.Weight = "blk.7.ffn_down.weight" }},
-		{"too far behind a weight", llama.ErrUnsupported, "0 times", func(h *llama.Hook) { h.Place.Offset = 500 }},
+		{"too far after a weight", llama.ErrUnsupported, "0 times", func(h *llama.Hook) { h.Place.Offset = 500 }},
 		{"before a weight", llama.ErrUnsupported, "0 times", func(h *llama.Hook) { h.Place.Offset = -1 }},
 		{"another operator", llama.ErrUnsupported, "0 times", func(h *llama.Hook) { h.Place.Op = graph.OpGetRows }},
 		{"no such operator", llama.ErrInvalid, "NO_OP", func(h *llama.Hook) { h.Place.Op = "NO_OP" }},
@@ -144,7 +144,7 @@ func TestHookErrors(t *testing.T) {
 		})
 	}
 	if err := c.DecodeHooked(context.Background(), prompt(5, 1), []llama.Hook{good()}); err != nil {
-		t.Errorf("a good hook behind bad ones: %v", err)
+		t.Errorf("a good hook after bad ones: %v", err)
 	}
 }
 

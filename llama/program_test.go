@@ -100,7 +100,7 @@ func TestProgramErrors(t *testing.T) {
 			b.Nodes[x].Handle = 12345
 			return []graph.ID{b.Sqr(x)}
 		}},
-		{"a source behind its user", llama.ErrInvalid, func(b graph.Builder) []graph.ID {
+		{"a source after its user", llama.ErrInvalid, func(b graph.Builder) []graph.ID {
 			y := b.Sqr(b.Input(graph.F32, graph.Shape2(4, 1), "x"))
 			b.Nodes[y].Src[0] = y + 1
 			return []graph.ID{b.Sqr(y)}

@@ -21,7 +21,7 @@ import (
 type Token = lm.Token
 
 // Tokenize splits text as llama.cpp does for this model: a BOS of zero width
-// stands in front if the file asks for it; an EOS that it would put behind is
+// stands in front if the file asks for it; an EOS that it would put after is
 // left out. special lets control tokens be written in the text.
 func (m *Model) Tokenize(text string, special bool) ([]Token, error) {
 	switch {

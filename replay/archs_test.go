@@ -249,7 +249,7 @@ func fromDecode(d *replay.Decode, logits []float32) (float64, error) {
 // along the gradient's own direction mixed with a random one. The step is such
 // that the loss changes by about 1, where one logit's weight in it is about 1:
 // well above the resolution of ggml's F16 tables, and the same at a site whose
-// output a scale behind it makes small.
+// output a scale after it makes small.
 func directional(ctx context.Context, b *replay.Below, x, seed, grad, logits []float32, rng *rand.Rand) (float64, error) {
 	dir := make([]float64, len(x))
 	gn := 0.0

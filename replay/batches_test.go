@@ -228,13 +228,13 @@ func TestPrefill(t *testing.T) {
 			want := logits(func(b llama.Batch) error { return c.Decode(t.Context(), &b) })
 			none := NewCopies(c, Policy{Gradients: true}, 0) // no copies: weights as they are
 			if got := logits(func(b llama.Batch) error { return Prefill(t.Context(), c, b, none) }); relative(got, want) != 0 {
-				t.Errorf("logits behind a prefill are off by %g", relative(got, want))
+				t.Errorf("logits after a prefill are off by %g", relative(got, want))
 			}
 			copies := NewCopies(c, ThisProcessor().In(graph.BF16), 1<<30)
 			defer copies.Drop()
 			got := logits(func(b llama.Batch) error { return Prefill(t.Context(), c, b, copies) })
 			if d := relative(got, want); d > 0.05 {
-				t.Errorf("logits behind a prefill of BF16 copies are off by %g", d)
+				t.Errorf("logits after a prefill of BF16 copies are off by %g", d)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ type ChainSpec struct {
 	Slice      *graph.Slice
 	Seeds      []graph.Seed // gradients of the loss, nodes of the slice
 	WRT        []graph.ID   // inputs of the slice
-	Outputs    []graph.ID   // F32 nodes to read, computed behind the last layer
+	Outputs    []graph.ID   // F32 nodes to read, computed after the last layer
 	Consts     []graph.Const
 	Transposes graph.Transposes
 	Copies     *Copies // of weights, for the forward products; may be nil
@@ -98,7 +98,7 @@ func (c *Chain) allocate(ctx context.Context, d *Decode, spec ChainSpec) error {
 	return c.ctx.SetConsts(&spec.Slice.Graph, spec.Consts)
 }
 
-// cuts lists where the slice can be cut: behind the residual stream of each
+// cuts lists where the slice can be cut: after the residual stream of each
 // layer that it holds.
 func (d *Decode) cuts(s *graph.Slice) []graph.ID {
 	var cuts []graph.ID

@@ -21,7 +21,7 @@ func loadDemo(t testing.TB) *llama.Model {
 	return m
 }
 
-// twoSequences decodes prefixes and returns the batch that goes on behind them.
+// twoSequences decodes prefixes and returns the batch that goes on after them.
 func twoSequences(t testing.TB, c *llama.Context, vocab int) llama.Batch {
 	t.Helper()
 	var prefix, rest llama.Batch

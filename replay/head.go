@@ -8,7 +8,7 @@ import (
 	"retcon/llama"
 )
 
-// Head is what a model has behind its last layer: the final norm and the output
+// Head is what a model has after its last layer: the final norm and the output
 // matrix, with whatever scales or caps its logits. It turns any vector of the
 // residual stream's width into logits.
 type Head struct {

@@ -102,7 +102,7 @@ func (d *Decode) apart(s *graph.Slice, rows graph.Rows) (out *graph.Slice, const
 	return local, l.Consts, nil
 }
 
-// evened repeats the last token of shorter sequences behind them, which changes
+// evened repeats the last token of shorter sequences after them, which changes
 // nothing before it, so that attention can be each sequence's own. Where that
 // is more than most tokens the batch stays as it is, and rows are 0.
 func evened(b llama.Batch, most int) (llama.Batch, graph.Rows) {
@@ -112,7 +112,7 @@ func evened(b llama.Batch, most int) (llama.Batch, graph.Rows) {
 			lengths = append(lengths, 0)
 		}
 		if int(seq) != len(lengths)-1 || b.Positions[i] != int32(lengths[seq]) {
-			return b, graph.Rows{} // not whole sequences, one behind the other
+			return b, graph.Rows{} // not whole sequences, one after the other
 		}
 		lengths[seq]++
 	}

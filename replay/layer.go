@@ -29,13 +29,13 @@ type LayerSpec struct {
 	Keep bool
 	// Copies, if not nil, gives weights in a faster type.
 	Copies *Copies
-	// Answers are tokens whose logit and probability behind each run the last
+	// Answers are tokens whose logit and probability after each run the last
 	// layer gives. Without any it gives whole rows of logits.
 	Answers []int32
 }
 
 // Layer is the program of one layer of [Runs]: the residual stream before it
-// goes in, that behind it comes out; behind the last layer, logits.
+// goes in, that after it comes out; after the last layer, logits.
 type Layer struct {
 	runs    *Runs
 	layer   int
@@ -161,7 +161,7 @@ func (l *Layer) Run(ctx context.Context, stream, given []float32) error {
 // layer, where only last tokens are left, those that begin there.
 func (l *Layer) Overwritten() []int { return l.rows }
 
-// Stream reads the residual stream behind the layer, or, behind the last one,
+// Stream reads the residual stream after the layer, or, after the last one,
 // the logits [runs x n_vocab].
 func (l *Layer) Stream() ([]float32, error) { return l.read(l.out) }
 

@@ -15,7 +15,7 @@ import (
 	"retcon/replay"
 )
 
-// logitsOf runs layers over a decode, and the head behind them.
+// logitsOf runs layers over a decode, and the head after them.
 func logitsOf(t *testing.T, l *replay.Layered, h *replay.Head, layers ...int) []float32 {
 	t.Helper()
 	x := l.Begin()

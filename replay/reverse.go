@@ -7,7 +7,7 @@ import (
 )
 
 // Reverse is the reverse program of a layer of [Runs] on a base: from the
-// gradient of some loss behind the layer to that before it and at its modules'
+// gradient of some loss after the layer to that before it and at its modules'
 // outputs. Of the layer's own values it computes those again that the gradient
 // needs.
 type Reverse struct {
@@ -78,7 +78,7 @@ func (v *Reverse) differentiate(ctx context.Context, spec ReverseSpec) error {
 	return nil
 }
 
-// loss is where the gradient begins: behind the layer, or, where only some
+// loss is where the gradient begins: after the layer, or, where only some
 // tokens' logits count, at what the output matrix multiplies. That needs those
 // tokens' rows of the matrix only, and no transpose of it.
 func (v *Reverse) loss(b graph.Builder, tokens []int32) graph.Seed {
@@ -154,7 +154,7 @@ func (v *Reverse) prune() {
 func (v *Reverse) Share(s *Shares) error { return v.layer.Share(s) }
 
 // Run computes the gradients for a stream before the layer and the gradient
-// behind it: before the layer and at the outputs of the FFN and of attention,
+// after it: before the layer and at the outputs of the FFN and of attention,
 // each [rows x width], the last layer's FFN those of last tokens. What it gives
 // is overwritten by the next call on any reverse program that is given the same
 // into.

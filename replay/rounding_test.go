@@ -19,14 +19,14 @@ const deviations = 4
 
 // inF32 is the deviation of two computations of a graph in F32 that sum in other
 // orders, as a part of what they compute. A sum of n terms is off by about √n
-// units, and errors of products one behind the other add up as random numbers do.
+// units, and errors of products one after the other add up as random numbers do.
 // There and back the products are twice as many.
 func inF32(g *graph.Graph, passes int) float64 {
 	products, terms := longestChain(g)
 	return math.Sqrt(float64(passes*products)*float64(terms)) * unit(graph.F32)
 }
 
-// roundedTo is the deviation behind so many roundings to a coarser type, of values
+// roundedTo is the deviation after so many roundings to a coarser type, of values
 // that deviate by a part e before. Of these a part e/unit is rounded to different
 // sides, and each of them then differs by two units: 2 √(e unit) as deviations go.
 // So a rounding to 8 bits turns the last bits of two orders of sums into the fourth

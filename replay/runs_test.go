@@ -132,7 +132,7 @@ func chain(ctx context.Context, info llama.ModelInfo, base, later *replay.Runs) 
 	return got, shared, nil
 }
 
-// promptLogits gives the logits behind a prompt.
+// promptLogits gives the logits after a prompt.
 func promptLogits(t *testing.T, c *llama.Context, tokens []int32) []float32 {
 	t.Helper()
 	var b llama.Batch

@@ -9,7 +9,7 @@ import (
 	"retcon/llama"
 )
 
-// Tail is the network behind the last feed-forward network: what is added to
+// Tail is the network after the last feed-forward network: what is added to
 // the output of its down-projection goes in, the negative log-likelihood of a
 // target at each row comes out, and its gradient. All before it is constant.
 type Tail struct {
@@ -35,7 +35,7 @@ type Tail struct {
 }
 
 // NewTail decodes a batch, all of whose tokens ask for logits, and cuts the
-// network behind the last feed-forward network. transposes may be nil.
+// network after the last feed-forward network. transposes may be nil.
 func NewTail(ctx context.Context, c *llama.Context, b llama.Batch, transposes *Transposed) (*Tail, error) {
 	d, err := Record(ctx, c, b)
 	if err != nil {
@@ -100,7 +100,7 @@ func (h *Tail) build(transposes *Transposed) error {
 	return err
 }
 
-// Slice is the network behind the site.
+// Slice is the network after the site.
 func (h *Tail) Slice() *graph.Slice { return h.slice }
 
 // Rows is the number of rows, one a token of the batch.

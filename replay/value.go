@@ -70,7 +70,7 @@ type Value struct {
 }
 
 // NewValue cuts the network below the layer's FFN output for each batch. The
-// cache holds what precedes the rows, and is as it was behind it. Build must
+// cache holds what precedes the rows, and is as it was after it. Build must
 // follow.
 func NewValue(ctx context.Context, c *llama.Context, spec ValueSpec) (*Value, error) {
 	v := &Value{spec: spec, current: -1, original: map[int][]float32{}}
@@ -119,7 +119,7 @@ func (v *Value) Keys() (keys, values map[int][]float32) {
 }
 
 // length is the number of tokens of the longest row. Shorter ones are decoded
-// with their last token repeated behind them, which changes nothing before it.
+// with their last token repeated after them, which changes nothing before it.
 func (s ValueSpec) length() int {
 	n := 0
 	for _, rows := range s.Batches {
@@ -165,7 +165,7 @@ func (v *Value) Build(ctx context.Context, transposes graph.Transposes, memory i
 // Step computes for each row of a batch the mean over its targets of -log p and
 // its KL, in nats, at delta [n_embd], and adds the gradient of the weighted sum
 // to grad [n_embd]. Rows of several edits have a delta and a gradient each, one
-// behind the other.
+// after the other.
 func (v *Value) Step(ctx context.Context, batch int, delta, grad []float32) (nll, kl []float64, err error) {
 	b := v.batches[batch]
 	if nll, kl, err = v.use(ctx, batch); err != nil {

@@ -31,7 +31,7 @@ func (j *job) runBytes() int64 {
 }
 
 // layerBytes is the values of a batch in a layer or, if those are more, the
-// logits and probabilities behind the last.
+// logits and probabilities after the last.
 func (j *job) layerBytes(rows, runs int) int64 {
 	inside := int64(rows)*j.rowBytes() + int64(runs)*j.runBytes()
 	return max(inside, 8*j.streamBytes(rows)+8*int64(runs)*int64(j.shape.Logits))
@@ -49,7 +49,7 @@ func (j *job) keptBytes(rows int) int64 {
 	return int64(j.layers) * (3*j.streamBytes(rows) + int64(rows)*int64(2*j.shape.Cached)*4)
 }
 
-// refinedBytes is the streams of the cells that are computed exactly behind an
+// refinedBytes is the streams of the cells that are computed exactly after an
 // estimate, all at once, of so many rows each.
 func (j *job) refinedBytes(rows int) int64 {
 	if j.cfg.Approx == nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // The original ran in float32 on other kernels; probabilities are read off a
-// softmax behind 30 layers of rounding. 2e-4 is ten times what is seen.
+// softmax after 30 layers of rounding. 2e-4 is ten times what is seen.
 const tolerance = 2e-4
 
 func TestReference(t *testing.T) {
