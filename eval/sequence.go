@@ -8,18 +8,11 @@ import (
 	"retcon/fact"
 )
 
-// SequenceEditor computes edits on top of those that were kept; edit.Editor
-// does.
-type SequenceEditor interface {
-	Editor
-	Keep(c *edit.Computed)
-}
-
 // Sequence edits records one after the other in one model, and scores them once
 // all are edited: how edits survive later ones.
 type Sequence struct {
 	Scorer *Scorer
-	Editor SequenceEditor
+	Editor Editor
 	// Bases has what the unedited model scored, as in a Bench.
 	Bases map[int]*Result
 	Step  func(done, most int)
@@ -64,7 +57,7 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 		return err
 	}
 	edits := append(s.edits[:len(s.edits):len(s.edits)], m.Computed)
-	if err := edit.Apply(s.Scorer.Model, edits...); err != nil {
+	if err := s.Editor.Apply(edits...); err != nil {
 		return err
 	}
 	ask.prompts, ask.others = ask.prompts[:1], nil
@@ -93,7 +86,7 @@ func (s *Sequence) Restore(m *Made) {
 func (s *Sequence) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := s.record(ctx, rec, &e)
-	if restored := edit.Apply(s.Scorer.Model); restored != nil {
+	if restored := s.Editor.Apply(); restored != nil {
 		return e, restored
 	}
 	return e.done(ctx, err)
@@ -112,7 +105,7 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 		return err
 	}
 	if e.Base = s.Bases[rec.Index]; e.Base == nil {
-		if err := edit.Apply(s.Scorer.Model); err != nil {
+		if err := s.Editor.Apply(); err != nil {
 			return err
 		}
 		base, err := job.Score(ctx, true)
@@ -124,9 +117,11 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 			s.Bases[rec.Index] = &base
 		}
 	}
-	e.computed(m.Computed)
+	if err := e.computed(m.Computed); err != nil {
+		return err
+	}
 	e.Told = &m.Told
-	if err := edit.Apply(s.Scorer.Model, s.edits...); err != nil {
+	if err := s.Editor.Apply(s.edits...); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)

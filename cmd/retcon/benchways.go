@@ -1,17 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"os"
+	"encoding/json"
 	"path/filepath"
 
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/eval"
-	"retcon/fact"
 	"retcon/lm"
 )
 
@@ -22,23 +20,42 @@ type way struct {
 	h      edit.HParams
 }
 
-// ways are all combinations. Keys make no difference where none are used.
-func (s *sweep) ways(layers []int, h edit.HParams) []way {
+// ways are all combinations on a model. Layers that it has not, or whose keys
+// cannot be had, are refused.
+func (f *benchFlags) ways(info lm.Info, h edit.HParams) ([]way, error) {
+	layers := f.layers.of(info, h)
+	for _, l := range layers {
+		if l >= info.Layers {
+			return nil, usagef("--layer %d: %s has layers 0 to %d", l, filepath.Base(info.Path), info.Layers-1)
+		}
+	}
+	ways := f.combinations(layers, h)
+	for _, w := range ways {
+		if last := info.Layers - 1; f.needsKeys(w) && w.h.Layers[0] == last {
+			return nil, usagef("--layer %d: the last layer computes its keys only where logits are read, so that their covariance cannot be taken: choose a layer before it, or --covariance identity", last)
+		}
+	}
+	return ways, nil
+}
+
+// combinations are those of layers and flags. Keys make no difference where none
+// are used.
+func (f *benchFlags) combinations(layers []int, h edit.HParams) []way {
 	var out []way
 	patched := false
 	for _, layer := range layers {
-		for _, kind := range s.covariances {
-			keys := s.keys
+		for _, kind := range f.covariances {
+			keys := f.keys
 			if kind == string(covariance.KindIdentity) {
 				keys = []float64{covariance.EnoughKeys}
 			}
 			for _, k := range keys {
-				for _, method := range s.methods {
-					for _, chat := range s.chats {
+				for _, method := range f.methods {
+					for _, chat := range f.chats {
 						w := way{method: method, h: h}
 						w.keys, _ = keysPerDim(k)
 						w.h.Layers, w.h.Auto, w.h.Covariance = []int{layer}, false, covariance.Kind(kind)
-						if s.chatAsked {
+						if f.chatAsked {
 							w.h.Chat = chatKind(chat)
 						}
 						if method == edit.MethodTPatcher && patched {
@@ -55,104 +72,63 @@ func (s *sweep) ways(layers []int, h edit.HParams) []way {
 }
 
 // needsKeys: the covariance of the layer's keys over a text is taken.
-func (s *sweep) needsKeys(w way) bool {
-	given := w.h.Covariance == covariance.KindDiagonal && s.edit.imatrix != ""
+func (f *benchFlags) needsKeys(w way) bool {
+	given := w.h.Covariance == covariance.KindDiagonal && f.edit.imatrix != ""
 	return w.method == edit.MethodROME && w.h.Covariance != covariance.KindIdentity && !given
 }
 
-// benchEdits makes edits in one way and scores them in each that is asked for.
-func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error {
-	f := &s.edit
+// editor readies a way on the model of a file, which stays open.
+func (a *app) editor(ctx context.Context, f *benchFlags, w way, path string, m *engine.Model, o engine.Options) (eval.Editor, error) {
 	cfg := edit.Config{
-		Model: s.path, Method: w.method, Patch: s.patch, HParams: w.h, Corpus: f.corpus, KeysPerDim: w.keys, Imatrix: f.imatrix,
-		StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
+		Model: path, Method: w.method, Patch: f.edit.patch, HParams: w.h, Corpus: f.edit.corpus, KeysPerDim: w.keys, Imatrix: f.edit.imatrix,
+		StatsTime: f.edit.statsTime, CacheDir: f.edit.cacheDir, Version: version,
 	}
-	a.connect(&cfg, s.options, a.log)
+	a.connect(&cfg, o, a.log)
 	open := cfg.Open
-	cfg.Open = func(ctx context.Context, path string, adapters ...string) (lm.Model, error) {
-		if path == s.path {
-			return shared{s.model}, nil
+	cfg.Open = func(ctx context.Context, name string, adapters ...string) (lm.Model, error) {
+		if name == path {
+			return shared{m}, nil
 		}
-		return open(ctx, path, adapters...)
+		return open(ctx, name, adapters...)
 	}
-	editor, err := edit.NewEditor(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer editor.Close()
-	var edits map[int]*edit.Computed
-	if len(s.as) > 1 {
-		edits = map[int]*edit.Computed{} // computed once, scored several times
-	}
-	for _, as := range s.as {
-		if err := a.benchRun(ctx, s, r, w, editor, edits, as); err != nil {
-			return err
-		}
-	}
-	return nil
+	e, err := edit.NewEditor(ctx, cfg)
+	return editor{e, w}, err
 }
 
-// benchRun edits and scores the records in one way.
-func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor *edit.Editor, edits map[int]*edit.Computed, as string) error {
-	set := s.task.settings
-	stats, params := editor.Stats(), editor.HParams()
-	set.Model, set.Method, set.As, set.Layer, set.Covariance = s.facts, w.method, as, editor.Layer(), string(stats.Kind)
-	set.Keys, set.Stats, set.HParams, set.Seed = w.keys, &stats, &params, w.h.Seed
-	set.Patch, set.Sequence = editor.Patch(), s.sequential
-	label := fmt.Sprintf("%s layer %d %s", w.method, editor.Layer(), stats.Kind)
-	if set.Patch != nil {
-		set.HParams, set.Stats, set.Keys, label = nil, nil, 0, w.method
-	} else {
-		set.Tensor = editor.TensorType().String()
-	}
-	b := &eval.Bench{
-		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.h.Seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential},
-		Editor: editor, Bases: s.bases, Edits: edits, Batch: s.batch, Records: s.task.records,
-	}
-	if s.batch > 1 {
-		set.Batch = s.batch
-		label += fmt.Sprintf(" batch %d", s.batch)
-	}
-	if w.h.Chat != "" {
-		label += " chat " + w.h.Chat
-	}
-	if as == eval.AsBaked {
-		b.Write = func(ctx context.Context, req fact.Request, c *edit.Computed) (*eval.Written, error) {
-			return writeBaked(ctx, editor, req, c, s.dir(), s.options)
-		}
-		label += " baked"
-	}
-	if len(s.models) > 1 {
-		label = filepath.Base(s.path) + " " + label
-	}
-	run := eval.NewRun(set, machine(s.model.Info().Threads))
-	if s.sequential {
-		return a.sequence(ctx, r, s, run, label, &eval.Sequence{Scorer: b.Scorer, Editor: editor, Bases: s.bases})
-	}
-	return a.score(ctx, r, s.task, run, label, b)
+// shared is a model that several editors use one after the other.
+type shared struct{ *engine.Model }
+
+// Close leaves the model open.
+func (shared) Close() error { return nil }
+
+// editor is edit's, as scoring sees it.
+type editor struct {
+	*edit.Editor
+	way
 }
 
-// writeBaked writes the edited model to a temporary file and loads it.
-func writeBaked(ctx context.Context, e *edit.Editor, req fact.Request, c *edit.Computed, dir string, o engine.Options) (*eval.Written, error) {
-	b, err := e.Bake(ctx, req, c, dir)
-	if err != nil {
-		return nil, err
-	}
-	m, err := engine.Open(ctx, b.Path, o)
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return &eval.Written{
-		Model: m, Seconds: b.Seconds, TypesChanged: b.TypesChanged, Refusals: b.Refusals,
-		Close: func() error { return errors.Join(m.Close(), b.Close()) },
-	}, nil
-}
+// Apply applies edits to the editor's model.
+func (e editor) Apply(edits ...*edit.Computed) error { return edit.Apply(e.Model(), edits...) }
 
-// dir is where files that are scored are written: beside the results, or with
-// the system's temporary files.
-func (s *sweep) dir() string {
-	if out := s.benchFlags.score.output; out != "" {
-		return filepath.Dir(out)
+// Settings are what decides the edits.
+func (e editor) Settings() (json.RawMessage, error) {
+	own := struct {
+		Method     string              `json:"method"`
+		Layer      int                 `json:"layer"`
+		Covariance covariance.Kind     `json:"covariance,omitempty"`
+		Keys       float64             `json:"keys_per_dimension,omitempty"`
+		Stats      *edit.Stats         `json:"stats,omitempty"`
+		HParams    *edit.HParams       `json:"hyperparameters,omitempty"`
+		Tensor     string              `json:"tensor_type,omitempty"`
+		Patch      *edit.PatchSettings `json:"tpatcher,omitempty"`
+	}{Method: e.method, Layer: e.Layer(), Patch: e.Patch()}
+	if own.Patch == nil {
+		stats, params := e.Stats(), e.HParams()
+		own.Covariance, own.Keys, own.Stats, own.HParams, own.Tensor = stats.Kind, e.keys, &stats, &params, e.TensorType().String()
 	}
-	return os.TempDir()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // as files of results have it
+	err := enc.Encode(own)
+	return b.Bytes(), err
 }

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"retcon/edit"
+	"retcon/eval"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
@@ -67,8 +68,8 @@ func exitCode(ctx context.Context, err error) int {
 
 // message is the one line that an error gets.
 func message(code int, err error) string {
-	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
-		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
+	if kept, ok := errors.AsType[*eval.KeptError](err); ok && code == exitInterrupted {
+		return "interrupted; results so far are in " + kept.Path + ", --resume goes on"
 	}
 	if kept, ok := errors.AsType[*edit.KeptError](err); ok && code == exitInterrupted {
 		return oneLine("interrupted; " + kept.Kept())

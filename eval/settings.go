@@ -1,0 +1,160 @@
+package eval
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"retcon/fact"
+)
+
+// Schema is the version of result files and of the JSON of bench and eval.
+const Schema = 1
+
+// Run is one configuration under which records are scored.
+type Run struct {
+	Schema   int      `json:"schema"`
+	ID       string   `json:"run"` // of the settings
+	Settings Settings `json:"settings"`
+	Machine  Machine  `json:"machine"`
+}
+
+// NewRun is a run of settings on a machine, which begins now.
+func NewRun(s Settings, m Machine) Run {
+	return Run{Schema: Schema, ID: s.id(), Settings: s, Machine: m.started()}
+}
+
+// Settings are all that decides a record's values, and so what tells one run
+// from another. The shard is not among them: shards make up one run.
+type Settings struct {
+	Command string `json:"command"` // bench or eval
+	Model   Facts  `json:"model"`
+	// Base is what an evaluated file is compared with; LoRA are adapters
+	// beside Model.
+	Base *Facts   `json:"base,omitempty"`
+	LoRA []Source `json:"lora,omitempty"`
+
+	// Method, Layer, Covariance and its keys, Stats, HParams, Tensor and Patch
+	// are an editor's, see [Editor].
+	Method string `json:"method,omitempty"`
+	// As is how an edit is scored: AsAdapter or AsBaked.
+	As         string `json:"as,omitempty"`
+	Layer      int    `json:"layer"`
+	Covariance string `json:"covariance,omitempty"`
+	// Keys is how many keys a dimension the covariance was to be made from, 0
+	// by default.
+	Keys    float64         `json:"keys_per_dimension,omitempty"`
+	Stats   json.RawMessage `json:"stats,omitempty"`
+	HParams json.RawMessage `json:"hyperparameters,omitempty"`
+	// Tensor is the type of the edited tensor, before the edit.
+	Tensor string `json:"tensor_type,omitempty"`
+	// Batch is how many edits are computed at once, 0 for one.
+	Batch int `json:"batch,omitempty"`
+	// Patch are those of T-Patcher.
+	Patch json.RawMessage `json:"tpatcher,omitempty"`
+	// Sequence says that all records are edited one after the other, and
+	// scored then.
+	Sequence bool `json:"sequential,omitempty"`
+
+	Data       Source       `json:"data"`
+	From       int          `json:"from"` // first record
+	Records    int          `json:"records"`
+	ZsRE       fact.Answers `json:"zsre_target,omitempty"`
+	Stages     []Stage      `json:"metrics"`
+	Seed       uint64       `json:"seed"`
+	Text       *Source      `json:"text,omitempty"`
+	TextTokens int          `json:"text_tokens,omitempty"`
+	Snippets   *Source      `json:"snippets,omitempty"`
+}
+
+// The ways to score an edit.
+const (
+	AsAdapter = "adapter" // in memory, beside the untouched weights
+	AsBaked   = "baked"   // in a file, written as edit writes it
+)
+
+// Source is a file that was read, with the SHA-256 of what was read of it.
+type Source struct {
+	File string `json:"file"`
+	Sum  string `json:"sha256"`
+}
+
+// Machine is what it ran on. It may differ from shard to shard.
+type Machine struct {
+	Version  string   `json:"version"`
+	LlamaCPP string   `json:"llama_cpp"`
+	Go       string   `json:"go"`
+	Platform string   `json:"platform"`
+	CPU      string   `json:"cpu"`
+	Devices  []string `json:"devices,omitempty"` // besides the CPU
+	Threads  int      `json:"threads"`
+	Time     string   `json:"time"` // at the start, RFC 3339; NewRun fills it in
+}
+
+// started is the machine with the time, where it has none.
+func (m Machine) started() Machine {
+	if m.Time == "" {
+		m.Time = time.Now().UTC().Format(time.RFC3339)
+	}
+	return m
+}
+
+// id is a short digest of the settings. What a cache had is no setting, and
+// what follows from others or is the default is left out, so that runs of
+// earlier versions keep their ids.
+func (s Settings) id() string {
+	s.Tensor = ""
+	if s.As == AsAdapter {
+		s.As = ""
+	}
+	s.Stats = withField(s.Stats, "cached", json.RawMessage("false"))
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // no value here cannot be written
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(b))[:16]
+}
+
+// withField is a JSON object with another value of a field that it has, in the
+// same place; what is no object stays as it is.
+func withField(object json.RawMessage, name string, value json.RawMessage) json.RawMessage {
+	in := json.NewDecoder(bytes.NewReader(object))
+	if open, err := in.Token(); err != nil || open != json.Delim('{') {
+		return object
+	}
+	for in.More() {
+		key, err := in.Token()
+		if err != nil {
+			return object
+		}
+		var old json.RawMessage
+		if err := in.Decode(&old); err != nil {
+			return object
+		}
+		if key == name {
+			end := in.InputOffset()
+			return bytes.Join([][]byte{object[:end-int64(len(old))], object[end:]}, value)
+		}
+	}
+	return object
+}
+
+// chat is the kind of conversations that edits are made in, if any.
+func (s Settings) chat() string {
+	var h struct {
+		Chat string `json:"chat"`
+	}
+	json.Unmarshal(s.HParams, &h) // of another method: none
+	return h.Chat
+}
+
+// keys is how many keys the covariance was made from.
+func (s Settings) keys() int64 {
+	var made struct {
+		Keys int64 `json:"keys"`
+	}
+	json.Unmarshal(s.Stats, &made)
+	return made.Keys
+}
