@@ -23,7 +23,7 @@ GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="-L$(abspath $(BUILD))/lib $$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -67,14 +67,18 @@ $(BUILD)/archs/.seed-2: | tools
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
 test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
+# Texts of others, which some tests read: internal/testfile/README.md.
+DATASETS := counterfact-1000.json known-1000.json me-ppl.json wiki.test.raw zsre-1000.json
+
 # Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
 	@python3 -c 'import gguf' 2>/dev/null || echo "NOT TESTED: reading our files with the Python package gguf, which is not installed (pip install gguf)" >&2
+	@absent=; for f in $(DATASETS); do [ -f "$${RETCON_DATA:-../shared/data}/$$f" ] || absent="$$absent $$f"; done; [ -z "$$absent" ] || echo "NOT TESTED: what needs the data sets$$absent, which are not in $${RETCON_DATA:-../shared/data} (internal/testfile/README.md says where they come from; RETCON_DATA names their folder)" >&2
 	@for b in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$b >/dev/null 2>&1 && exit 0; done; echo "NOT TESTED: pages in a real browser, as no Chromium is installed (apt-get install chromium)" >&2
 	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
 
 # What needs no native code builds and passes without it.
-NOCGO = ./gguf/... ./graph/... ./lm/... ./fact/... ./edit/... ./eval/... ./report/... ./trace/average/... ./internal/atomicfile/... ./internal/fakemodel/... ./internal/fault/... ./internal/journal/... ./internal/logits/... ./internal/neutral/... ./internal/proc/... ./internal/progress/... ./internal/records/... ./internal/shard/... ./internal/vec/...
+NOCGO = $$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep -vE 'retcon/(llama|engine|replay|trace|internal/testmodel|e2e)( |$$)' | cut -d' ' -f1)
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
@@ -99,6 +103,9 @@ BENCH ?= .
 BENCH_COUNT ?= 5
 bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
 	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
+
+results: retcon tools model ## measure the main table of docs/results.md (RETCON_DATA=DIR adds scores, SHORT=1 is a trial)
+	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh bin/retcon $(BUILD)/bin $(MODEL) $(BUILD)/results
 
 # The largest of its models takes 4.5 GB of disk; SIZES="0.1B 0.5B" leaves it out.
 scale: retcon model ## edit random models of 0.1 to 8 billion weights: seconds and memory

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/lm"
 )
 
@@ -37,7 +37,7 @@ func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 	for i := range rows[1:] {
 		rows[1+i].Key = true
 	}
-	o, err := m.Objective(ctx, layer, rows, edit.Batches(rows, 2)) // the bare prompt and one other, in turns
+	o, err := m.Objective(ctx, layer, rows, rome.Batches(rows, 2)) // the bare prompt and one other, in turns
 	if err != nil {
 		t.Fatal(err)
 	}

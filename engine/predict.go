@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/eval"
 	"retcon/llama"
 	"retcon/lm"
 )
 
-var _ eval.Model = (*Model)(nil)
+var _ lm.Predictor = (*Model)(nil)
 
 // Predict scores the tails of rows. Rows are decoded together, tokens that
 // begin several of them once; see Distinct.

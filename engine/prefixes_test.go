@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/gguf"
 	"retcon/internal/testmodel"
 	"retcon/lm"
@@ -37,7 +37,7 @@ func prefixedRows(seed int) []lm.ObjectiveRow {
 func lossOf(t *testing.T, m *Model, rows []lm.ObjectiveRow) []float64 {
 	t.Helper()
 	ctx := context.Background()
-	o, err := m.Objective(ctx, 0, rows, edit.Batches(rows, 0))
+	o, err := m.Objective(ctx, 0, rows, rome.Batches(rows, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

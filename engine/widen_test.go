@@ -14,6 +14,7 @@ import (
 	"retcon/engine"
 	"retcon/gguf"
 	"retcon/gguf/widen"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
@@ -336,11 +337,9 @@ func TestDeci(t *testing.T) {
 
 // The demo model's logits stay in either form.
 func TestWidenDemo(t *testing.T) {
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
-	f := openFile(t, demoModel)
-	original := logitsOf(t, demoModel)
+	demo := testfile.Demo(t)
+	f := openFile(t, demo)
+	original := logitsOf(t, demo)
 	for _, s := range []widen.Strategy{widen.Widen{}, widen.Widen{Pad: 32}, widen.Deci{}} {
 		if d := largest(original, logitsOf(t, widened(t, f, s, 1, nil, nil))); d != 0 {
 			t.Errorf("%T: logits differ by %g", s, d)

@@ -2,18 +2,16 @@ package eval
 
 import (
 	"context"
-	"encoding/json"
 
 	"retcon/edit"
 	"retcon/fact"
 )
 
-// Editor makes the edits of one method in an open model, in one way. What the
-// method is scoring does not know.
+// Editor makes the edits of one method in an open model, in one way; edit.Editor
+// does. What the method is scoring does not know.
 type Editor interface {
-	// Settings are the fields of [Settings] that the editor decides, as an
-	// object of JSON: method, layer, covariance and so on.
-	Settings() (json.RawMessage, error)
+	// Settings are all that decides an edit besides the model and the fact.
+	Settings() edit.Settings
 	// Compute computes the edit of a fact on the unedited model with what was
 	// kept. step, if not nil, is told of each step of the optimisation.
 	Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*edit.Computed, error)
@@ -22,6 +20,8 @@ type Editor interface {
 	ComputeAll(ctx context.Context, rs []fact.Request, step func(done, most int)) ([]*edit.Computed, []error)
 	// Keep lets later edits be computed on top of this one.
 	Keep(c *edit.Computed)
+	// Restore readies an edit that was read from JSON.
+	Restore(c *edit.Computed) error
 	// Apply makes the model compute as edited by these edits and by no others;
 	// none restores it.
 	Apply(edits ...*edit.Computed) error

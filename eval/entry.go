@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 
@@ -23,13 +22,13 @@ type Entry struct {
 	Base   *Result `json:"base,omitempty"`
 	Edited *Result `json:"edited,omitempty"`
 
-	// Update and Patches are what the method reports of its edit.
-	Update      json.RawMessage `json:"update,omitempty"`
-	EditSeconds float64         `json:"edit_seconds,omitempty"`
+	Update      *edit.UpdateReport `json:"update,omitempty"`
+	EditSeconds float64            `json:"edit_seconds,omitempty"`
 	// WriteSeconds and TypesChanged are of a baked file.
 	WriteSeconds float64           `json:"write_seconds,omitempty"`
 	TypesChanged []edit.TypeChange `json:"types_changed,omitempty"`
-	Patches      json.RawMessage   `json:"patches,omitempty"`
+	// Parts are reports of what the edit consists of, as edit.Computed has them.
+	Parts json.RawMessage `json:"patches,omitempty"`
 	// Told says, of an edit in a sequence, whether the fact was told right
 	// behind it: the greedy continuation starts with the new answer.
 	Told *bool `json:"told_at_once,omitempty"`
@@ -45,20 +44,12 @@ type Entry struct {
 
 // computed takes over what is reported of an edit.
 func (e *Entry) computed(c *edit.Computed) (err error) {
-	e.EditSeconds, e.Sink, e.Warnings, e.Refusals = c.Seconds, c.Sink, c.Warnings, c.Refusals
-	if e.Update, err = raw(c.Report); err == nil && len(c.Patches) > 0 {
-		e.Patches, err = raw(c.Patches)
+	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Prefix != ""
+	e.Warnings, e.Refusals = c.Warnings, c.Refusals
+	if c.Parts != nil {
+		e.Parts, err = raw(c.Parts)
 	}
 	return err
-}
-
-// raw is a value as files of results have it.
-func raw(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // done ends an entry: err, if any, is what went wrong with its record, unless

@@ -65,13 +65,17 @@ func (s Settings) fields() table.Row {
 	for _, st := range s.Stages {
 		stages = append(stages, string(st))
 	}
+	keys := int64(0)
+	if s.Stats != nil {
+		keys = s.Stats.Keys
+	}
 	var layer any
 	if s.Method != "" {
 		layer = s.Layer
 	}
 	return append(row, table.Row{
 		{Name: "base", Value: base}, {Name: "lora", Value: strings.Join(adapters, ",")},
-		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: s.chat()}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: s.keys()},
+		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: s.chat()}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
 		{Name: "data", Value: s.Data.File}, {Name: "from", Value: s.From}, {Name: "records", Value: s.Records},
 		{Name: "metrics", Value: strings.Join(stages, ",")}, {Name: "seed", Value: s.Seed},
 	}...)

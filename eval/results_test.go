@@ -54,18 +54,6 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-func TestWithField(t *testing.T) {
-	for _, c := range []struct{ object, want string }{
-		{`{"a":1,"cached":true,"b":{"cached":true}}`, `{"a":1,"cached":0,"b":{"cached":true}}`},
-		{`{"b":{"cached":true}, "cached" : [1, 2] }`, `{"b":{"cached":true}, "cached" : 0 }`},
-		{`{"a":1}`, `{"a":1}`}, {`[1]`, `[1]`}, {``, ``}, {`null`, `null`},
-	} {
-		if got := string(withField(json.RawMessage(c.object), "cached", json.RawMessage("0"))); got != c.want {
-			t.Errorf("%s: %s", c.object, got)
-		}
-	}
-}
-
 func someEntry(run Run, index int, failed string) Entry {
 	return Entry{Run: run.ID, Index: index, Error: failed, Edited: &Result{Values: Values{ExactMatch: 100}}}
 }

@@ -81,7 +81,9 @@ func (r *Runner) Sequence(ctx context.Context, run Run, label string, s *Sequenc
 		if err := json.Unmarshal(part, m); err != nil || i >= len(records) || m.Index != records[i].Index {
 			return fmt.Errorf("%s: edit %d is not of these records", r.Results.journalPath(run.ID), i+1)
 		}
-		s.Restore(m)
+		if err := s.Restore(m); err != nil {
+			return fmt.Errorf("%s: %w", r.Results.journalPath(run.ID), err)
+		}
 	}
 	for i := len(parts); i < len(records); i++ {
 		r.progress(label+" edits", i, len(records))

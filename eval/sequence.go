@@ -40,7 +40,7 @@ func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 	if err != nil {
 		m.Error, m.Computed = err.Error(), nil
 	}
-	s.Restore(m)
+	s.add(m)
 	return m, nil
 }
 
@@ -69,8 +69,20 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 	return nil
 }
 
-// Restore takes in the next edit of the sequence as it was made before.
-func (s *Sequence) Restore(m *Made) {
+// Restore takes in the next edit of the sequence as it was made before, read from
+// JSON.
+func (s *Sequence) Restore(m *Made) error {
+	if m.Computed != nil {
+		if err := s.Editor.Restore(m.Computed); err != nil {
+			return err
+		}
+	}
+	s.add(m)
+	return nil
+}
+
+// add takes in the next edit of the sequence.
+func (s *Sequence) add(m *Made) {
 	if s.made == nil {
 		s.made = map[int]*Made{}
 	}

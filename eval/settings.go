@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/fact"
 )
 
@@ -36,8 +38,8 @@ type Settings struct {
 	Base *Facts   `json:"base,omitempty"`
 	LoRA []Source `json:"lora,omitempty"`
 
-	// Method, Layer, Covariance and its keys, Stats, HParams, Tensor and Patch
-	// are an editor's, see [Editor].
+	// Method, Layer, Covariance and its keys, Stats, HParams, Tensor and Own are
+	// an editor's, see SetEdit.
 	Method string `json:"method,omitempty"`
 	// As is how an edit is scored: AsAdapter or AsBaked.
 	As         string `json:"as,omitempty"`
@@ -45,15 +47,15 @@ type Settings struct {
 	Covariance string `json:"covariance,omitempty"`
 	// Keys is how many keys a dimension the covariance was to be made from, 0
 	// by default.
-	Keys    float64         `json:"keys_per_dimension,omitempty"`
-	Stats   json.RawMessage `json:"stats,omitempty"`
-	HParams json.RawMessage `json:"hyperparameters,omitempty"`
+	Keys    float64           `json:"keys_per_dimension,omitempty"`
+	Stats   *covariance.Stats `json:"stats,omitempty"`
+	HParams json.RawMessage   `json:"hyperparameters,omitempty"`
 	// Tensor is the type of the edited tensor, before the edit.
 	Tensor string `json:"tensor_type,omitempty"`
 	// Batch is how many edits are computed at once, 0 for one.
 	Batch int `json:"batch,omitempty"`
-	// Patch are those of T-Patcher.
-	Patch json.RawMessage `json:"tpatcher,omitempty"`
+	// Own are settings of a method that has others than these.
+	Own json.RawMessage `json:"tpatcher,omitempty"`
 	// Sequence says that all records are edited one after the other, and
 	// scored then.
 	Sequence bool `json:"sequential,omitempty"`
@@ -109,7 +111,11 @@ func (s Settings) id() string {
 	if s.As == AsAdapter {
 		s.As = ""
 	}
-	s.Stats = withField(s.Stats, "cached", json.RawMessage("false"))
+	if s.Stats != nil {
+		stats := *s.Stats
+		stats.Cached = false
+		s.Stats = &stats
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // no value here cannot be written
@@ -117,44 +123,33 @@ func (s Settings) id() string {
 	return fmt.Sprintf("%x", sha256.Sum256(b))[:16]
 }
 
-// withField is a JSON object with another value of a field that it has, in the
-// same place; what is no object stays as it is.
-func withField(object json.RawMessage, name string, value json.RawMessage) json.RawMessage {
-	in := json.NewDecoder(bytes.NewReader(object))
-	if open, err := in.Token(); err != nil || open != json.Delim('{') {
-		return object
+// SetEdit takes over what decides the edits that are scored.
+func (s *Settings) SetEdit(e edit.Settings) (err error) {
+	s.Method, s.Layer, s.Covariance, s.Seed = e.Method, e.Layer, e.Covariance, e.Seed
+	s.Stats, s.Tensor, s.Keys = e.Stats, e.Tensor, e.KeysPerDim
+	switch {
+	case e.Own != nil:
+		s.Own, err = raw(e.Own)
+	case e.HParams != nil:
+		s.HParams, err = raw(e.HParams)
 	}
-	for in.More() {
-		key, err := in.Token()
-		if err != nil {
-			return object
-		}
-		var old json.RawMessage
-		if err := in.Decode(&old); err != nil {
-			return object
-		}
-		if key == name {
-			end := in.InputOffset()
-			return bytes.Join([][]byte{object[:end-int64(len(old))], object[end:]}, value)
-		}
-	}
-	return object
+	return err
 }
 
-// chat is the kind of conversations that edits are made in, if any.
-func (s Settings) chat() string {
-	var h struct {
-		Chat string `json:"chat"`
+// chat says in which conversations edits are made, empty for none.
+func (s *Settings) chat() string {
+	var h struct{ Chat string }
+	if s.HParams == nil || json.Unmarshal(s.HParams, &h) != nil {
+		return ""
 	}
-	json.Unmarshal(s.HParams, &h) // of another method: none
 	return h.Chat
 }
 
-// keys is how many keys the covariance was made from.
-func (s Settings) keys() int64 {
-	var made struct {
-		Keys int64 `json:"keys"`
-	}
-	json.Unmarshal(s.Stats, &made)
-	return made.Keys
+// raw is a value as files of results have it.
+func raw(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,13 +32,9 @@ type Sweep struct {
 	Open func(ctx context.Context, path string) (Model, error)
 }
 
-// Way is one way to edit.
-type Way struct {
-	// Open readies the editor of the sweep's model.
-	Open func(ctx context.Context) (Editor, error)
-	// Seed is that of generated texts.
-	Seed uint64
-}
+// Way readies an editor of the sweep's model for one way to edit. The seed of its
+// settings is that of generated texts too.
+type Way func(ctx context.Context) (Editor, error)
 
 // Run goes over the ways. The unedited model is scored once for all.
 func (s *Sweep) Run(ctx context.Context) error {
@@ -59,17 +54,17 @@ func (s *Sweep) Run(ctx context.Context) error {
 
 // way makes edits in one way and scores them in each that is asked for.
 func (s *Sweep) way(ctx context.Context, w Way, text *Text, bases map[int]*Result) error {
-	editor, err := w.Open(ctx)
+	editor, err := w(ctx)
 	if err != nil {
 		return err
 	}
 	defer editor.Close()
-	set, err := s.settings(editor, w.Seed)
+	set, err := s.settings(editor)
 	if err != nil {
 		return err
 	}
 	b := &Bench{
-		Scorer: &Scorer{Model: s.Model, Stages: s.Task.Stages, Seed: w.Seed, Snippets: s.Task.Snippets, Text: text, Constant: s.Sequential},
+		Scorer: &Scorer{Model: s.Model, Stages: s.Task.Stages, Seed: set.Seed, Snippets: s.Task.Snippets, Text: text, Constant: s.Sequential},
 		Editor: editor, Bases: bases, Batch: s.Batch, Records: s.Task.Records,
 	}
 	as := s.As
@@ -97,20 +92,14 @@ func (s *Sweep) way(ctx context.Context, w Way, text *Text, bases map[int]*Resul
 }
 
 // settings are those of a run, but for the way in which edits are scored.
-func (s *Sweep) settings(e Editor, seed uint64) (Settings, error) {
+func (s *Sweep) settings(e Editor) (Settings, error) {
 	set := s.Task.Settings
-	own, err := e.Settings()
-	if err != nil {
-		return set, err
-	}
-	if err := json.Unmarshal(own, &set); err != nil {
-		return set, fmt.Errorf("settings of an editor: %w", err)
-	}
-	set.Model, set.Seed, set.Sequence = s.Facts, seed, s.Sequential
+	err := set.SetEdit(e.Settings())
+	set.Model, set.Sequence = s.Facts, s.Sequential
 	if s.Batch > 1 {
 		set.Batch = s.Batch
 	}
-	return set, nil
+	return set, err
 }
 
 // label is "rome layer 5 full", with what is not the default.

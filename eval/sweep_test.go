@@ -2,9 +2,7 @@ package eval
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/fact"
 )
 
@@ -28,10 +27,11 @@ type sweepEditor struct {
 
 type counts struct{ computed, batches, baked, closed int }
 
-func (e sweepEditor) Settings() (json.RawMessage, error) {
-	return json.Marshal(map[string]any{
-		"method": "rome", "layer": e.layer, "covariance": "full", "tensor_type": "F32", "stats": map[string]any{"keys": 8}, "hyperparameters": map[string]any{"chat": "turn"},
-	})
+func (e sweepEditor) Settings() edit.Settings {
+	return edit.Settings{
+		Method: "rome", Layer: e.layer, Seed: 4, Covariance: "full", Tensor: "F32", Stats: &covariance.Stats{Made: covariance.Made{Keys: 8}},
+		HParams: map[string]any{"chat": "turn"},
+	}
 }
 
 func (e sweepEditor) Compute(ctx context.Context, r fact.Request, step func(int, int)) (*edit.Computed, error) {
@@ -50,7 +50,7 @@ func (e sweepEditor) ComputeAll(ctx context.Context, rs []fact.Request, step fun
 
 func (e sweepEditor) Bake(_ context.Context, _ fact.Request, c *edit.Computed, dir string) (*edit.Baked, error) {
 	e.counts.baked++
-	return &edit.Baked{Path: filepath.Join(dir, fmt.Sprint(c.Layer)), Seconds: 3}, nil
+	return &edit.Baked{Path: filepath.Join(dir, c.Change.(*fakeChange).Word), Seconds: 3}, nil
 }
 
 func (e sweepEditor) Close() error {
@@ -66,19 +66,15 @@ func newSweep(t *testing.T, results *Results) (*Sweep, *counts) {
 		Runner: &Runner{Task: &Task{Records: benchRecords(), Stages: Stages, Text: "the cat sat on the mat", Settings: Settings{Command: "bench", Records: 5, Stages: Stages, TextTokens: 100}}, Results: results},
 		Model:  model, Facts: Facts{File: "fake.gguf"}, Machine: Machine{Time: "now"},
 		Open: func(_ context.Context, path string) (Model, error) {
-			var word int
-			if _, err := fmt.Sscan(filepath.Base(path), &word); err != nil {
-				return nil, err
-			}
 			m := *model
-			m.shift = map[string]float64{model.words[word]: 9}
+			m.shift = map[string]float64{filepath.Base(path): 9}
 			return &m, nil
 		},
 	}
 	for layer := 3; layer < 5; layer++ {
-		s.Ways = append(s.Ways, Way{Seed: 4, Open: func(context.Context) (Editor, error) {
+		s.Ways = append(s.Ways, func(context.Context) (Editor, error) {
 			return sweepEditor{keepingEditor{fakeEditor{m: model}, new(int)}, layer, n}, nil
-		}})
+		})
 	}
 	return s, n
 }
@@ -115,7 +111,7 @@ func TestSweep(t *testing.T) {
 	}
 	for i, run := range all {
 		set := run.Run.Settings
-		if set.As != []string{AsAdapter, AsBaked}[i%2] || set.Layer != 3+i/2 || set.Seed != 4 || set.Model.File != "fake.gguf" || set.Method != "rome" || set.Tensor != "F32" || set.keys() != 8 || set.TextTokens != 100 || set.Batch != 0 {
+		if set.As != []string{AsAdapter, AsBaked}[i%2] || set.Layer != 3+i/2 || set.Seed != 4 || set.Model.File != "fake.gguf" || set.Method != "rome" || set.Tensor != "F32" || set.Stats.Keys != 8 || set.TextTokens != 100 || set.Batch != 0 {
 			t.Errorf("run %d: %+v", i, set)
 		}
 		for k, e := range run.Entries {
@@ -146,8 +142,8 @@ func TestSweepResumes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	s, n := newSweep(t, must(CreateResults(path, false)))
 	broken := errors.New("no memory")
-	open := s.Ways[1].Open
-	s.Ways[1].Open = func(context.Context) (Editor, error) { return nil, broken }
+	open := s.Ways[1]
+	s.Ways[1] = func(context.Context) (Editor, error) { return nil, broken }
 	if err := s.Run(t.Context()); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
@@ -155,7 +151,7 @@ func TestSweepResumes(t *testing.T) {
 	if n.closed != 1 {
 		t.Errorf("%+v", *n)
 	}
-	s.Ways[1].Open, s.Results, *n = open, must(ResumeResults(path)), counts{}
+	s.Ways[1], s.Results, *n = open, must(ResumeResults(path)), counts{}
 	if err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

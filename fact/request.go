@@ -62,56 +62,22 @@ func (r Request) Resolve() (Fact, error) {
 
 func (r Request) resolve() (Fact, error) {
 	f := Fact{Request: r}
-	subject := strings.TrimSpace(r.Subject)
-	prompt := strings.TrimRight(r.Prompt, " \t")
-	switch {
-	case prompt == "":
-		return f, fault.Errorf(ErrRequest, "the prompt is empty")
-	case subject == "":
-		return f, fault.Errorf(ErrRequest, "the subject is empty: name the part of the prompt that the fact is about")
-	case strings.TrimSpace(r.TargetNew) == "":
-		return f, fault.Errorf(ErrRequest, "the target is empty: say what should follow the prompt")
-	case !utf8.ValidString(prompt + subject + r.TargetNew + r.TargetTrue):
-		return f, fault.Errorf(ErrRequest, "the text is not valid UTF-8")
-	case strings.ContainsRune(prompt+subject+r.TargetNew+r.TargetTrue, 0):
-		return f, fault.Errorf(ErrRequest, "the text holds a zero byte")
-	}
-	if err := f.place(prompt, subject); err != nil {
+	var err error
+	if f.Text, f.Begin, f.End, err = Place(r.Prompt, r.Subject); err != nil {
 		return f, err
 	}
-	f.Subject = subject
+	if strings.TrimSpace(r.TargetNew) == "" {
+		return f, fault.Errorf(ErrRequest, "the target is empty: say what should follow the prompt")
+	}
+	if err := checkText(r.TargetNew + r.TargetTrue); err != nil {
+		return f, err
+	}
+	f.Subject = f.Text[f.Begin:f.End]
 	f.New = Follow(f.Text, r.TargetNew)
 	if strings.TrimSpace(r.TargetTrue) != "" {
 		f.Old = Follow(f.Text, r.TargetTrue)
 	}
 	return f, nil
-}
-
-// place puts the subject into the prompt, or finds it there.
-func (f *Fact) place(prompt, subject string) error {
-	switch strings.Count(prompt, Slot) {
-	case 0:
-	case 1:
-		f.Begin = strings.Index(prompt, Slot)
-		f.End = f.Begin + len(subject)
-		f.Text = prompt[:f.Begin] + subject + prompt[f.Begin+len(Slot):]
-		return nil
-	default:
-		return fault.Errorf(ErrRequest, "the prompt %q has more than one {}: mark the subject's place once", prompt)
-	}
-	f.Text = prompt
-	f.Begin = strings.Index(prompt, subject)
-	if f.Begin < 0 {
-		if i := strings.Index(strings.ToLower(prompt), strings.ToLower(subject)); i >= 0 && i+len(subject) <= len(prompt) {
-			return fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q; it has %q: write it the same way", subject, prompt, prompt[i:i+len(subject)])
-		}
-		return fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q: write it as it stands there, or put {} in its place", subject, prompt)
-	}
-	f.End = f.Begin + len(subject)
-	if strings.Contains(prompt[f.Begin+1:], subject) {
-		return fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: put {} in the place that is meant, as in %q", subject, prompt[:f.Begin]+Slot+prompt[f.End:])
-	}
-	return nil
 }
 
 // Follow returns target with the space that belongs before it after text.

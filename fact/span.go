@@ -5,7 +5,7 @@ import (
 	"retcon/lm"
 )
 
-// Span is a prompt as tokens: its text behind a prefix, tokenised jointly with
+// Span is a prompt as tokens: its text after a prefix, tokenised jointly with
 // what follows.
 type Span struct {
 	// Tokens holds prefix, prompt and target but for the target's last token:
@@ -13,7 +13,7 @@ type Span struct {
 	Tokens []int32
 	// Subject is the position of the subject's last token.
 	Subject int
-	// Straddles reports that this token also holds text behind the subject.
+	// Straddles reports that this token also holds text after the subject.
 	Straddles bool
 	// Before is the number of tokens in front of the prompt, which hold none of
 	// its text.
@@ -68,10 +68,12 @@ func TokenizeIn(m lm.Model, f Fact, in Frame, target string) (Span, error) {
 	}
 	begin, end := len(in.Before)+f.Begin, len(in.Before)+f.End
 	s.Before = within(tokens[:s.Prompt], len(in.Before))
-	s.Subject, s.Straddles = lastOver(tokens[:s.Prompt], begin, end)
-	if s.Subject < 0 {
+	first, last := over(tokens[:s.Prompt], begin, end)
+	if first < 0 {
 		return s, fault.Errorf(ErrRequest, "no token of the prompt holds the subject %q", f.Subject)
 	}
+	s.Subject = last - 1
+	s.Straddles = tokens[s.Subject].End > end
 	return s, nil
 }
 
@@ -85,16 +87,19 @@ func within(tokens []lm.Token, n int) int {
 	return len(tokens)
 }
 
-// lastOver is the last token with text in [begin, end), -1 if there is none,
-// and whether it has text behind end as well.
-func lastOver(tokens []lm.Token, begin, end int) (at int, straddles bool) {
-	at = -1
+// over are the tokens [first, end) that hold text in [from, to); first is -1 if
+// none does.
+func over(tokens []lm.Token, from, to int) (first, end int) {
+	first = -1
 	for i, t := range tokens {
-		if t.Begin < end && t.End > begin && t.End > t.Begin {
-			at, straddles = i, t.End > end
+		if t.Begin < to && t.End > from && t.End > t.Begin {
+			if first < 0 {
+				first = i
+			}
+			end = i + 1
 		}
 	}
-	return at, straddles
+	return first, end
 }
 
 // Opens reports whether nothing stands before the subject in the bare prompt:

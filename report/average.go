@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/trace/result"
+)
 
 // AverageRows is how many rows an averaged grid has.
 const AverageRows = 6
@@ -35,7 +39,7 @@ type Band struct {
 
 // AverageSevered are averaged severed runs: effects, p(run) - p(corrupted), by
 // layer. A series that was not run is empty.
-type AverageSevered struct{ Single, MLPSevered, AttnSevered Band }
+type AverageSevered = result.Severing[Band]
 
 // Average is what is drawn of the traces of many facts.
 type Average struct {
@@ -61,11 +65,14 @@ func (a Average) check() error {
 			return fmt.Errorf("report: grid %d of the average: %w", i, err)
 		}
 	}
-	return a.Severed.check()
+	if a.Severed == nil {
+		return nil
+	}
+	return checkRuns(averageRuns(*a.Severed))
 }
 
 func (g AverageGrid) check() error {
-	if err := (Grid{Kind: g.Kind, Values: g.Effect}).check(AverageRows); err != nil {
+	if err := (heatMap{Kind: g.Kind, Values: g.Effect}).check(AverageRows); err != nil {
 		return err
 	}
 	if g.Half == nil {
@@ -80,11 +87,4 @@ func (g AverageGrid) check() error {
 		}
 	}
 	return nil
-}
-
-func (s *AverageSevered) check() error {
-	if s == nil {
-		return nil
-	}
-	return checkRuns(s.runs())
 }

@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 
 func readTrace(r *reader) {
 	tr := sample()
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	r.want(tipText, "")
 	r.hover(`document.querySelectorAll('table.heat')[1].tBodies[0].rows[2].cells[3]`)
 	r.want(tipText, "token 2 ·Needle*, layer 2\np 0.750\ncausal effect +0.650, 93 % of the total")
@@ -52,7 +52,7 @@ func readTrace(r *reader) {
 
 func moveByKeys(r *reader) {
 	tr := sample()
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	for range 12 {
 		if r.press(kb.Tab); ask[bool](r, `document.activeElement.matches('[role=gridcell]')`) {
 			break
@@ -62,7 +62,7 @@ func moveByKeys(r *reader) {
 	for _, k := range []string{kb.ArrowDown, kb.ArrowRight, kb.ArrowUp, kb.ArrowUp, kb.ArrowLeft} {
 		r.press(k)
 	}
-	v := tr.Grids[0].Values[1][2]
+	v := tr.Hidden[1][2]
 	r.want(active, "token 1 ·Space*, layer 2, p "+number(v))
 	share := fmt.Sprintf("causal effect %s, %.0f %% of the total", signed(v-0.1), 100*(v-0.1)/0.7)
 	r.want(tipText, fmt.Sprintf("token 1 ·Space*, layer 2\np %s\n%s", number(v), share))
@@ -71,11 +71,11 @@ func moveByKeys(r *reader) {
 	r.want(tipText, "")
 	r.press(kb.Home)
 	r.press(kb.ArrowLeft) // there is no further cell
-	r.want(active, fmt.Sprintf("token 1 ·Space*, layer 0, p %s", number(tr.Grids[0].Values[1][0])))
+	r.want(active, fmt.Sprintf("token 1 ·Space*, layer 0, p %s", number(tr.Hidden[1][0])))
 	r.press(kb.End, chromedp.ModifierCtrl)
 	r.want(active, "token 4 ·in, layer 5, p 0.790")
 	r.press(kb.Home, chromedp.ModifierCtrl)
-	r.want(active, fmt.Sprintf("token 0 The*, layer 0, p %s", number(tr.Grids[0].Values[0][0])))
+	r.want(active, fmt.Sprintf("token 0 The*, layer 0, p %s", number(tr.Hidden[0][0])))
 	r.press(kb.Tab) // leaves the grid for the next one
 	r.want(`document.activeElement.closest('table').getAttribute('data-grid')`, "1")
 	if got := ask[int](r, `Math.max(...[...document.querySelectorAll('[role=grid]')].map(g => g.querySelectorAll('[tabindex="0"]').length))`); got != 1 {
@@ -89,7 +89,7 @@ func moveByKeys(r *reader) {
 
 func chooseTheme(r *reader) {
 	tr := sample()
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	const ground, shade = `getComputedStyle(document.body).backgroundColor`, `getComputedStyle(document.querySelector('.best')).backgroundColor`
 	r.want(ground, "rgb(255, 255, 255)")
 	before := ask[string](r, shade)
@@ -104,7 +104,7 @@ func chooseTheme(r *reader) {
 	r.want(shade, before)
 	prefer(r, "dark")
 	r.want(ground, "rgb(255, 255, 255)") // the reader has chosen
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	r.want(ground, "rgb(21, 23, 28)")
 	r.want(`document.getElementById('theme').getAttribute('aria-pressed')`, "true")
 	prefer(r, "")
@@ -117,28 +117,28 @@ func prefer(r *reader, scheme string) {
 
 func chooseMeasure(r *reader) {
 	tr := measured()
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	const shown = `[...document.querySelectorAll('.view')].filter(v => v.checkVisibility()).map(v => v.getAttribute('aria-label')).join()`
 	r.want(shown, "p(Seattle)")
 	r.do(chromedp.Click(chromedp.CSS(`input[value="1"]`)))
 	r.want(shown, "logit difference")
 	r.want(said, "Showing logit difference")
 	r.hover(`document.querySelectorAll('table.heat')[3].tBodies[0].rows[4].cells[6]`)
-	v := tr.Metrics[0].Grids[0].Values[4][5]
+	v := tr.LogitDifference.Hidden[4][5]
 	r.want(tipText, fmt.Sprintf("token 4 ·in, layer 5\nlogit difference %s\ncausal effect %s, %.0f %% of the total", number(v), signed(v+1), 100*(v+1)/5))
 }
 
 func downloadTrace(r *reader) {
 	tr := measured()
 	s := sampleSection()
-	r.open(Page{Trace: &tr, Sections: []Section{s}})
-	raw, _ := dataOf(r.t, page(r.t, Page{Trace: &tr, Sections: []Section{s}}))
+	r.open(Page{Trace: tr, Sections: []Section{s}})
+	raw, _ := dataOf(r.t, page(r.t, Page{Trace: tr, Sections: []Section{s}}))
 	if got := r.download("json"); string(got) != string(raw) || !json.Valid(got) {
 		r.t.Errorf("the JSON saved differs from the page's data: %.200q", got)
 	}
 	want := map[string]float64{}
-	for _, m := range tr.measures() {
-		v := m.view()
+	for _, m := range readings(tr) {
+		v := m.coloured()
 		for _, g := range v.grids {
 			for i, row := range g.Values {
 				for j, x := range row {
@@ -147,7 +147,7 @@ func downloadTrace(r *reader) {
 			}
 		}
 		for i, name := range []string{"single", "mlp_severed", "attn_severed"} {
-			for j, x := range [][]float64{m.Severed.Single, m.Severed.MLPSevered, m.Severed.AttnSevered}[i] {
+			for j, x := range m.Severed.All()[i] {
 				want[fmt.Sprint("severed/", v.measure.bar, "/", name, "//", j)] = x
 			}
 		}
@@ -181,7 +181,7 @@ func jsonNumber(v float64) string {
 
 func readTree(r *reader) {
 	tr := sample()
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	nodes := call(r, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{}).Nodes
 	names := map[string][]string{}
 	for _, n := range nodes {
@@ -192,7 +192,7 @@ func readTree(r *reader) {
 		_, _ = json.Unmarshal(n.Role.Value, &role), json.Unmarshal(n.Name.Value, &name)
 		names[role] = append(names[role], strings.NewReplacer("\u2068", "", "\u2069", "").Replace(name))
 	}
-	v := tr.view()
+	v := readings(tr)[0].coloured()
 	want := []string{v.bars(severedTitle).title + ": p(Seattle) by layer"}
 	for _, g := range v.grids {
 		want = append(want, v.describeGrid(g))
@@ -261,7 +261,7 @@ func readNarrow(r *reader) {
 	tr := degenerate()["200 layers"]
 	a := sampleAverage()
 	r.do(chromedp.EmulateViewport(360, 740))
-	r.open(Page{Trace: &tr, Average: &a, Sections: []Section{sampleSection(), degenerateSections()["long"]}})
+	r.open(Page{Trace: tr, Average: &a, Sections: []Section{sampleSection(), degenerateSections()["long"]}})
 	if got := ask[int](r, `document.documentElement.scrollWidth`); got > 360 {
 		r.t.Errorf("the page is %d pixels wide, the window 360", got)
 	}
@@ -279,7 +279,7 @@ func readNarrow(r *reader) {
 func readWithoutScript(r *reader) {
 	tr := measured()
 	call(r, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	r.open(Page{Trace: &tr})
+	r.open(Page{Trace: tr})
 	call(r, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{}) // so that the test can ask
 	const shown = `[...document.querySelectorAll('.view, .tools, fieldset')].filter(v => v.checkVisibility()).length`
 	if got := ask[int](r, shown); got != 2 {

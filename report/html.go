@@ -57,7 +57,7 @@ func newPageDoc(p Page) (*pageDoc, error) {
 	s := &sheet{picture: picture{page: true}}
 	if p.Trace != nil {
 		d.name("Causal trace", "Causal trace of "+quoted(p.Trace.Prompt), "trace")
-		d.Trace = s.trace(*p.Trace)
+		d.Trace = s.trace(p.Trace)
 	}
 	if p.Average != nil {
 		title := p.Average.view().title

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"retcon/trace/result"
 )
 
 // The data of a page as its reader can download them. A value that is not finite
@@ -115,7 +117,7 @@ func (v value) MarshalJSON() ([]byte, error) {
 func pageData(p Page) ([]byte, error) {
 	d := dataDoc{Schema: dataSchema, Title: p.Title, Notes: append([]string{}, p.Notes...), Sections: []sectionData{}}
 	if p.Trace != nil {
-		d.Trace = p.Trace.data()
+		d.Trace = dataOfTrace(p.Trace)
 	}
 	if p.Average != nil {
 		d.Average = p.Average.data()
@@ -149,21 +151,21 @@ func ascii(b []byte) []byte {
 	return []byte(out.String())
 }
 
-func (t Trace) data() *traceData {
+func dataOfTrace(t *result.Trace) *traceData {
 	d := &traceData{
-		Prompt: t.Prompt, Tokens: append([]string{}, t.Tokens...), Subject: [2]int{t.Begin, t.End}, Answer: t.Answer,
+		Prompt: t.Prompt, Tokens: append([]string{}, t.Tokens...), Subject: t.Subject, Answer: t.Answer,
 		Noise: value(t.Noise), Samples: t.Samples, Window: t.Window,
 	}
-	for i, m := range t.measures() {
-		v := m.view()
+	for _, r := range readings(t) {
+		v := r.coloured()
 		one := measureData{
-			Name: t.measureName(i), Word: v.measure.word, Clean: value(m.Clean), Corrupted: value(m.Corrupted),
+			Name: r.bar(), Word: v.measure.word, Clean: value(r.Clean), Corrupted: value(r.Corrupted),
 			Symmetric: v.scale.symmetric, Grids: []gridData{},
 		}
 		for _, g := range v.grids {
 			one.Grids = append(one.Grids, gridData{g.Kind.String(), g.Title, g.Axis, g.Approximate, grids(g.Values)})
 		}
-		if s := m.Severed; s != nil {
+		if s := r.Severed; s != nil {
 			one.Severed = &severedData{list(s.Single), list(s.MLPSevered), list(s.AttnSevered)}
 		}
 		d.Measures = append(d.Measures, one)

@@ -4,6 +4,8 @@ import (
 	"html/template"
 	"strconv"
 	"strings"
+
+	"retcon/trace/result"
 )
 
 // viewDoc is the figures of a page under one measure.
@@ -55,11 +57,12 @@ type valuesDoc struct {
 }
 
 // trace is a trace under each of its measures.
-func (s *sheet) trace(t Trace) *traceDoc {
-	d := &traceDoc{Prompt: t.parts()}
+func (s *sheet) trace(t *result.Trace) *traceDoc {
+	d := &traceDoc{Prompt: promptParts(t)}
 	d.Facts = append(d.Facts, fact{"Answer", quoted(t.Answer)})
-	if len(t.Metrics) == 0 {
-		d.Facts = append(d.Facts, t.levels()...)
+	all := readings(t)
+	if len(all) == 1 {
+		d.Facts = append(d.Facts, all[0].levels()...)
 	}
 	if finite(t.Noise) && t.Noise > 0 {
 		d.Facts = append(d.Facts, fact{"Noise", strconv.FormatFloat(t.Noise, 'g', 3, 64)})
@@ -70,41 +73,32 @@ func (s *sheet) trace(t Trace) *traceDoc {
 	if t.Window > 0 {
 		d.Facts = append(d.Facts, fact{"Window", strconv.Itoa(t.Window) + " " + plural(t.Window, "layer")})
 	}
-	if t.End > t.Begin {
+	if t.Subject[1] > t.Subject[0] {
 		d.Facts = append(d.Facts, fact{"Marks", "* subject, frame: strongest"})
 	}
-	for i, m := range t.measures() {
-		v := s.view(m.view(), "trace", i)
-		v.Name = t.measureName(i)
-		v.Facts = m.levels()
+	for i, r := range all {
+		v := s.view(r.coloured(), "trace", i)
+		v.Name, v.Facts = r.bar(), r.levels()
 		d.Views = append(d.Views, v)
 	}
 	return d
 }
 
-// measureName is what the choice of a measure calls it.
-func (t Trace) measureName(i int) string {
-	if i == 0 {
-		return t.bar()
-	}
-	return visible(t.Metrics[i-1].Name)
-}
-
 // levels are the values of the clean and the corrupted run.
-func (t Trace) levels() []fact {
-	bar := t.bar()
+func (r reading) levels() []fact {
+	bar := r.bar()
 	return []fact{
-		{bar + ", clean", number(t.Clean)}, {bar + ", corrupted", number(t.Corrupted)},
-		{"Total effect", signed(t.Clean - t.Corrupted)},
+		{bar + ", clean", number(r.Clean)}, {bar + ", corrupted", number(r.Corrupted)},
+		{"Total effect", signed(r.Clean - r.Corrupted)},
 	}
 }
 
-// parts are the prompt cut at the subject; nil without a prompt.
-func (t Trace) parts() *[3]string {
+// promptParts are the prompt cut at the subject; nil without a prompt.
+func promptParts(t *result.Trace) *[3]string {
 	if t.Prompt == "" {
 		return nil
 	}
-	subject := strings.TrimSpace(strings.Join(t.Tokens[t.Begin:t.End], ""))
+	subject := strings.TrimSpace(strings.Join(t.Tokens[t.Subject[0]:t.Subject[1]], ""))
 	at := strings.Index(t.Prompt, subject)
 	if subject == "" || at < 0 {
 		return &[3]string{quoted(t.Prompt)}
@@ -193,7 +187,7 @@ func (s *sheet) chart(n plot) chartDoc {
 }
 
 // gridValues are a grid's numbers.
-func (v view) gridValues(g Grid) valuesDoc {
+func (v view) gridValues(g heatMap) valuesDoc {
 	d := valuesDoc{Caption: g.Title + ": " + v.measure.bar, Of: v.of(), Layers: layerNumbers(g.layers())}
 	for i, values := range g.Values {
 		row := v.rowDoc(i)

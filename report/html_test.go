@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/html"
+
+	"retcon/trace/result"
 )
 
 func page(t *testing.T, p Page) []byte {
@@ -27,21 +29,22 @@ func page(t *testing.T, p Page) []byte {
 
 // measured is the sample with a second measure, which falls below the corrupted
 // value.
-func measured() Trace {
+func measured() *result.Trace {
 	t := sample()
-	m := Metric{Name: "logit difference", Clean: 4, Corrupted: -1, Symmetric: true, Severed: &Severed{Single: []float64{-1, 0, 2, 1, 0, -1.5}}}
-	for _, g := range t.Grids {
+	rows := func(of [][]float64) [][]float64 {
 		var rows [][]float64
-		for _, row := range g.Values {
+		for _, row := range of {
 			var out []float64
 			for j, v := range row {
 				out = append(out, 6*v-1.6-0.2*float64(j))
 			}
 			rows = append(rows, out)
 		}
-		m.Grids = append(m.Grids, Grid{Kind: g.Kind, Values: rows, Approximate: g.Kind == Attn})
+		return rows
 	}
-	t.Metrics = []Metric{m}
+	t.LogitDifference = &result.LogitDifference{Foil: " Paris", Measure: result.Measure{Clean: 4, Corrupted: -1, Grids: result.Grids{
+		Hidden: rows(t.Hidden), MLP: rows(t.MLP), Attn: rows(t.Attn), Severed: &result.Severed{Single: []float64{-1, 0, 2, 1, 0, -1.5}},
+	}}}
 	return t
 }
 
@@ -50,7 +53,7 @@ var ownText = regexp.MustCompile(`(?s)<style>.*</style>|<script>.*?</script>|sha
 // The style and the script are left out: they are files of their own.
 func TestHTMLGolden(t *testing.T) {
 	tr, a := measured(), sampleAverage()
-	golden(t, "trace.html", ownText.ReplaceAll(page(t, Page{Trace: &tr, Sections: []Section{sampleSection()}, Notes: []string{"a note"}}), nil))
+	golden(t, "trace.html", ownText.ReplaceAll(page(t, Page{Trace: tr, Sections: []Section{sampleSection()}, Notes: []string{"a note"}}), nil))
 	golden(t, "average.html", ownText.ReplaceAll(page(t, Page{Average: &a}), nil))
 }
 
@@ -58,7 +61,7 @@ func TestHTMLGolden(t *testing.T) {
 func degeneratePages() map[string]Page {
 	out := map[string]Page{}
 	for name, tr := range degenerate() {
-		out["trace, "+name] = Page{Trace: &tr}
+		out["trace, "+name] = Page{Trace: tr}
 	}
 	for name, a := range degenerateAverages() {
 		out["average, "+name] = Page{Average: &a}
@@ -67,10 +70,10 @@ func degeneratePages() map[string]Page {
 		out["section, "+name] = Page{Sections: []Section{s}}
 	}
 	h, a := hostile(), degenerateAverages()["hostile"]
-	h.Metrics = []Metric{{Name: "</label><script>", Clean: math.NaN(), Symmetric: true, Grids: h.Grids}}
+	h.LogitDifference = &result.LogitDifference{Foil: "</label><script>", Measure: result.Measure{Clean: math.NaN(), Grids: h.Grids}}
 	out["all hostile"] = Page{
 		Title: "</title><script>alert(1)</script>\u202e\x00", Notes: []string{"<b>&amp;", "\xff"},
-		Trace: &h, Average: &a, Sections: []Section{degenerateSections()["hostile"]},
+		Trace: h, Average: &a, Sections: []Section{degenerateSections()["hostile"]},
 	}
 	return out
 }
@@ -178,10 +181,10 @@ func dataOf(t *testing.T, b []byte) (raw []byte, d map[string]any) {
 // The data hold every number as it was, and null for one that is not finite.
 func TestHTMLData(t *testing.T) {
 	tr := measured()
-	_, d := dataOf(t, page(t, Page{Trace: &tr}))
+	_, d := dataOf(t, page(t, Page{Trace: tr}))
 	measures := d["trace"].(map[string]any)["measures"].([]any)
-	for k, m := range tr.measures() {
-		for i, g := range m.Grids {
+	for k, m := range readings(tr) {
+		for i, g := range m.maps() {
 			rows := measures[k].(map[string]any)["grids"].([]any)[i].(map[string]any)["values"].([]any)
 			for r, row := range g.Values {
 				for j, want := range row {
@@ -200,7 +203,7 @@ func TestHTMLData(t *testing.T) {
 func TestHTMLDataText(t *testing.T) {
 	tr := hostile()
 	tr.Tokens[3] = "\U0001f469 日本 \u2028 </script>"
-	raw, d := dataOf(t, page(t, Page{Trace: &tr}))
+	raw, d := dataOf(t, page(t, Page{Trace: tr}))
 	if i := bytes.IndexFunc(raw, func(r rune) bool { return r < ' ' || r > '~' || r == '<' }); i >= 0 {
 		t.Errorf("the data hold %q", raw[i])
 	}
@@ -217,7 +220,7 @@ func TestHTMLDataText(t *testing.T) {
 // Every cell is a cell of a grid, in its row, with its value as text.
 func TestHTMLGrids(t *testing.T) {
 	tr := measured()
-	doc, err := html.Parse(bytes.NewReader(page(t, Page{Trace: &tr})))
+	doc, err := html.Parse(bytes.NewReader(page(t, Page{Trace: tr})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +229,7 @@ func TestHTMLGrids(t *testing.T) {
 		t.Fatalf("%d tables that are grids, want 6", len(tables))
 	}
 	for n, table := range tables {
-		g := tr.measures()[n/3].Grids[n%3]
+		g := readings(tr)[n/3].maps()[n%3]
 		rows := withRole(table, "tr", "row")[1:] // the first numbers the layers
 		if len(rows) != len(g.Values) {
 			t.Fatalf("grid %d: %d rows", n, len(rows))
@@ -273,14 +276,12 @@ func TestHTMLStyle(t *testing.T) {
 
 func TestHTMLRefuses(t *testing.T) {
 	bad, badAverage := sample(), sampleAverage()
-	bad.End = 9
+	bad.Subject[1] = 9
 	badAverage.Grids[0].Effect = nil
-	nameless := measured()
-	nameless.Metrics[0].Name = ""
 	ragged := measured()
-	ragged.Metrics[0].Grids[0].Values = nil
+	ragged.LogitDifference.Hidden = [][]float64{}
 	for name, p := range map[string]Page{
-		"nothing": {Title: "x"}, "trace": {Trace: &bad}, "average": {Average: &badAverage}, "metric": {Trace: &nameless}, "metric's grid": {Trace: &ragged},
+		"nothing": {Title: "x"}, "trace": {Trace: bad}, "average": {Average: &badAverage}, "measure": {Trace: ragged},
 	} {
 		if WriteHTML(io.Discard, p) == nil {
 			t.Errorf("%s: no error", name)
@@ -291,7 +292,7 @@ func TestHTMLRefuses(t *testing.T) {
 // A symmetric scale has the corrupted value in its middle and every value on it.
 func TestSymmetricScale(t *testing.T) {
 	tr := measured()
-	v := tr.Under(tr.Metrics[0]).view()
+	v := readings(tr)[1].coloured()
 	least, most := v.extent()
 	if s := v.scale; s.shade(-1) != 0.5 || s.floor > least || s.top < most || s.top < 4 {
 		t.Errorf("scale %+v for %g to %g", s, least, most)
@@ -303,8 +304,8 @@ func TestSymmetricScale(t *testing.T) {
 			}
 		}
 	}
-	text := terminal(t, tr.Under(tr.Metrics[0]), TerminalOptions{})
-	if !strings.Contains(text, "logit difference: 4.000 clean, -1.000 corrupted") || !strings.Contains(text, ", estimated") {
+	text := terminal(t, tr, TerminalOptions{})
+	if !strings.Contains(text, "logit difference: 4.000 clean, -1.000 corrupted") {
 		t.Errorf("got %s", text)
 	}
 }

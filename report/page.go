@@ -1,12 +1,16 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/trace/result"
+)
 
 // Page is what one HTML page shows: a trace, an average, sections, or several of
 // them.
 type Page struct {
 	Title    string // "" is made from what is shown
-	Trace    *Trace
+	Trace    *result.Trace
 	Average  *Average
 	Sections []Section
 	Notes    []string // warnings and remarks, one paragraph each
@@ -18,7 +22,7 @@ func (p Page) check() error {
 		return fmt.Errorf("report: the page holds nothing")
 	}
 	if p.Trace != nil {
-		if err := p.Trace.check(); err != nil {
+		if err := checkTrace(p.Trace); err != nil {
 			return err
 		}
 	}

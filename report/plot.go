@@ -50,7 +50,7 @@ func (v view) bars(title string) plot {
 }
 
 // lines are the rows of a grid over the layers.
-func (v view) lines(g Grid) plot {
+func (v view) lines(g heatMap) plot {
 	n := plot{title: g.Title + ", by row", axis: g.Axis, value: v.measure.bar}
 	for i, row := range g.Values {
 		s := series{

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"retcon/trace/result"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -39,20 +41,17 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // sample is a trace with early effects at the subject and late ones at the end.
-func sample() Trace {
-	t := Trace{
-		Prompt: "The Space Needle is in", Tokens: []string{"The", " Space", " Needle", " is", " in"}, Begin: 0, End: 3,
-		Answer: " Seattle", Clean: 0.8, Corrupted: 0.1, Noise: 0.3516, Samples: 10, Window: 4,
-		Severed: &Severed{
+func sample() *result.Trace {
+	t := &result.Trace{
+		Prompt: "The Space Needle is in", Tokens: []string{"The", " Space", " Needle", " is", " in"}, Subject: [2]int{0, 3},
+		Answer: " Seattle", PClean: 0.8, PCorrupted: 0.1, Noise: 0.3516, Samples: 10, Window: 4,
+		Grids: result.Grids{Hidden: values(5, 6), MLP: values(5, 6), Attn: values(5, 6), Severed: &result.Severed{
 			Single:      []float64{0.15, 0.4, 0.6, 0.5, 0.3, 0.1},
 			MLPSevered:  []float64{0.08, 0.1, 0.12, 0.2, 0.3, 0.1},
 			AttnSevered: []float64{0.15, 0.38, 0.55, 0.45, 0.3, 0.1},
-		},
+		}},
 	}
-	for _, k := range []Kind{Hidden, MLP, Attn} {
-		t.Grids = append(t.Grids, Grid{Kind: k, Values: values(5, 6)})
-	}
-	t.Grids[2].Values[1][1] = math.NaN()
+	t.Attn[1][1] = math.NaN()
 	return t
 }
 
@@ -68,7 +67,7 @@ func values(tokens, layers int) [][]float64 {
 	return v
 }
 
-func terminal(t *testing.T, tr Trace, o TerminalOptions) string {
+func terminal(t *testing.T, tr *result.Trace, o TerminalOptions) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := WriteTerminal(&b, tr, o); err != nil {
@@ -77,7 +76,7 @@ func terminal(t *testing.T, tr Trace, o TerminalOptions) string {
 	return b.String()
 }
 
-func svg(t *testing.T, tr Trace) []byte {
+func svg(t *testing.T, tr *result.Trace) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := WriteSVG(&b, tr); err != nil {
@@ -99,39 +98,37 @@ func TestGolden(t *testing.T) {
 }
 
 // hostile are tokens that would break a line, a tag or a terminal.
-func hostile() Trace {
+func hostile() *result.Trace {
 	t := sample()
 	t.Prompt = "<script>\x1b]0;x\a\n&\"'"
 	t.Tokens = []string{"", "</text><script>&\x1b[2J\r\n", " \u202e👩‍🚀 日本語日本語日本語日本語", "\xf0\x9f", strings.Repeat("e\u0301 ", 40)}
 	t.Answer = "\x00]]>\ufffe"
-	t.Grids[0].Title, t.Grids[1].Axis = "<b>\t\x7f", "a&b\x9b"
 	return t
 }
 
 // degenerate are traces whose numbers are of little use.
-func degenerate() map[string]Trace {
-	out := map[string]Trace{"hostile": hostile()}
-	add := func(name string, change func(*Trace)) {
+func degenerate() map[string]*result.Trace {
+	out := map[string]*result.Trace{"hostile": hostile()}
+	add := func(name string, change func(*result.Trace)) {
 		t := sample()
-		change(&t)
+		change(t)
 		out[name] = t
 	}
 	nan := math.NaN()
-	add("equal", func(t *Trace) { t.Clean, t.Corrupted = 0.5, 0.5 })
-	add("reversed", func(t *Trace) { t.Clean, t.Corrupted = 0.1, 0.95 })
-	add("not finite", func(t *Trace) { t.Clean, t.Corrupted, t.Noise = nan, math.Inf(1), math.Inf(-1) })
-	add("no value", func(t *Trace) {
-		t.Corrupted, t.Severed = nan, &Severed{MLPSevered: []float64{nan}}
-		t.Grids = []Grid{{Values: [][]float64{{nan}, {nan}, {nan}, {math.Inf(1)}, {nan}}}}
+	add("equal", func(t *result.Trace) { t.PClean, t.PCorrupted = 0.5, 0.5 })
+	add("reversed", func(t *result.Trace) { t.PClean, t.PCorrupted = 0.1, 0.95 })
+	add("not finite", func(t *result.Trace) { t.PClean, t.PCorrupted, t.Noise = nan, math.Inf(1), math.Inf(-1) })
+	add("no value", func(t *result.Trace) {
+		t.PCorrupted = nan
+		t.Grids = result.Grids{Hidden: [][]float64{{nan}, {nan}, {nan}, {math.Inf(1)}, {nan}}, Severed: &result.Severed{MLPSevered: []float64{nan}}}
 	})
-	add("one layer", func(t *Trace) { t.Grids = []Grid{{Kind: MLP, Values: values(5, 1)}} })
-	add("200 layers", func(t *Trace) {
-		t.Grids = []Grid{{Values: values(5, 200)}}
-		t.Severed = &Severed{Single: values(1, 200)[0], AttnSevered: values(1, 200)[0]}
+	add("one layer", func(t *result.Trace) { t.Hidden, t.MLP, t.Attn = nil, values(5, 1), nil })
+	add("200 layers", func(t *result.Trace) {
+		t.Grids = result.Grids{Hidden: values(5, 200), Severed: &result.Severed{Single: values(1, 200)[0], AttnSevered: values(1, 200)[0]}}
 	})
-	add("no subject", func(t *Trace) { t.Begin, t.End = 5, 5 })
-	add("severed only", func(t *Trace) { t.Grids, t.Tokens, t.Begin, t.End = nil, nil, 0, 0 })
-	add("tiny", func(t *Trace) { t.Clean, t.Corrupted = 1e-30, 1e-300 })
+	add("no subject", func(t *result.Trace) { t.Subject = [2]int{5, 5} })
+	add("severed only", func(t *result.Trace) { t.Grids, t.Tokens, t.Subject = result.Grids{Severed: t.Severed}, nil, [2]int{} })
+	add("tiny", func(t *result.Trace) { t.PClean, t.PCorrupted = 1e-30, 1e-300 })
 	return out
 }
 
@@ -221,22 +218,35 @@ func TestSVGStyle(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	for name, change := range map[string]func(*Trace){
-		"subject":  func(t *Trace) { t.End = 9 },
-		"backward": func(t *Trace) { t.Begin, t.End = 3, 1 },
-		"nothing":  func(t *Trace) { t.Grids, t.Severed = nil, nil },
-		"rows":     func(t *Trace) { t.Grids[0].Values = t.Grids[0].Values[:2] },
-		"ragged":   func(t *Trace) { t.Grids[0].Values[1] = nil },
-		"cells":    func(t *Trace) { t.Grids[0].Values = make([][]float64, 5) },
-		"tokens":   func(t *Trace) { t.Tokens, t.Begin, t.End, t.Grids[0].Values = nil, 0, 0, nil },
-		"kind":     func(t *Trace) { t.Grids[0].Kind = 3 },
-		"series":   func(t *Trace) { t.Severed.Single = t.Severed.Single[1:] },
-		"empty":    func(t *Trace) { t.Severed = &Severed{} },
+	for name, change := range map[string]func(*result.Trace){
+		"subject":  func(t *result.Trace) { t.Subject[1] = 9 },
+		"backward": func(t *result.Trace) { t.Subject = [2]int{3, 1} },
+		"nothing":  func(t *result.Trace) { t.Grids = result.Grids{} },
+		"rows":     func(t *result.Trace) { t.Hidden = t.Hidden[:2] },
+		"ragged":   func(t *result.Trace) { t.Hidden[1] = nil },
+		"cells":    func(t *result.Trace) { t.Hidden = make([][]float64, 5) },
+		"tokens":   func(t *result.Trace) { t.Tokens, t.Subject, t.Hidden = nil, [2]int{}, [][]float64{} },
+		"series":   func(t *result.Trace) { t.Severed.Single = t.Severed.Single[1:] },
+		"empty":    func(t *result.Trace) { t.Severed = &result.Severed{} },
 	} {
 		tr := sample()
-		change(&tr)
+		change(tr)
 		if WriteTerminal(io.Discard, tr, TerminalOptions{}) == nil || WriteSVG(io.Discard, tr) == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// Grids that are estimates say so, and a foil that is the answer draws nothing.
+func TestSays(t *testing.T) {
+	tr := sample()
+	tr.Approx = &result.Approximated{Steps: 1}
+	if text := terminal(t, tr, TerminalOptions{}); strings.Count(text, ", estimated") != 3 {
+		t.Errorf("three estimates: %s", text)
+	}
+	tr = measured()
+	tr.LogitDifference.Foil = tr.Answer
+	if text := terminal(t, tr, TerminalOptions{}); strings.Contains(text, "logit") {
+		t.Errorf("no difference: %s", text)
 	}
 }

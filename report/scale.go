@@ -109,7 +109,7 @@ func trough(values []float64) int {
 type cell struct{ row, layer int }
 
 // best is the place of the largest value in rows [begin, end).
-func (g Grid) best(begin, end int) (c cell, ok bool) {
+func (g heatMap) best(begin, end int) (c cell, ok bool) {
 	for i := begin; i < end; i++ {
 		j := peak(g.Values[i])
 		if j >= 0 && (!ok || g.Values[i][j] > g.Values[c.row][c.layer]) {
@@ -122,7 +122,7 @@ func (g Grid) best(begin, end int) (c cell, ok bool) {
 // strongest are the strongest cell of a panel and, where it is another, the
 // strongest of the subject: the last token's state in late layers is the answer
 // itself, and says nothing of where the fact was found.
-func (v view) strongest(g Grid) []cell {
+func (v view) strongest(g heatMap) []cell {
 	all, ok := g.best(0, len(g.Values))
 	if !ok {
 		return nil

@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/trace/result"
+)
 
 // run is one series of severed runs.
 type run struct {
@@ -10,8 +14,8 @@ type run struct {
 	half   []float64 // half width of the 95 % interval; nil without
 }
 
-// runs are the series that were run.
-func (s *Severed) runs() []run {
+// severedRuns are the series that were run.
+func severedRuns(s result.Severed) []run {
 	return present([]run{
 		{"single state", Hidden, s.Single, nil},
 		{"FFN severed", MLP, s.MLPSevered, nil},
@@ -19,8 +23,8 @@ func (s *Severed) runs() []run {
 	})
 }
 
-// runs are the series that were averaged.
-func (s *AverageSevered) runs() []run {
+// averageRuns are the series that were averaged.
+func averageRuns(s AverageSevered) []run {
 	return present([]run{
 		{"single state", Hidden, s.Single.Mean, s.Single.Half},
 		{"FFN severed", MLP, s.MLPSevered.Mean, s.MLPSevered.Half},
@@ -38,11 +42,11 @@ func present(runs []run) []run {
 	return out
 }
 
-func (s *Severed) check() error {
+func checkSevered(s *result.Severed) error {
 	if s == nil {
 		return nil
 	}
-	return checkRuns(s.runs())
+	return checkRuns(severedRuns(*s))
 }
 
 func checkRuns(runs []run) error {

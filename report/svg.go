@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"retcon/trace/result"
 )
 
 // Measures of a picture, in pixels.
@@ -37,13 +39,13 @@ type picture struct {
 }
 
 // WriteSVG writes a trace as one picture without scripts: a heat map a grid,
-// side by side where they fit, and grouped bars for severed runs. Metrics are
-// left out; Under makes a trace of each.
-func WriteSVG(w io.Writer, t Trace) error {
-	if err := t.check(); err != nil {
+// side by side where they fit, and grouped bars for severed runs. The logit
+// difference is not in it.
+func WriteSVG(w io.Writer, t *result.Trace) error {
+	if err := checkTrace(t); err != nil {
 		return err
 	}
-	p := &picture{v: t.view()}
+	p := &picture{v: readings(t)[0].coloured()}
 	p.heatMaps()
 	if t.Severed != nil {
 		p.plots(p.v.bars(severedTitle))
@@ -116,7 +118,7 @@ func (v view) describe() string {
 	return strings.Join(s, " ")
 }
 
-func (v view) describeGrid(g Grid) string {
+func (v view) describeGrid(g heatMap) string {
 	what := "rows"
 	if v.tokens {
 		what = "tokens"

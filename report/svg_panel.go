@@ -6,12 +6,12 @@ const maxLabel = 24 // columns of a row label
 
 // panel is one grid and its size.
 type panel struct {
-	grid  Grid
+	grid  heatMap
 	cell  int // width of a cell
 	width int
 }
 
-func panelOf(g Grid) panel {
+func panelOf(g heatMap) panel {
 	cell := min(24, max(2, plotRoom/g.layers()))
 	return panel{g, cell, max(cell*g.layers(), plotRoom) + barRoom}
 }
@@ -83,7 +83,7 @@ func (p *picture) panel(n panel, x, y int) {
 }
 
 // short names the strongest cell in few words.
-func (p *picture) short(g Grid, c cell, room int) string {
+func (p *picture) short(g heatMap, c cell, room int) string {
 	numbers := ", layer " + strconv.Itoa(c.layer) + ": " + p.v.measure.say(g.Values[c.row][c.layer], g.halfAt(c.row, c.layer))
 	return cut(label(p.v.rows[c.row]), max(4, room-len(numbers)-1)) + star(p.v.subject(c.row)) + numbers
 }

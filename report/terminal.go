@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"retcon/trace/result"
 )
 
 // Colour is what a terminal can show.
@@ -66,16 +68,27 @@ type canvas struct {
 }
 
 // WriteTerminal writes a trace as text of the given width: one heat map a grid
-// and one row of bars a series of severed runs, each with its numbers. Metrics
-// are left out; Under makes a trace of each.
-func WriteTerminal(w io.Writer, t Trace, o TerminalOptions) error {
-	if err := t.check(); err != nil {
+// and one row of bars a series of severed runs, each with its numbers, and the
+// same for the logit difference after a blank line.
+func WriteTerminal(w io.Writer, t *result.Trace, o TerminalOptions) error {
+	if err := checkTrace(t); err != nil {
 		return err
 	}
-	c := newCanvas(t.view(), o)
-	c.all("Severed runs: restoring the state of the subject's last token")
-	_, err := io.WriteString(w, c.String())
-	return err
+	for i, r := range readings(t) {
+		v := r.coloured()
+		if o.Colour == NoColour { // shades of text have no middle
+			v = r.view(false)
+		}
+		c := newCanvas(v, o)
+		if i > 0 {
+			c.WriteString("\n")
+		}
+		c.all("Severed runs: restoring the state of the subject's last token")
+		if _, err := io.WriteString(w, c.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteAverageTerminal writes an average as text, as WriteTerminal does a trace.
@@ -138,7 +151,7 @@ func (c *canvas) line(s string) {
 	}
 }
 
-func (c *canvas) grid(g Grid) {
+func (c *canvas) grid(g heatMap) {
 	c.WriteString("\n")
 	c.line(g.Title)
 	lay := layoutOf(g.layers(), c.room())

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"retcon/trace/result"
 )
 
 func TestLabel(t *testing.T) {
@@ -77,14 +79,16 @@ func TestMergedKeepsPeak(t *testing.T) {
 	}
 }
 
+func scaleOf(t *result.Trace) scale { return readings(t)[0].coloured().scale }
+
 func TestScale(t *testing.T) {
-	s := Trace{Clean: 0.8, Corrupted: 0.2}.view().scale
+	s := scaleOf(&result.Trace{PClean: 0.8, PCorrupted: 0.2})
 	for v, want := range map[float64]float64{0.2: 0, 0.1: 0, 0.5: 0.5, 0.8: 1, 0.9: 1} {
 		if got := s.shade(v); math.Abs(got-want) > 1e-12 {
 			t.Errorf("shade(%g) = %g, want %g", v, got, want)
 		}
 	}
-	if s := (Trace{Clean: 0.3, Corrupted: 0.2, Grids: []Grid{{Values: [][]float64{{0.6}}}}}).view().scale; s != (scale{0.2, 0.6, false}) {
+	if s := scaleOf(&result.Trace{PClean: 0.3, PCorrupted: 0.2, Grids: result.Grids{Hidden: [][]float64{{0.6}}}}); s != (scale{0.2, 0.6, false}) {
 		t.Errorf("a value above the clean run: %+v", s)
 	}
 	if got := (scale{0.5, 0.5, false}).shade(0.7); got != 0 {

@@ -6,7 +6,11 @@
 // escaped; a value that is not finite is drawn as missing.
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/trace/result"
+)
 
 // Kind is what a grid's runs restored. It decides the grid's colours.
 type Kind int
@@ -26,92 +30,80 @@ func (k Kind) String() string {
 	return [...]string{"hidden", "mlp", "attn"}[k]
 }
 
-// Grid is one panel: the answer's probability by restored token and layer, or
-// what a Metric measures.
-type Grid struct {
+// heatMap is one panel: a measure by restored token and layer.
+type heatMap struct {
 	Title       string // "" names the kind and the window
 	Axis        string // of the layers; "" says what a column restores
 	Kind        Kind
-	Values      [][]float64 // [token][layer]
+	Values      [][]float64 // [row][layer]
 	Approximate bool        // estimated from gradients, not run
 	half        [][]float64 // of an average: half widths of 95 % intervals, or nil
 }
 
-// Severed are the runs that restore the state of the subject's last token, by
-// layer: alone, and with its FFN or attention outputs kept as corrupted. A
-// series that was not run is empty.
-type Severed struct{ Single, MLPSevered, AttnSevered []float64 }
-
-// Trace is what is drawn: the trace of one prompt.
-type Trace struct {
-	Prompt           string
-	Tokens           []string
-	Begin, End       int // the subject's tokens, [Begin, End)
-	Answer           string
-	Clean, Corrupted float64 // probability of the answer
-	Noise            float64
-	Samples, Window  int
-	Grids            []Grid
-	Severed          *Severed
-	Metrics          []Metric // the same runs, measured in other ways
-	metric           *Metric  // what the values are, where not probabilities
+// reading is a trace as one measure tells it.
+type reading struct {
+	trace *result.Trace
+	result.Measure
+	name string // of the measure; "" is the answer's probability
 }
 
-// Metric is a trace's runs measured in another way than by the answer's
-// probability: by a difference of logits, say. A page lets the reader choose;
-// Under makes a trace of it.
-type Metric struct {
-	Name             string // "logit difference": names the choice and the colour bar
-	Clean, Corrupted float64
-	Symmetric        bool // colours run as far below the corrupted value as above it
-	Grids            []Grid
-	Severed          *Severed
-}
-
-// Under is the trace as a metric measures it, to be drawn by itself.
-func (t Trace) Under(m Metric) Trace {
-	t.Clean, t.Corrupted, t.Grids, t.Severed = m.Clean, m.Corrupted, m.Grids, m.Severed
-	t.Metrics, t.metric = nil, &m
-	return t
-}
-
-// measures are the trace itself and the trace under each of its metrics.
-func (t Trace) measures() []Trace {
-	out := []Trace{t}
-	for _, m := range t.Metrics {
-		out = append(out, t.Under(m))
+// readings are the trace by the answer's probability and, where there are grids
+// of it, by the logit difference. A foil that is the answer itself has none.
+func readings(t *result.Trace) []reading {
+	out := []reading{{trace: t, Measure: result.Measure{Clean: t.PClean, Corrupted: t.PCorrupted, Grids: t.Grids}}}
+	if d := t.LogitDifference; d != nil && d.Foil != t.Answer && !empty(d.Grids) {
+		out = append(out, reading{t, d.Measure, "logit difference"})
 	}
 	return out
 }
 
-// check refuses a trace whose parts do not fit together.
-func (t Trace) check() error {
-	if t.Begin < 0 || t.End < t.Begin || t.End > len(t.Tokens) {
-		return fmt.Errorf("report: subject [%d, %d) of %d tokens", t.Begin, t.End, len(t.Tokens))
+// empty reports whether there is nothing to draw.
+func empty(g result.Grids) bool {
+	return g.Hidden == nil && g.MLP == nil && g.Attn == nil && g.Severed == nil
+}
+
+// maps are the grids that were made.
+func (r reading) maps() []heatMap {
+	var out []heatMap
+	for _, m := range []heatMap{{Kind: Hidden, Values: r.Hidden}, {Kind: MLP, Values: r.MLP}, {Kind: Attn, Values: r.Attn}} {
+		if m.Values != nil {
+			m.Approximate = r.trace.Approx != nil
+			out = append(out, m)
+		}
 	}
-	if len(t.Grids) == 0 && t.Severed == nil {
+	return out
+}
+
+// checkTrace refuses a trace whose parts do not fit together.
+func checkTrace(t *result.Trace) error {
+	if t.Subject[0] < 0 || t.Subject[1] < t.Subject[0] || t.Subject[1] > len(t.Tokens) {
+		return fmt.Errorf("report: subject [%d, %d) of %d tokens", t.Subject[0], t.Subject[1], len(t.Tokens))
+	}
+	if empty(t.Grids) {
 		return fmt.Errorf("report: the trace holds neither a grid nor severed runs")
 	}
-	for i, g := range t.Grids {
-		if err := g.check(len(t.Tokens)); err != nil {
-			return fmt.Errorf("report: grid %d: %w", i, err)
+	for _, r := range readings(t) {
+		for _, m := range r.maps() {
+			if err := m.check(len(t.Tokens)); err != nil {
+				return fmt.Errorf("report: grid %v%s: %w", m.Kind, r.of(), err)
+			}
 		}
-	}
-	if err := t.Severed.check(); err != nil {
-		return err
-	}
-	for _, m := range t.Metrics {
-		if m.Name == "" {
-			return fmt.Errorf("report: a metric without a name")
-		}
-		if err := t.Under(m).check(); err != nil {
-			return fmt.Errorf("%s: %w", visible(m.Name), err)
+		if err := checkSevered(r.Severed); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (g Grid) check(tokens int) error {
+// of says of which measure, where it is another than the probability.
+func (r reading) of() string {
+	if r.name == "" {
+		return ""
+	}
+	return " of the " + r.name
+}
+
+func (g heatMap) check(tokens int) error {
 	if g.Kind < Hidden || g.Kind > Attn {
 		return fmt.Errorf("unknown kind %d", int(g.Kind))
 	}
@@ -129,7 +121,7 @@ func (g Grid) check(tokens int) error {
 	return nil
 }
 
-func (g Grid) layers() int {
+func (g heatMap) layers() int {
 	if len(g.Values) == 0 {
 		return 0
 	}

@@ -10,11 +10,11 @@ type view struct {
 	about      string // the picture in a few words
 	title      string // heads it
 	facts      []string
-	rows       []string // of the grids: tokens, or groups of tokens
-	begin, end int      // the subject's rows
-	tokens     bool     // the rows are tokens
-	counts     []int    // facts in each row; nil in a trace
-	grids      []Grid   // with title and axis
+	rows       []string  // of the grids: tokens, or groups of tokens
+	begin, end int       // the subject's rows
+	tokens     bool      // the rows are tokens
+	counts     []int     // facts in each row; nil in a trace
+	grids      []heatMap // with title and axis
 	runs       []run
 	measure    measure
 	scale      scale
@@ -30,32 +30,37 @@ type measure struct {
 	alone  bool // there is no corrupted run to compare with
 }
 
-// view is a trace as it is drawn.
-func (t Trace) view() view {
+// view is a trace as it is drawn under a measure; symmetric colours run as far
+// below the corrupted value as above it.
+func (r reading) view(symmetric bool) view {
+	t := r.trace
 	v := view{
-		about: "Causal trace of " + quoted(t.Prompt), title: quoted(t.Prompt), facts: t.facts(),
-		rows: t.Tokens, begin: t.Begin, end: t.End, tokens: true,
-		measure: measure{bar: t.bar(), word: "p", base: t.Corrupted, clean: t.Clean},
+		about: "Causal trace of " + quoted(t.Prompt), title: quoted(t.Prompt), facts: r.facts(),
+		rows: t.Tokens, begin: t.Subject[0], end: t.Subject[1], tokens: true,
+		measure: measure{bar: r.bar(), word: "p", base: r.Corrupted, clean: r.Clean},
 	}
-	if t.metric != nil {
-		v.measure.word = visible(t.metric.Name)
+	if r.name != "" {
+		v.measure.word = r.name
 	}
-	for _, g := range t.Grids {
-		v.grids = append(v.grids, g.headed(t.Window))
+	for _, m := range r.maps() {
+		v.grids = append(v.grids, m.headed(t.Window))
 	}
-	if t.Severed != nil {
-		v.runs = t.Severed.runs()
+	if r.Severed != nil {
+		v.runs = severedRuns(*r.Severed)
 	}
-	v.scale = v.scaleOf(t.metric != nil && t.metric.Symmetric)
+	v.scale = v.scaleOf(symmetric)
 	return v
 }
 
-// bar is p(answer), with the answer where it is short, or the metric's name.
-func (t Trace) bar() string {
-	if t.metric != nil {
-		return visible(t.metric.Name)
+// coloured is the view for colours: those of a difference are symmetric.
+func (r reading) coloured() view { return r.view(r.name != "") }
+
+// bar is p(answer), with the answer where it is short, or the measure's name.
+func (r reading) bar() string {
+	if r.name != "" {
+		return r.name
 	}
-	a := strings.TrimSpace(visible(t.Answer))
+	a := strings.TrimSpace(visible(r.trace.Answer))
 	if a == "" {
 		a = "answer"
 	}
@@ -63,14 +68,15 @@ func (t Trace) bar() string {
 }
 
 // facts are the sentences under the prompt.
-func (t Trace) facts() []string {
+func (r reading) facts() []string {
+	t := r.trace
 	what := "p(" + quoted(t.Answer) + ")"
-	if t.metric != nil {
-		what = visible(t.metric.Name)
+	if r.name != "" {
+		what = r.name
 	}
-	s := []string{fmt.Sprintf("%s: %s clean, %s corrupted", what, number(t.Clean), number(t.Corrupted))}
+	s := []string{fmt.Sprintf("%s: %s clean, %s corrupted", what, number(r.Clean), number(r.Corrupted))}
 	s = append(s, experiment(t.Noise, t.Samples)...)
-	if t.End > t.Begin {
+	if t.Subject[1] > t.Subject[0] {
 		s = append(s, "* marks the subject")
 	}
 	return s
@@ -92,7 +98,7 @@ func experiment(noise float64, samples int) []string {
 }
 
 // headed fills in a title and the name of the columns.
-func (g Grid) headed(window int) Grid {
+func (g heatMap) headed(window int) heatMap {
 	wide := ""
 	if window >= 1 {
 		wide = fmt.Sprintf(", window of %d", window)
@@ -133,10 +139,10 @@ func (a Average) view() view {
 		measure: measure{bar: "mean effect", word: "effect", effect: true},
 	}
 	for _, g := range a.Grids {
-		v.grids = append(v.grids, Grid{Title: g.Title, Axis: g.Axis, Kind: g.Kind, Values: g.Effect, half: g.Half, Approximate: g.Approximate}.headed(a.Window))
+		v.grids = append(v.grids, heatMap{Title: g.Title, Axis: g.Axis, Kind: g.Kind, Values: g.Effect, half: g.Half, Approximate: g.Approximate}.headed(a.Window))
 	}
 	if a.Severed != nil {
-		v.runs = a.Severed.runs()
+		v.runs = averageRuns(*a.Severed)
 	}
 	v.measure.clean = v.most()
 	v.scale = v.scaleOf(false)
@@ -184,7 +190,7 @@ func withHalf(s string, half float64) string {
 }
 
 // cell says all about one cell.
-func (v view) cell(g Grid, i, j int) string {
+func (v view) cell(g heatMap, i, j int) string {
 	return fmt.Sprintf("%s, layer %d, %s", v.row(i), j, v.measure.say(g.Values[i][j], g.halfAt(i, j)))
 }
 
@@ -196,7 +202,7 @@ func (v view) row(i int) string {
 	return v.rows[i] + star(v.subject(i))
 }
 
-func (g Grid) halfAt(i, j int) float64 {
+func (g heatMap) halfAt(i, j int) float64 {
 	if g.half == nil {
 		return 0
 	}
@@ -211,7 +217,7 @@ func (r run) halfAt(j int) float64 {
 }
 
 // strongestLines name the strongest cells of a panel.
-func (v view) strongestLines(g Grid) []string {
+func (v view) strongestLines(g heatMap) []string {
 	var lines []string
 	for i, c := range v.strongest(g) {
 		where := [...]string{"strongest: ", "in the subject: "}[i]

@@ -10,6 +10,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 // EmbeddingDeviation is the standard deviation of all elements of the token
@@ -65,7 +66,7 @@ func SubjectDeviation(ctx context.Context, path string, tokens []int32) (float64
 
 // SubjectTokens are the tokens of subjects, each alone, as ROME takes them: no
 // space in front, and none that the model puts before a text.
-func SubjectTokens(m *llama.Model, subjects []string) ([]int32, error) {
+func SubjectTokens(m lm.Tokenizer, subjects []string) ([]int32, error) {
 	var out []int32
 	for _, s := range subjects {
 		tokens, err := m.Tokenize(s, false)

@@ -1,6 +1,9 @@
 package trace
 
-import "retcon/replay"
+import (
+	"retcon/replay"
+	"retcon/trace/result"
+)
 
 // experiment is one column of a grid or series: all runs of a group with
 // something restored or held around one layer.
@@ -58,8 +61,5 @@ func severed(m replay.Module, layer int, into target) *experiment {
 	return &experiment{start: layer + 1, restored: true, into: into, overwrite: func(int) replay.Module { return m }}
 }
 
-// windowAt is the window around a layer, [layer - w/2, layer + w - w/2)
-// clipped to the model.
-func windowAt(layer, w, layers int) (begin, end int) {
-	return max(0, layer-w/2), min(layers, layer+w-w/2)
-}
+// windowAt is the window around a layer.
+func windowAt(layer, w, layers int) (begin, end int) { return result.Window(layer, w, layers) }

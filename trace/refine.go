@@ -44,7 +44,7 @@ func (j *job) exact(ctx context.Context, done map[pick]bool, choose func(kind, m
 			done[p] = true
 			e := j.exactly(k, p)
 			j.plan.total += (j.layers - e.start) * len(j.plan.samples)
-			j.result.Approx.Refined = append(j.result.Approx.Refined, Cell{k.name, p.token, p.layer})
+			j.result.Approx.Refined = append(j.result.Approx.Refined, Cell{Kind: k.name, Token: p.token, Layer: p.layer})
 			lanes[p.token] = append(lanes[p.token], e)
 		}
 	}

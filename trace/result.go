@@ -1,66 +1,27 @@
 package trace
 
-import "retcon/llama"
+import (
+	"retcon/llama"
+	"retcon/trace/result"
+)
 
-// Result is the trace of one prompt. Grids hold the answer's mean probability
-// over the samples, [token][layer]; cells that cannot differ from the corrupted
-// run hold PCorrupted.
-type Result struct {
-	Prompt     string      `json:"prompt"`
-	Tokens     []string    `json:"tokens"`
-	Subject    [2]int      `json:"subject"` // tokens [begin, end)
-	Answer     string      `json:"answer"`
-	PClean     float64     `json:"p_clean"`
-	PCorrupted float64     `json:"p_corrupted"`
-	Noise      float64     `json:"noise"`
-	Samples    int         `json:"samples"`
-	Window     int         `json:"window"`
-	Hidden     [][]float64 `json:"hidden,omitempty"`
-	MLP        [][]float64 `json:"mlp,omitempty"`
-	Attn       [][]float64 `json:"attn,omitempty"`
-	Severed    *Severed    `json:"severed,omitempty"`
-	// LogitDifference is the same in another measure, if a foil was named.
-	LogitDifference *LogitDifference `json:"logit_difference,omitempty"`
-	// Approx says that the grids are estimates, but for the cells it names.
-	Approx  *Approximated `json:"approx,omitempty"`
-	Seconds float64       `json:"seconds"`
-}
+// What a trace gives; see package result.
+type (
+	Result          = result.Trace
+	Grids           = result.Grids
+	Measure         = result.Measure
+	LogitDifference = result.LogitDifference
+	Severed         = result.Severed
+	Approximated    = result.Approximated
+	Cell            = result.Cell
+)
 
-// Approximated says how grids were estimated.
-type Approximated struct {
-	Steps   int    `json:"steps"`
-	Refined []Cell `json:"refined"` // computed exactly
-}
-
-// Cell is a place in a grid.
-type Cell struct {
-	Kind  string `json:"kind"`
-	Token int    `json:"token"`
-	Layer int    `json:"layer"`
-}
-
-// Severed are the runs that restore the state of the subject's last token, by
-// layer: alone, with the FFN outputs and with the attention outputs of that
-// token at all later layers as in the corrupted run.
-type Severed struct {
-	Single      []float64 `json:"single"`
-	MLPSevered  []float64 `json:"mlp_severed"`
-	AttnSevered []float64 `json:"attn_severed"`
-}
-
-// LogitDifference is the answer's logit less the foil's, the mean over the
-// samples (arXiv 2309.16042).
-type LogitDifference struct {
-	Foil      string      `json:"foil"`
-	Clean     float64     `json:"clean"`
-	Corrupted float64     `json:"corrupted"`
-	Hidden    [][]float64 `json:"hidden,omitempty"`
-	MLP       [][]float64 `json:"mlp,omitempty"`
-	Attn      [][]float64 `json:"attn,omitempty"`
-}
+// sums is a result that is being made: its grids hold sums over the samples until
+// finish takes the means.
+type sums struct{ *Result }
 
 // newResult makes room for what is asked for.
-func newResult(m *llama.Model, p Prompt, cfg *Config) *Result {
+func newResult(m *llama.Model, p Prompt, cfg *Config) sums {
 	r := &Result{
 		Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, Noise: cfg.Level,
 		Samples: cfg.Corruption.Samples(), Window: cfg.Window,
@@ -79,21 +40,22 @@ func newResult(m *llama.Model, p Prompt, cfg *Config) *Result {
 		}
 		return g
 	}
-	r.Hidden, r.MLP, r.Attn = grid(cfg.Hidden), grid(cfg.MLP), grid(cfg.Attn)
+	grids := func() Grids { return Grids{Hidden: grid(cfg.Hidden), MLP: grid(cfg.MLP), Attn: grid(cfg.Attn)} }
+	r.Grids = grids()
 	if cfg.Foil != NoFoil {
-		r.LogitDifference = &LogitDifference{Hidden: grid(cfg.Hidden), MLP: grid(cfg.MLP), Attn: grid(cfg.Attn)}
+		r.LogitDifference = &LogitDifference{Measure: Measure{Grids: grids()}}
 	}
 	if cfg.Approx != nil {
 		r.Approx = &Approximated{Steps: cfg.Approx.Steps, Refined: []Cell{}}
 	}
 	if cfg.Sever {
-		r.Severed = &Severed{make([]float64, layers), make([]float64, layers), make([]float64, layers)}
+		r.Severed = &Severed{Single: make([]float64, layers), MLPSevered: make([]float64, layers), AttnSevered: make([]float64, layers)}
 	}
-	return r
+	return sums{r}
 }
 
 // target is a column of a grid and of the same grid of logit differences.
-func (r *Result) target(grid [][]float64, of func(*LogitDifference) [][]float64, layer int) target {
+func (r sums) target(grid [][]float64, of func(*LogitDifference) [][]float64, layer int) target {
 	return func(token int) (*float64, *float64) {
 		if r.LogitDifference == nil {
 			return &grid[token][layer], nil
@@ -120,7 +82,7 @@ func (j *job) finish() {
 		j.finishHidden(d.Hidden, d.Clean, d.Corrupted)
 	}
 	if s := r.Severed; s != nil {
-		for _, series := range [][]float64{s.Single, s.MLPSevered, s.AttnSevered} {
+		for _, series := range s.All() {
 			for l := range series {
 				series[l] /= n
 			}

@@ -96,7 +96,7 @@ type job struct {
 	cfg    Config
 	prompt Prompt
 	layers int
-	result *Result
+	result sums
 	plan   *plan
 	done   int
 
@@ -146,7 +146,7 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	}
 	j.finish()
 	j.result.Seconds = time.Since(start).Seconds()
-	return j.result, nil
+	return j.result.Result, nil
 }
 
 func (j *job) check() error {

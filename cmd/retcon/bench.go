@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
 	"retcon/internal/atomicfile"
@@ -62,8 +62,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if f.merge {
 		return a.mergeFiles(f, args)
 	}
-	f.edit.patch = f.edit.patches(flags)
-	h, warnings, err := f.edit.hyperparameters(flags)
+	_, warnings, err := f.edit.hyperparameters(flags)
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	}
 	defer r.Results.Close()
 	for _, path := range f.models {
-		if err := a.benchModel(ctx, f, r, h, path, options); err != nil {
+		if err := a.benchModel(ctx, flags, f, r, path, options); err != nil {
 			return err
 		}
 	}
@@ -93,15 +92,15 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 }
 
 // benchModel runs every combination on one model.
-func (a *app) benchModel(ctx context.Context, f *benchFlags, r *eval.Runner, h edit.HParams, path string, o engine.Options) error {
+func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, r *eval.Runner, path string, o engine.Options) error {
 	m, err := engine.Open(ctx, path, o)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	ways, err := f.ways(m.Info(), h)
+	ways, err := f.ways(flags, m.Info())
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	s := &eval.Sweep{
 		Runner: r, Model: m, Machine: machine(m.Info().Threads), As: f.as, Sequential: f.sequential, Batch: f.batch,
@@ -114,9 +113,9 @@ func (a *app) benchModel(ctx context.Context, f *benchFlags, r *eval.Runner, h e
 		return err
 	}
 	for _, w := range ways {
-		s.Ways = append(s.Ways, eval.Way{Seed: w.h.Seed, Open: func(ctx context.Context) (eval.Editor, error) {
-			return a.editor(ctx, f, w, path, m, o)
-		}})
+		s.Ways = append(s.Ways, func(ctx context.Context) (eval.Editor, error) {
+			return a.editor(ctx, f, w, m, o)
+		})
 	}
 	return s.Run(ctx)
 }

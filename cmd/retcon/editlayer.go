@@ -10,6 +10,7 @@ import (
 	"retcon/fact"
 	"retcon/lm"
 	"retcon/trace"
+	"retcon/trace/result"
 )
 
 // What a trace for an edit adds to the subject's embeddings, and how often.
@@ -38,7 +39,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 		window := locateWindow(m.Info().Layers)
 		sum := &effects{window: window, mean: make([]float64, m.Info().Layers)}
 		for i, f := range facts {
-			p, err := trace.NewPrompt(m.Llama(), f.Text[:f.Begin]+"{}"+f.Text[f.End:], f.Text[f.Begin:f.End])
+			p, err := fact.PromptAt(m.Llama(), f.Text, f.Begin, f.End)
 			if err == nil {
 				level := locateNoise * deviation
 				cfg := trace.Config{
@@ -103,7 +104,7 @@ func (e *effects) located() *edit.Located {
 			best = l
 		}
 	}
-	begin, end := max(0, best-e.window/2), min(len(e.mean), best+e.window-e.window/2) // as package trace has it
+	begin, end := result.Window(best, e.window, len(e.mean))
 	out := &edit.Located{
 		Layer: middle(best, e.window, len(e.mean)), Window: [2]int{begin, end}, Effect: e.mean[best], Effects: e.mean,
 		PClean: e.clean, PCorrupted: e.corrupted, Facts: e.facts,
@@ -120,8 +121,9 @@ func (e *effects) located() *edit.Located {
 	return out
 }
 
-// middle is the layer in the middle of the window around a layer, which is cut
-// off at the ends of the model.
+// middle is the layer in the middle of the window around a layer, the later one
+// of two.
 func middle(layer, window, layers int) int {
-	return (max(0, layer-window/2) + min(layers, layer+window-window/2)) / 2
+	_, high := result.Centre(layer, window, layers)
+	return high
 }

@@ -12,7 +12,7 @@ import (
 func TestLocated(t *testing.T) {
 	const layers, window = 12, 4
 	run := func(peak int, clean, corrupted, height float64) *trace.Result {
-		r := &trace.Result{Subject: [2]int{1, 3}, PClean: clean, PCorrupted: corrupted, MLP: make([][]float64, 4)}
+		r := &trace.Result{Subject: [2]int{1, 3}, PClean: clean, PCorrupted: corrupted, Grids: trace.Grids{MLP: make([][]float64, 4)}}
 		for token := range r.MLP {
 			for l := range layers {
 				p := corrupted

@@ -67,7 +67,10 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 // message is the one line that an error gets.
-func message(code int, err error) string {
+func message(code int, err error) string { return words(plainMessage(code, err)) }
+
+// plainMessage is message, with advice in words.
+func plainMessage(code int, err error) string {
 	if kept, ok := errors.AsType[*eval.KeptError](err); ok && code == exitInterrupted {
 		return "interrupted; results so far are in " + kept.Path + ", --resume goes on"
 	}

@@ -55,11 +55,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 	if err != nil {
 		return err
 	}
-	page := pictures.Page{Notes: append(r.notes(), r.Warnings...), Sections: r.Hypothesis.sections(allRows)}
-	if r.Result != nil {
-		t := shownTrace(r.Result)
-		page.Trace = &t
-	}
+	page := pictures.Page{Trace: r.Result, Notes: append(r.notes(), r.Warnings...), Sections: r.Hypothesis.sections(allRows)}
 	if err := files.write(page); err != nil {
 		return err
 	}

@@ -94,12 +94,9 @@ func tracedRecord(r average.Record, t *trace.Result) average.Record {
 	r.Status = average.Traced
 	r.Tokens, r.Range, r.First = t.Tokens, t.Subject, t.Answer
 	r.PClean, r.PCorrupted = t.PClean, t.PCorrupted
-	r.Hidden, r.MLP, r.Attn = t.Hidden, t.MLP, t.Attn
-	if s := t.Severed; s != nil {
-		r.Severed = &average.Severed{Single: s.Single, MLPSevered: s.MLPSevered, AttnSevered: s.AttnSevered}
-	}
+	r.Grids = t.Grids
 	if d := t.LogitDifference; d != nil {
-		r.Logit = &average.Measure{Clean: d.Clean, Corrupted: d.Corrupted, Grids: average.Grids{Hidden: d.Hidden, MLP: d.MLP, Attn: d.Attn}}
+		r.Logit = &d.Measure
 	}
 	return r
 }

@@ -73,7 +73,7 @@ func (p *pictureFiles) write(page pictures.Page) error {
 	case page.Average != nil:
 		err = pictures.WriteAverageSVG(p.svg, *page.Average)
 	case page.Trace != nil:
-		err = pictures.WriteSVG(p.svg, *page.Trace)
+		err = pictures.WriteSVG(p.svg, page.Trace)
 	default:
 		p.svg.Abort()
 		p.svg = nil

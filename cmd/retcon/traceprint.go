@@ -43,15 +43,8 @@ func approxText(steps, refined int) string {
 func (a *app) printTrace(r *traceResult, page pictures.Page) error {
 	w, o := a.stdout, a.terminal()
 	if t := page.Trace; t != nil {
-		if err := pictures.WriteTerminal(w, *t, o); err != nil {
+		if err := pictures.WriteTerminal(w, t, o); err != nil {
 			return err
-		}
-		for _, m := range t.Metrics {
-			m.Symmetric = o.Colour != pictures.NoColour // shades of text have no middle
-			fmt.Fprintln(w)
-			if err := pictures.WriteTerminal(w, t.Under(m), o); err != nil {
-				return err
-			}
 		}
 		fmt.Fprintf(w, "\n%s\n%.1f s\n", strings.Join(r.notes(), "\n"), r.Seconds)
 	}

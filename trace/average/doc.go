@@ -11,12 +11,16 @@
 // How a fact is traced is the caller's: the package knows no model.
 package average
 
-import "errors"
+import (
+	"errors"
+
+	"retcon/fact"
+)
 
 // The kinds of error that this package returns, for use with errors.Is.
 var (
 	// ErrFacts reports a file of facts that cannot be used as it is written.
-	ErrFacts = errors.New("bad facts")
+	ErrFacts = fact.ErrRequest
 	// ErrSettings reports results that do not belong together: of other
 	// settings, or twice of the same fact.
 	ErrSettings = errors.New("results do not belong together")

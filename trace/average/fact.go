@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"retcon/fact"
 	"retcon/internal/shard"
 )
 
@@ -27,9 +27,6 @@ type Fact struct {
 	SubjectSwap string `json:"subject_swap,omitempty"`
 }
 
-// slot marks the subject's place in a prompt.
-const slot = "{}"
-
 // longest is the most bytes of a text in a fact: more than the context of any
 // model that is traced.
 const longest = 1 << 16
@@ -39,39 +36,24 @@ func (f Fact) check() error {
 	for _, t := range []struct{ name, text string }{{"prompt", f.Prompt}, {"subject", f.Subject}, {"answer", f.Answer}, {"subject_swap", f.SubjectSwap}} {
 		switch {
 		case len(t.text) > longest:
-			return fmt.Errorf("its %s has %d bytes; at most %d", t.name, len(t.text), longest)
+			return factsf("its %s has %d bytes; at most %d", t.name, len(t.text), longest)
 		case !utf8.ValidString(t.text):
-			return fmt.Errorf("its %s is not valid UTF-8", t.name)
+			return factsf("its %s is not valid UTF-8", t.name)
 		case strings.ContainsRune(t.text, 0):
-			return fmt.Errorf("its %s holds a zero byte", t.name)
+			return factsf("its %s holds a zero byte", t.name)
 		}
 	}
 	switch {
 	case f.SubjectSwap != "" && f.SubjectSwap == f.Subject:
-		return fmt.Errorf("its subject_swap is its subject, %q", f.Subject)
+		return factsf("its subject_swap is its subject, %q", f.Subject)
 	case f.Prompt == "":
-		return fmt.Errorf("it has no prompt (nor template)")
+		return factsf("it has no prompt (nor template)")
 	case f.Subject == "":
-		return fmt.Errorf("it has no subject")
+		return factsf("it has no subject")
 	}
-	switch n := strings.Count(f.Prompt, slot); {
-	case n > 1:
-		return fmt.Errorf("its prompt %q has more than one {}: mark the subject's place once", f.Prompt)
-	case n == 1:
-		return nil
-	}
-	at := strings.Index(f.Prompt, f.Subject)
-	switch {
-	case at < 0:
-		return fmt.Errorf("its subject %q is not in its prompt %q: write it as it stands there, or put {} in its place", f.Subject, f.Prompt)
-	case strings.Contains(f.Prompt[at+1:], f.Subject):
-		return fmt.Errorf("its subject %q is in its prompt more than once: put {} in the place that is meant", f.Subject)
-	}
-	return nil
+	_, _, _, err := fact.Place(f.Prompt, f.Subject)
+	return err
 }
-
-// Text is the prompt with the subject in it.
-func (f Fact) Text() string { return strings.Replace(f.Prompt, slot, f.Subject, 1) }
 
 // Digest identifies a list of facts.
 func Digest(facts []Fact) string {
@@ -97,11 +79,7 @@ func Right(answer, first, continuation string) bool {
 	case !strings.HasPrefix(answer, first):
 		return false
 	}
-	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), answer)
-	last, _ := utf8.DecodeLastRuneInString(answer)
-	next, _ := utf8.DecodeRuneInString(rest)
-	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-	return ok && (rest == "" || !word(last) || !word(next))
+	return fact.StartsWith(continuation, answer)
 }
 
 // ShardOf selects a shard's facts, by their numbers in the file.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"retcon/fact"
+	"retcon/internal/fault"
 	"retcon/internal/records"
 )
 
@@ -51,7 +53,7 @@ func ParseFacts(r io.Reader) ([]Fact, error) {
 		}
 		f, err := parseFact(n, data)
 		if err != nil {
-			return nil, factsf("record %d: %w", n, err)
+			return nil, fmt.Errorf("record %d: %w", n, err)
 		}
 		out = append(out, f)
 	}
@@ -67,20 +69,20 @@ func ParseFacts(r io.Reader) ([]Fact, error) {
 	case in == nil:
 		return nil, factsf("%w", err)
 	}
-	return nil, factsf("record %d: %s", len(out)+1, decodeError(err))
+	return nil, fmt.Errorf("record %d: %w", len(out)+1, factsf("%s", decodeError(err)))
 }
 
 func parseFact(n int, data []byte) (Fact, error) {
 	var raw record
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return Fact{}, errors.New(decodeError(err))
+		return Fact{}, factsf("%s", decodeError(err))
 	}
 	f := raw.fact(n)
 	return f, f.check()
 }
 
 func factsf(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrFacts, fmt.Errorf(format, args...))
+	return fault.Errorf(ErrFacts, format, args...)
 }
 
 // decodeError says what is wrong with a record in a reader's words.
@@ -137,7 +139,7 @@ func (r record) fact(n int) Fact {
 	// several places is the subject's; in many records of known_1000.json it
 	// is shorter than the prompt.
 	template := strings.TrimRight(r.Template, " \t")
-	whole := strings.Count(template, slot) == 1 && strings.Replace(template, slot, f.Subject, 1) == f.Prompt
+	whole := strings.Count(template, fact.Slot) == 1 && strings.Replace(template, fact.Slot, f.Subject, 1) == f.Prompt
 	if f.Prompt == "" || whole {
 		f.Prompt = template
 	}

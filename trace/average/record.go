@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"retcon/trace/result"
 )
 
 // Status is what became of a fact.
@@ -40,51 +42,24 @@ type Record struct {
 	Hypothesis json.RawMessage `json:"hypothesis,omitempty"`
 }
 
-// Measure is one figure over all runs of a fact.
-type Measure struct {
-	Clean     float64 `json:"clean"`
-	Corrupted float64 `json:"corrupted"`
-	Grids
-}
-
-// Grids are [token][layer], the figure with one value restored; nil where the
-// kind was not traced.
-type Grids struct {
-	Hidden  [][]float64 `json:"hidden,omitempty"`
-	MLP     [][]float64 `json:"mlp,omitempty"`
-	Attn    [][]float64 `json:"attn,omitempty"`
-	Severed *Severed    `json:"severed,omitempty"`
-}
-
-// Severed are the severed runs of the subject's last token, by layer.
-type Severed struct {
-	Single      []float64 `json:"single"`
-	MLPSevered  []float64 `json:"mlp_severed"`
-	AttnSevered []float64 `json:"attn_severed"`
-}
+// What a trace gives; see package result.
+type (
+	Measure = result.Measure
+	Grids   = result.Grids
+	Severed = result.Severed
+)
 
 // The kinds of grid.
 const (
-	Hidden = "hidden"
-	MLP    = "mlp"
-	Attn   = "attn"
+	Hidden = result.Hidden
+	MLP    = result.MLP
+	Attn   = result.Attn
 )
 
-// grid is the grid of a kind.
-func (g *Grids) grid(kind string) [][]float64 {
-	switch kind {
-	case Hidden:
-		return g.Hidden
-	case MLP:
-		return g.MLP
-	case Attn:
-		return g.Attn
-	}
-	return nil
-}
-
 // probability is the record's main measure.
-func (r *Record) probability() *Measure { return &Measure{r.PClean, r.PCorrupted, r.Grids} }
+func (r *Record) probability() *Measure {
+	return &Measure{Clean: r.PClean, Corrupted: r.PCorrupted, Grids: r.Grids}
+}
 
 // check reports what is wrong with a record under settings.
 func (r *Record) check(s Settings) error {
@@ -98,7 +73,7 @@ func (r *Record) check(s Settings) error {
 	if r.Range[0] < 0 || r.Range[0] >= r.Range[1] || r.Range[1] > len(r.Tokens) {
 		return fmt.Errorf("its subject_range is %v of %d tokens", r.Range, len(r.Tokens))
 	}
-	if err := r.probability().check("", len(r.Tokens), s); err != nil {
+	if err := checkMeasure(r.probability(), "", len(r.Tokens), s); err != nil {
 		return err
 	}
 	if s.Hypothesis != "" && r.Hypothesis == nil {
@@ -107,16 +82,16 @@ func (r *Record) check(s Settings) error {
 	if r.Logit == nil {
 		return nil
 	}
-	return r.Logit.check("logit_difference.", len(r.Tokens), s.unsevered())
+	return checkMeasure(r.Logit, "logit_difference.", len(r.Tokens), s.unsevered())
 }
 
-// check reports what is wrong with the shapes and numbers of a measure.
-func (m *Measure) check(prefix string, tokens int, s Settings) error {
+// checkMeasure reports what is wrong with the shapes and numbers of a measure.
+func checkMeasure(m *Measure, prefix string, tokens int, s Settings) error {
 	if !finite(m.Clean, m.Corrupted) {
 		return fmt.Errorf("a figure is not finite")
 	}
 	for _, kind := range s.Kinds {
-		g := m.grid(kind)
+		g := m.Grid(kind)
 		if len(g) != tokens {
 			return fmt.Errorf("its %s%s has %d rows for %d tokens", prefix, kind, len(g), tokens)
 		}
@@ -132,7 +107,7 @@ func (m *Measure) check(prefix string, tokens int, s Settings) error {
 	if m.Severed == nil {
 		return fmt.Errorf("it has no %ssevered", prefix)
 	}
-	for _, row := range [][]float64{m.Severed.Single, m.Severed.MLPSevered, m.Severed.AttnSevered} {
+	for _, row := range m.Severed.All() {
 		if len(row) != s.Layers || !finite(row...) {
 			return fmt.Errorf("its %ssevered has a row that is not %d finite numbers", prefix, s.Layers)
 		}

@@ -61,7 +61,7 @@ func testTracer(s Settings) Tracer {
 			Hypothesis: json.RawMessage(fmt.Sprintf(`{"part":%d}`, f.Record)),
 		}
 		sev := grid(3)
-		r.Severed = &Severed{sev[0], sev[1], sev[2]}
+		r.Severed = &Severed{Single: sev[0], MLPSevered: sev[1], AttnSevered: sev[2]}
 		return r, nil
 	}
 }

@@ -1,6 +1,10 @@
 package average
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/trace/result"
+)
 
 // Suggestion is a range of layers to edit, both ends in it. Where nothing can be
 // suggested From is -1 and Evidence says why.
@@ -26,7 +30,7 @@ func Suggest(s Summary) Suggestion {
 		return none("that takes two facts that the model gets right, and there is %d", e.Facts)
 	}
 	peak := e.Peak()
-	begin, end := window(peak, s.Window, s.Layers)
+	begin, end := result.Window(peak, s.Window, s.Layers)
 	switch {
 	case e.Mean[peak]-e.Half[peak] <= 0:
 		return none("the effect of FFN outputs at the last subject token is at most %.3g ± %.2g over %d facts", e.Mean[peak], e.Half[peak], e.Facts)
@@ -41,22 +45,10 @@ func Suggest(s Summary) Suggestion {
 	for high < s.Layers-1 && reaches(high+1) {
 		high++
 	}
-	from, _ := centre(low, s.Window, s.Layers)
-	_, to := centre(high, s.Window, s.Layers)
+	from, _ := result.Centre(low, s.Window, s.Layers)
+	_, to := result.Centre(high, s.Window, s.Layers)
 	return Suggestion{from, to, fmt.Sprintf(
 		"FFN outputs at the last subject token bring back most in the window around layer %d (layers %d to %d), %.3g ± %.2g of a total effect of %.3g over %d facts, and windows around layers %d to %d reach that within their 95 %% intervals; "+
 			"where a fact is recalled need not be where it is edited best (arXiv 2301.04213), so try the neighbours too",
 		peak, begin, end-1, e.Mean[peak], e.Half[peak], s.Total.Mean, e.Facts, low, high)}
-}
-
-// window are the layers [begin, end) restored around a layer: as in package
-// trace, [layer - w/2, layer + w - w/2) clipped to the model.
-func window(layer, w, layers int) (begin, end int) {
-	return max(0, layer-w/2), min(layers, layer+w-w/2)
-}
-
-// centre is the layer, or the two, in the middle of the window around a layer.
-func centre(layer, w, layers int) (low, high int) {
-	begin, end := window(layer, w, layers)
-	return (begin + end - 1) / 2, (begin + end) / 2
 }

@@ -1,5 +1,7 @@
 package average
 
+import "retcon/trace/result"
+
 // Summary are the averages over the traced facts. Effects are raw: ROME cuts
 // negative ones to 0 for its pictures.
 type Summary struct {
@@ -38,11 +40,7 @@ type RowMean struct {
 }
 
 // SeveredMeans are the effects of the severed runs by layer.
-type SeveredMeans struct {
-	Single      Series `json:"single"`
-	MLPSevered  Series `json:"mlp_severed"`
-	AttnSevered Series `json:"attn_severed"`
-}
+type SeveredMeans = result.Severing[Series]
 
 // Summarise averages records of runs with the settings: within a row over a
 // fact's tokens, then over facts, each fact counting once. (ROME's notebook
@@ -100,12 +98,12 @@ func (g *gather) add(m *Measure, subject [2]int) {
 	g.corrupted.add(m.Corrupted)
 	g.total.add(m.Clean - m.Corrupted)
 	for kind, into := range g.indirect {
-		for row, e := range effects(m.grid(kind), subject[0], subject[1], m.Corrupted) {
+		for row, e := range effects(m.Grid(kind), subject[0], subject[1], m.Corrupted) {
 			into[row].add(e, 0)
 		}
 	}
 	if g.severed != nil {
-		for i, e := range [][]float64{m.Severed.Single, m.Severed.MLPSevered, m.Severed.AttnSevered} {
+		for i, e := range m.Severed.All() {
 			g.severed[i].add(e, m.Corrupted)
 		}
 	}
@@ -119,7 +117,7 @@ func (g *gather) averages() Averages {
 		}
 	}
 	if s := g.severed; s != nil {
-		a.Severed = &SeveredMeans{s[0].means(), s[1].means(), s[2].means()}
+		a.Severed = &SeveredMeans{Single: s[0].means(), MLPSevered: s[1].means(), AttnSevered: s[2].means()}
 	}
 	return a
 }

@@ -74,7 +74,7 @@ func TestSummarise(t *testing.T) {
 		}
 		return Record{
 			Status: Traced, Tokens: make([]string, tokens), Range: [2]int{begin, end}, PClean: clean, PCorrupted: corrupted,
-			Grids: Grids{Hidden: g, MLP: g, Severed: &Severed{series(0.3), series(0.2), series(0.1)}},
+			Grids: Grids{Hidden: g, MLP: g, Severed: &Severed{Single: series(0.3), MLPSevered: series(0.2), AttnSevered: series(0.1)}},
 		}
 	}
 	records := []Record{
@@ -143,7 +143,7 @@ func TestLogitMeasure(t *testing.T) {
 	near(t, "logit effect", sum.Logit.Indirect[MLP][Last].Mean[1], 5)
 	near(t, "probability effect", sum.Indirect[MLP][Last].Mean[1], 0)
 	// It has no severed runs.
-	s.Sever, r.Severed = true, &Severed{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
+	s.Sever, r.Severed = true, &Severed{Single: make([]float64, 2), MLPSevered: make([]float64, 2), AttnSevered: make([]float64, 2)}
 	if err := r.check(s); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"retcon/llama"
 	"retcon/replay"
 	"retcon/trace"
+	"retcon/trace/result"
 )
 
 // KnockoutConfig says how attention is cut.
@@ -164,7 +165,7 @@ func (k *knockout) edges(layer, first, centres int, tokens []int) []replay.Edge 
 	var out []replay.Edge
 	n := len(k.prompt.Tokens)
 	for run := range centres {
-		if begin, end := windowAround(first+run, k.cfg.Window, k.layers); layer < begin || layer >= end {
+		if begin, end := result.Window(first+run, k.cfg.Window, k.layers); layer < begin || layer >= end {
 			continue
 		}
 		for _, token := range tokens {
@@ -172,9 +173,4 @@ func (k *knockout) edges(layer, first, centres int, tokens []int) []replay.Edge 
 		}
 	}
 	return out
-}
-
-// windowAround is [layer - w/2, layer + w - w/2), clipped to the model.
-func windowAround(layer, w, layers int) (begin, end int) {
-	return max(0, layer-w/2), min(layers, layer+w-w/2)
 }

@@ -3,6 +3,8 @@ package hypothesis
 import (
 	"fmt"
 	"strings"
+
+	"retcon/trace/result"
 )
 
 // Sentence says what was measured.
@@ -36,7 +38,7 @@ func (k *knockoutText) add(values []float64, text func(layer int) string) {
 func (k *knockoutText) String() string {
 	subject, text := k.values[0], k.text[0]
 	at := lowest(subject)
-	around := func(l int) string { return span(windowAround(l, k.window, len(subject))) }
+	around := func(l int) string { return span(result.Window(l, k.window, len(subject))) }
 	var s string
 	if subject[at] < k.clean {
 		s = fmt.Sprintf("Cutting the last token's view of the subject takes %s from %s to %s in %s, lower than in any other window", k.answer, k.cleanText, text(at), around(at))

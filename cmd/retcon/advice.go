@@ -1,0 +1,48 @@
+package main
+
+import (
+	"strings"
+
+	"retcon/internal/fault"
+)
+
+// adviceWords say advice in terms of the command line.
+var adviceWords = map[fault.Advice]string{
+	fault.MoreSteps:     "more --steps",
+	fault.OtherLayer:    "another --layer",
+	fault.SeveralLayers: "--layer auto",
+	fault.LowerClamp:    "a lower --clamp",
+	fault.HigherClamp:   "a higher --clamp",
+	fault.ShorterStep:   "a shorter --max-step",
+	fault.GiveText:      "a text with --corpus",
+	fault.LongerText:    "a longer --corpus",
+	fault.MoreTime:      "more --stats-time",
+	fault.Diagonal:      "--covariance diagonal",
+	fault.Identity:      "--covariance identity",
+	fault.Importance:    "an importance matrix (--imatrix)",
+	fault.WriteAdapter:  "an adapter with --lora",
+	fault.WriteModel:    "a model with -o",
+	fault.Resume:        "--resume",
+	fault.Force:         "--force",
+	fault.Template:      "a chat template in Jinja with --chat-template-file",
+	fault.NameRequests:  "--requests FILE",
+	fault.SmallWindow:   "a smaller --window",
+}
+
+// words puts flags in the place of the advice in a text.
+var words = func() func(string) string {
+	var pairs []string
+	for _, a := range fault.All {
+		pairs = append(pairs, string(a), adviceWords[a])
+	}
+	return strings.NewReplacer(pairs...).Replace
+}()
+
+// allWords is words of each of several texts.
+func allWords(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = words(t)
+	}
+	return out
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"retcon/edit"
+	"retcon/lm"
+)
+
+// methodEntry is a method of editing as the commands know it. All that is of one
+// method only is behind its entry.
+type methodEntry struct {
+	name string
+	// flags are those of this method alone, clashes those that mean another
+	// thing to it than to others.
+	flags, clashes []string
+	// check refuses flags of edit that do not go with the method.
+	check func(f *editFlags) error
+	// make is the method by the flags, with warnings for the user.
+	make func(f *editFlags, flags *pflag.FlagSet) (edit.Method, []string, error)
+	// sweep are the ways in which bench edits with it on a model; check refuses
+	// flags of bench that do not go with it.
+	sweep      func(f *benchFlags, flags *pflag.FlagSet, info lm.Info) ([]way, error)
+	checkBench func(f *benchFlags) error
+}
+
+// methodEntries are all methods, the default first.
+func methodEntries() []methodEntry { return []methodEntry{romeEntry(), tpatcherEntry()} }
+
+func methodNames() []string {
+	var out []string
+	for _, m := range methodEntries() {
+		out = append(out, m.name)
+	}
+	return out
+}
+
+// methodNamed is the entry of a name that was checked before.
+func methodNamed(name string) methodEntry {
+	all := methodEntries()
+	return all[max(0, slices.IndexFunc(all, func(m methodEntry) bool { return m.name == name }))]
+}
+
+// foreignFlags refuses flags that belong to methods other than those in use, and
+// flags that mean different things to several of them.
+func foreignFlags(flags *pflag.FlagSet, used ...string) error {
+	clash := map[string][]string{}
+	for _, m := range methodEntries() {
+		if slices.Contains(used, m.name) {
+			for _, name := range m.clashes {
+				clash[name] = append(clash[name], m.name)
+			}
+			continue
+		}
+		for _, name := range m.flags {
+			if flags.Changed(name) {
+				return usagef("--%s belongs to --method %s", name, m.name)
+			}
+		}
+	}
+	for _, name := range []string{"steps", "lr"} {
+		if by := clash[name]; len(by) > 1 && flags.Changed(name) {
+			return usagef("--%s is another thing to %s than to %s: give each method a run of its own", name, by[0], by[1])
+		}
+	}
+	return nil
+}

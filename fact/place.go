@@ -1,0 +1,61 @@
+package fact
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"retcon/internal/fault"
+)
+
+// Place puts a subject into a prompt that has {} in its place, or finds it
+// there: it is text[begin:end]. Blanks at the prompt's end and spaces around the
+// subject are dropped. Errors wrap ErrRequest: either is empty or no text, the
+// subject is not there, or its place is not certain.
+func Place(prompt, subject string) (text string, begin, end int, err error) {
+	subject = strings.TrimSpace(subject)
+	prompt = strings.TrimRight(prompt, " \t")
+	switch {
+	case prompt == "":
+		return "", 0, 0, fault.Errorf(ErrRequest, "the prompt is empty")
+	case subject == "":
+		return "", 0, 0, fault.Errorf(ErrRequest, "the subject is empty: name the part of the prompt that the fact is about")
+	}
+	if err := checkText(prompt + subject); err != nil {
+		return "", 0, 0, err
+	}
+	switch strings.Count(prompt, Slot) {
+	case 0:
+		begin, err = find(prompt, subject)
+		return prompt, begin, begin + len(subject), err
+	case 1:
+		before, after, _ := strings.Cut(prompt, Slot)
+		return before + subject + after, len(before), len(before) + len(subject), nil
+	}
+	return "", 0, 0, fault.Errorf(ErrRequest, "the prompt %q has more than one {}: mark the subject's place once", prompt)
+}
+
+// checkText refuses what no model can read.
+func checkText(s string) error {
+	switch {
+	case !utf8.ValidString(s):
+		return fault.Errorf(ErrRequest, "the text is not valid UTF-8")
+	case strings.ContainsRune(s, 0):
+		return fault.Errorf(ErrRequest, "the text holds a zero byte")
+	}
+	return nil
+}
+
+// find is the one place of the subject in the prompt.
+func find(prompt, subject string) (int, error) {
+	at := strings.Index(prompt, subject)
+	switch {
+	case at < 0:
+		if i := strings.Index(strings.ToLower(prompt), strings.ToLower(subject)); i >= 0 && i+len(subject) <= len(prompt) {
+			return 0, fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q; it has %q: write it the same way", subject, prompt, prompt[i:i+len(subject)])
+		}
+		return 0, fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q: write it as it stands there, or put {} in its place", subject, prompt)
+	case strings.Contains(prompt[at+1:], subject):
+		return 0, fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: put {} in the place that is meant, as in %q", subject, prompt[:at]+Slot+prompt[at+len(subject):])
+	}
+	return at, nil
+}

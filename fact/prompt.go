@@ -1,0 +1,103 @@
+package fact
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"retcon/internal/fault"
+	"retcon/lm"
+)
+
+// Prompt is a prompt as tokens, as a trace reads it, and where its subject is
+// in them.
+type Prompt struct {
+	Text       string
+	Tokens     []int32
+	Begin, End int // tokens [Begin, End) hold text of the subject
+
+	bytes [2]int // of the subject in Text
+}
+
+// NewPrompt is the prompt with its subject, which [Place] puts or finds there.
+// Its tokens are those that a target follows where it does not change them: see
+// [Joint]. Control tokens are not read as such.
+func NewPrompt(m lm.Tokenizer, prompt, subject string) (Prompt, error) {
+	text, begin, end, err := Place(prompt, subject)
+	if err != nil {
+		return Prompt{}, err
+	}
+	return PromptAt(m, text, begin, end)
+}
+
+// PromptAt is NewPrompt where the subject's place is known: it is
+// text[begin:end].
+func PromptAt(m lm.Tokenizer, text string, begin, end int) (Prompt, error) {
+	p := Prompt{Text: text, bytes: [2]int{begin, end}}
+	tokens, _, err := Joint(m, text, "", false)
+	if err != nil {
+		return p, err
+	}
+	p.Tokens = lm.IDs(tokens)
+	if p.Begin, p.End = over(tokens, begin, end); p.Begin < 0 {
+		return p, fault.Errorf(ErrRequest, "no token of the prompt holds the subject %q", text[begin:end])
+	}
+	return p, nil
+}
+
+// Swap is the prompt with another subject in the place of its own, for
+// symmetric token replacement (arXiv 2309.16042). It must have as many tokens,
+// the subject's in the same place and all others the same; errors wrap
+// ErrRequest. The prompt must be one of NewPrompt or PromptAt.
+func (p Prompt) Swap(m lm.Tokenizer, other string) (Prompt, error) {
+	begin, end := p.bytes[0], p.bytes[1]
+	subject, other := p.Text[begin:end], strings.TrimSpace(other)
+	switch {
+	case subject == "":
+		return p, fault.Errorf(ErrRequest, "the prompt's subject is not known")
+	case other == "":
+		return p, fault.Errorf(ErrRequest, "the subject to swap in is empty")
+	case other == subject:
+		return p, fault.Errorf(ErrRequest, "the subject to swap in is the prompt's own, %q", subject)
+	}
+	if err := checkText(other); err != nil {
+		return p, err
+	}
+	q, err := PromptAt(m, p.Text[:begin]+other+p.Text[end:], begin, begin+len(other))
+	if err != nil {
+		return q, err
+	}
+	if q.End-q.Begin != p.End-p.Begin {
+		return q, fault.Errorf(ErrRequest, "%q has %s here and %q has %s: swap in a subject of as many", subject, p.size(), other, q.size())
+	}
+	same := len(p.Tokens) == len(q.Tokens) && p.Begin == q.Begin &&
+		slices.Equal(p.Tokens[:p.Begin], q.Tokens[:q.Begin]) && slices.Equal(p.Tokens[p.End:], q.Tokens[q.End:])
+	if !same {
+		return q, fault.Errorf(ErrRequest, "with %q for %q (%s each) the prompt's other tokens change: swap in another subject", other, subject, p.size())
+	}
+	return q, nil
+}
+
+// size counts the subject's tokens in words.
+func (p Prompt) size() string {
+	if p.End-p.Begin == 1 {
+		return "1 token"
+	}
+	return fmt.Sprintf("%d tokens", p.End-p.Begin)
+}
+
+// Next is the first token of a text that follows the prompt, by [Joint], the
+// space before it as given: a foil, say. It is refused where the prompt is split
+// into other tokens before it.
+func (p Prompt) Next(m lm.Tokenizer, text string) (int32, error) {
+	tokens, n, err := Joint(m, p.Text, text, false)
+	switch {
+	case err != nil:
+		return 0, err
+	case n >= len(tokens):
+		return 0, fault.Errorf(ErrRequest, "no token of %q follows the prompt", text)
+	case !slices.Equal(lm.IDs(tokens[:n]), p.Tokens):
+		return 0, fault.Errorf(ErrRequest, "%q does not follow the prompt in tokens of its own", text)
+	}
+	return tokens[n].ID, nil
+}

@@ -1,0 +1,75 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Advice is what may help, in plain words. A program that gives its users other
+// names for it, such as flags, puts those in the place of the words.
+type Advice string
+
+// What may help.
+const (
+	MoreSteps     Advice = "more steps"
+	OtherLayer    Advice = "another layer"
+	SeveralLayers Advice = "the best of several layers"
+	LowerClamp    Advice = "a lower bound of the value"
+	HigherClamp   Advice = "a higher bound of the value"
+	ShorterStep   Advice = "a shorter longest step"
+
+	GiveText   Advice = "a text for the statistics"
+	LongerText Advice = "a longer text for the statistics"
+	MoreTime   Advice = "more time for the statistics"
+	Diagonal   Advice = "the diagonal covariance"
+	Identity   Advice = "no covariance"
+	Importance Advice = "an importance matrix"
+
+	WriteAdapter Advice = "writing an adapter instead"
+	WriteModel   Advice = "writing a model instead"
+	Resume       Advice = "resuming"
+	Force        Advice = "forcing it"
+	Template     Advice = "a chat template in Jinja"
+	NameRequests Advice = "a file of requests"
+	SmallWindow  Advice = "a smaller window"
+)
+
+// All are all kinds of advice.
+var All = []Advice{MoreSteps, OtherLayer, SeveralLayers, LowerClamp, HigherClamp, ShorterStep, GiveText, LongerText, MoreTime, Diagonal, Identity,
+	Importance, WriteAdapter, WriteModel, Resume, Force, Template, NameRequests, SmallWindow}
+
+// Advised is an error with advice.
+type Advised struct {
+	Err    error
+	Advice []Advice
+}
+
+// Error is the error, and what to try.
+func (e *Advised) Error() string { return fmt.Sprintf("%v; try %s", e.Err, Any(e.Advice...)) }
+
+// Unwrap is the error without advice.
+func (e *Advised) Unwrap() error { return e.Err }
+
+// Advise gives an error advice.
+func Advise(err error, a ...Advice) error { return &Advised{err, a} }
+
+// AdviceOf is the advice of an error, nil where it has none.
+func AdviceOf(err error) []Advice {
+	if e, ok := errors.AsType[*Advised](err); ok {
+		return e.Advice
+	}
+	return nil
+}
+
+// Any lists advice of which any may help: "a, b or c".
+func Any(all ...Advice) string {
+	var words []string
+	for _, a := range all {
+		words = append(words, string(a))
+	}
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
