@@ -30,9 +30,9 @@ type Entry struct {
 	// Parts are reports of what the edit consists of, as edit.Computed has them.
 	Parts json.RawMessage `json:"patches,omitempty"`
 	// Told says, of an edit in a sequence, whether the fact was told right
-	// behind it: the greedy continuation starts with the new answer.
+	// after it: the greedy continuation starts with the new answer.
 	Told *bool `json:"told_at_once,omitempty"`
-	// Sink says that the fact could be edited behind a prefix only.
+	// Sink says that the fact could be edited after a prefix only.
 	Sink     bool     `json:"sink,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 	// Refusals are why edit would not write this one.
