@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"retcon/internal/built"
 )
 
 // What README says of the library is done as a stranger would do it: another
@@ -79,7 +81,7 @@ func readmeBlock(t *testing.T, language, with string) string {
 // without a way to the network for Go.
 func strangersEnv(t *testing.T) []string {
 	t.Helper()
-	flags, err := os.ReadFile("../build/lib/ldflags")
+	flags, err := os.ReadFile(built.Path("lib/ldflags"))
 	if err != nil {
 		t.Fatal(err)
 	}

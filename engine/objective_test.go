@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"retcon/edit/rome"
+	"retcon/internal/built"
 	"retcon/lm"
 )
 
@@ -16,7 +16,7 @@ import (
 // layer and in every part of a batch.
 func TestObjectiveKeys(t *testing.T) {
 	for _, arch := range []string{"llama", "gemma3", "gpt2", "phi3", "phi2", "olmo2"} {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}

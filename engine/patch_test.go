@@ -6,13 +6,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"retcon/engine"
 	"retcon/gguf/widen"
+	"retcon/internal/built"
 	"retcon/lm"
 )
 
@@ -22,7 +22,7 @@ var patchArchs = []string{"llama", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", "
 
 func eachPatchArch(t *testing.T, test func(t *testing.T, path string, m *engine.Model)) {
 	for _, arch := range patchArchs {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
@@ -258,7 +258,7 @@ func modelLogits(t testing.TB, m *engine.Model) []float32 {
 // Networks that are no plain ones are refused by name.
 func TestPatchSiteRefuses(t *testing.T) {
 	for _, name := range []string{"llama-moe", "mamba-dense", "olmoe-moe"} {
-		path := filepath.Join("../build/archs", name+".gguf")
+		path := built.Tool("archs/" + name + ".gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}

@@ -10,6 +10,7 @@ import (
 	"retcon/edit/rome"
 	"retcon/engine"
 	"retcon/fact"
+	"retcon/internal/built"
 	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 )
@@ -24,7 +25,7 @@ func TestEditOverRPC(t *testing.T) {
 	}
 	path := testfile.DemoF32(t)
 	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
-	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
+	testmodel.StartRPC(t, built.Tool("bin/ggml-rpc-server"))
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
 	if math.Abs(onCPU.After.LogProb-overRPC.After.LogProb) > 0.01 {
 		t.Errorf("log-probability %g on the CPU, %g over RPC", onCPU.After.LogProb, overRPC.After.LogProb)

@@ -14,6 +14,7 @@ import (
 	"retcon/engine"
 	"retcon/gguf"
 	"retcon/gguf/widen"
+	"retcon/internal/built"
 	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
@@ -113,7 +114,7 @@ func openFile(t testing.TB, path string) *gguf.File {
 
 // eachArch runs a test on the fixture of each architecture that can be widened.
 func eachArch(t *testing.T, test func(t *testing.T, path string)) {
-	files, _ := filepath.Glob("../build/archs/*.gguf")
+	files, _ := filepath.Glob(built.Tool("archs/*.gguf"))
 	if len(files) == 0 {
 		t.Skip("no fixtures: run make archs")
 	}
@@ -350,7 +351,7 @@ func TestWidenDemo(t *testing.T) {
 // llama.cpp's own tools take a widened file: it is quantised to K-quants and
 // split, and still loads.
 func TestWidenTools(t *testing.T) {
-	quantize, split := "../build/bin/llama-quantize", "../build/bin/llama-gguf-split"
+	quantize, split := built.Tool("bin/llama-quantize"), built.Tool("bin/llama-gguf-split")
 	for _, tool := range []string{quantize, split} {
 		if _, err := os.Stat(tool); err != nil {
 			t.Skip("NOT TESTED: no llama.cpp tools: run make tools")

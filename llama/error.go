@@ -9,17 +9,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"retcon/lm"
 )
 
-// The kinds of errors of this package.
+// The kinds of errors of this package. ErrUnsupported is an [lm.ErrUnsupported].
 var (
-	ErrLoad        = errors.New("cannot load")
-	ErrInvalid     = errors.New("invalid argument")
-	ErrMemory      = errors.New("out of memory")
-	ErrUnsupported = errors.New("unsupported")
-	ErrCompute     = errors.New("computation failed")
-	ErrClosed      = errors.New("already closed")
+	ErrLoad              = errors.New("cannot load")
+	ErrInvalid           = errors.New("invalid argument")
+	ErrMemory            = errors.New("out of memory")
+	ErrUnsupported error = unsupported{}
+	ErrCompute           = errors.New("computation failed")
+	ErrClosed            = errors.New("already closed")
 )
+
+type unsupported struct{}
+
+func (unsupported) Error() string { return "unsupported" }
+
+func (unsupported) Unwrap() error { return lm.ErrUnsupported }
 
 // errorBuffer receives the line that a failed call leaves.
 type errorBuffer [C.RC_ERR]C.char
@@ -36,7 +44,7 @@ func (b *errorBuffer) check(ctx context.Context, code C.int, what string) error 
 	case C.RC_OK:
 		return nil
 	case C.RC_CANCELLED:
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}
 	case C.RC_NO_MEMORY:

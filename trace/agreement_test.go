@@ -65,7 +65,7 @@ func TestAgreement(t *testing.T) {
 			continue
 		}
 		cfg := Config{
-			Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.3516)}, Window: 10, Foil: NoFoil,
+			Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.3516)}, Window: 10,
 			Approx: &Approx{Steps: 1}, Hidden: true, MLP: true, Attn: true,
 		}
 		r, err := estimates.Run(context.Background(), p, cfg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"retcon/internal/logits"
 	"retcon/replay"
 )
 
@@ -13,7 +14,7 @@ import (
 type Approx struct {
 	// Steps is the number of points between the corrupted and the clean
 	// embedding over which the gradient is the mean (integrated gradients); 1
-	// takes it at the corrupted embedding alone.
+	// takes it at the corrupted embedding alone. 0 means 1.
 	Steps int
 	// Refine is the number of cells of each grid, the strongest by the estimate,
 	// that are then computed exactly.
@@ -259,11 +260,11 @@ func (a *attribution) reverse(ctx context.Context, layer int, tokens []int32, st
 // seed is the derivative of log(p/(1-p)) by the logits, (e - p) / (1 - p), of the
 // tokens that it names. Unlike the probability's own, it does not vanish where p
 // is near 0 or 1.
-func (a *attribution) seed(logits []float32) (seed []float32, tokens []int32) {
-	n := len(logits) / a.samples
-	p := make([]float32, len(logits))
+func (a *attribution) seed(x []float32) (seed []float32, tokens []int32) {
+	n := len(x) / a.samples
+	p := make([]float32, len(x))
 	for s := range a.samples {
-		softmax(p[s*n:][:n], logits[s*n:][:n])
+		logits.Softmax(p[s*n:][:n], x[s*n:][:n])
 	}
 	if a.runs.PicksTokens() {
 		tokens = likely(p, n, a.job.answer)
@@ -294,21 +295,6 @@ func (a *attribution) derivative(p []float32, n int, tokens []int32) []float32 {
 		}
 	}
 	return out
-}
-
-func softmax(dst, logits []float32) {
-	top := logits[0]
-	for _, l := range logits {
-		top = max(top, l)
-	}
-	sum := 0.0
-	for i, l := range logits {
-		dst[i] = float32(math.Exp(float64(l - top)))
-		sum += float64(dst[i])
-	}
-	for i := range dst {
-		dst[i] = float32(float64(dst[i]) / sum)
-	}
 }
 
 // unlikely is how much of a run's probability its left-out tokens may hold: far

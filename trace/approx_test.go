@@ -12,7 +12,7 @@ func TestRefineEqualsExact(t *testing.T) {
 	m, p := tiny(t)
 	cfg := Config{
 		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)},
-		Window:     2, Hidden: true, MLP: true, Attn: true, Foil: NoFoil,
+		Window:     2, Hidden: true, MLP: true, Attn: true,
 	}
 	tr := New(m, Options{})
 	defer tr.Close()
@@ -63,7 +63,7 @@ func TestEstimateIsFirstOrder(t *testing.T) {
 	worst := func(level float64) float64 {
 		cfg := Config{
 			Corruption: Corruption{Noise: GaussianNoise(5, 1, p.End-p.Begin, m.Info().Width, level)},
-			Window:     1, Hidden: true, MLP: true, Attn: true, Foil: NoFoil,
+			Window:     1, Hidden: true, MLP: true, Attn: true,
 		}
 		want, err := tr.Run(context.Background(), p, cfg)
 		if err != nil {

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"context"
-	"math"
 
 	"retcon/llama"
 	"retcon/replay"
@@ -125,17 +124,4 @@ func (b *base) streamOf(run, token int) []float32 {
 func (b *base) logits(run int) []float32 {
 	n := len(b.stream) / b.runs.Count()
 	return b.stream[run*n:][:n]
-}
-
-// probability is the softmax of logits at a token.
-func probability(logits []float32, token int32) float64 {
-	top := logits[0]
-	for _, l := range logits {
-		top = max(top, l)
-	}
-	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp(float64(l - top))
-	}
-	return math.Exp(float64(logits[token]-top)) / sum
 }

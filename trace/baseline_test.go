@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"retcon/graph"
+	"retcon/internal/logits"
 	"retcon/llama"
 )
 
@@ -86,7 +87,7 @@ func noiseHook(place llama.Place, p Prompt, noise [][]float32, width int) llama.
 	return h
 }
 
-// wholeRuns is a batch of runs of the prompt beside each other, with logits at
+// wholeRuns is a batch of runs of the prompt beside each other, with row at
 // every token or at the last.
 func wholeRuns(p Prompt, runs int, everywhere bool) llama.Batch {
 	var b llama.Batch
@@ -100,17 +101,17 @@ func wholeRuns(p Prompt, runs int, everywhere bool) llama.Batch {
 
 // answer reads the clean run's likeliest token and its probability in each run.
 func (s *states) answer(c *llama.Context) error {
-	logits := make([]float32, c.Model().Info().Vocab)
+	row := make([]float32, c.Model().Info().Vocab)
 	for run := range s.runs {
-		if err := c.Logits(logits, (run+1)*s.tokens-1); err != nil {
+		if err := c.Logits(row, (run+1)*s.tokens-1); err != nil {
 			return err
 		}
 		if run == 0 {
-			s.clean = llama.Greedy(logits)
-			s.pClean = probability(logits, s.clean)
+			s.clean = llama.Greedy(row)
+			s.pClean = logits.Probability(row, s.clean)
 			continue
 		}
-		s.pCorrupted += probability(logits, s.clean) / float64(s.runs-1)
+		s.pCorrupted += logits.Probability(row, s.clean) / float64(s.runs-1)
 	}
 	return nil
 }

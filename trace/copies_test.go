@@ -48,7 +48,7 @@ func (tr *Tracer) must(t *testing.T, p Prompt, cfg Config) *Result {
 func experiments(tr *Tracer, p Prompt) Config {
 	return Config{
 		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, tr.model.Info().Width, 0.5)},
-		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
+		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true,
 	}
 }
 

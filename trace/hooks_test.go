@@ -11,6 +11,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/graph"
+	"retcon/internal/logits"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 	"retcon/replay"
@@ -48,7 +49,7 @@ func TestSurgeryEqualsHooks(t *testing.T) {
 	tr := New(m, Options{})
 	defer tr.Close()
 	r, err := tr.Run(context.Background(), p, Config{
-		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: NoFoil,
+		Corruption: Corruption{Noise: noise}, Window: 2, Hidden: true, MLP: true, Attn: true, Sever: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestPartsEqualWhole(t *testing.T) {
 	m, p := tiny(t)
 	cfg := Config{
 		Corruption: Corruption{Noise: GaussianNoise(5, 3, p.End-p.Begin, m.Info().Width, 0.5)},
-		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: 4,
+		Window:     2, Hidden: true, MLP: true, Attn: true, Sever: true, Foil: FoilToken(4),
 	}
 	var want *Result
 	parts := map[int]bool{}
@@ -206,13 +207,13 @@ func (h *hooked) run(hooks ...llama.Hook) float64 {
 		h.t.Fatal(err)
 	}
 	s := &states{tokens: len(h.p.Tokens), runs: len(h.noise) + 1}
-	logits := make([]float32, h.c.Model().Info().Vocab)
+	row := make([]float32, h.c.Model().Info().Vocab)
 	sum := 0.0
 	for run := 1; run < s.runs; run++ {
-		if err := h.c.Logits(logits, (run+1)*s.tokens-1); err != nil {
+		if err := h.c.Logits(row, (run+1)*s.tokens-1); err != nil {
 			h.t.Fatal(err)
 		}
-		sum += probability(logits, h.base.clean) / float64(s.runs-1)
+		sum += logits.Probability(row, h.base.clean) / float64(s.runs-1)
 	}
 	return sum
 }

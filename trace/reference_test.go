@@ -43,7 +43,7 @@ func TestReference(t *testing.T) {
 			tr := New(m, Options{})
 			defer tr.Close()
 			r, err := tr.Run(context.Background(), p, Config{
-				Corruption: Corruption{Noise: noise}, Foil: NoFoil, Level: ref.Level, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
+				Corruption: Corruption{Noise: noise}, Level: ref.Level, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func TestReference(t *testing.T) {
 			close(t, "single", r.Severed.Single, rec.Severed.Single)
 			// The original's second pass, in which modules are pinned, goes on
 			// drawing from its generator instead of starting anew.
-			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Foil: NoFoil, Pin: noise, Window: ref.Window, Sever: true})
+			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Pin: noise, Window: ref.Window, Sever: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,7 +42,7 @@ func newResult(m *llama.Model, p Prompt, cfg *Config) sums {
 	}
 	grids := func() Grids { return Grids{Hidden: grid(cfg.Hidden), MLP: grid(cfg.MLP), Attn: grid(cfg.Attn)} }
 	r.Grids = grids()
-	if cfg.Foil != NoFoil {
+	if cfg.Foil != (Foil{}) {
 		r.LogitDifference = &LogitDifference{Measure: Measure{Grids: grids()}}
 	}
 	if cfg.Approx != nil {

@@ -22,7 +22,7 @@ func benchmarkTrace(b *testing.B, approx *Approx) {
 	}
 	cfg := Config{
 		Corruption: Corruption{Noise: GaussianNoise(1, 10, p.End-p.Begin, m.Info().Width, 0.35)},
-		Window:     10, Hidden: true, MLP: true, Attn: true, Foil: NoFoil, Approx: approx,
+		Window:     10, Hidden: true, MLP: true, Attn: true, Approx: approx,
 	}
 	tr := New(m, Options{})
 	defer tr.Close()

@@ -7,24 +7,26 @@ import (
 	"time"
 
 	"retcon/graph"
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/replay"
 )
 
-// Config says what to trace.
+// Config says what to trace. The zero value traces all three grids with the
+// subject hidden as by a zero [Hiding].
 type Config struct {
+	// Corruption hides the subject; see [Hider.Hide].
 	Corruption Corruption
 	Level      float64 // standard deviation of the noise, for the record
-	Window     int     // layers of a module window
-	Hidden     bool
-	MLP        bool
-	Attn       bool
-	Sever      bool
+	Window     int     // layers of a module window; 0: DefaultWindow
+	// Hidden, MLP and Attn are the grids, Sever the severed runs. With none of
+	// the four all grids are traced.
+	Hidden, MLP, Attn bool
+	Sever             bool
 	// Approx, if not nil, estimates the grids instead.
 	Approx *Approx
-	// Foil, if not negative, is the token that the answer's logit is compared
-	// with; a swapped prompt's own answer if it is FoilOfSwap.
-	Foil int32
+	// Foil is what the answer's logit is compared with.
+	Foil Foil
 	// Pin is the noise of the run whose module outputs severed runs are held
 	// to; nil means the corruption's own. The original draws anew for its
 	// second pass.
@@ -33,11 +35,34 @@ type Config struct {
 	Progress func(done, total int)
 }
 
-// What Config.Foil can be besides a token.
-const (
-	NoFoil     int32 = -1
-	FoilOfSwap int32 = -2
-)
+// DefaultWindow is the window of ROME's traces.
+const DefaultWindow = 10
+
+// withDefaults fills in what is zero.
+func (t *Tracer) withDefaults(ctx context.Context, cfg Config, p Prompt) (Config, error) {
+	if cfg.Window == 0 {
+		cfg.Window = DefaultWindow
+	}
+	if !cfg.Hidden && !cfg.MLP && !cfg.Attn && !cfg.Sever {
+		cfg.Hidden, cfg.MLP, cfg.Attn = true, true, true
+	}
+	if x := cfg.Approx; x != nil && x.Steps == 0 {
+		cfg.Approx = &Approx{Steps: 1, Refine: x.Refine}
+	}
+	if cfg.Corruption.Noise != nil || cfg.Corruption.Tokens != nil {
+		return cfg, nil
+	}
+	if t.hider == nil {
+		var err error
+		if t.hider, err = NewHider(ctx, t.model, Hiding{}); err != nil {
+			return cfg, err
+		}
+	}
+	replace := cfg.Corruption.Replace
+	cfg, _, err := t.hider.Config(cfg, p, "")
+	cfg.Corruption.Replace = replace
+	return cfg, err
+}
 
 // Options say how a tracer uses the machine.
 type Options struct {
@@ -70,6 +95,7 @@ type Tracer struct {
 	exactType, estimateType graph.Type
 	// budgeted is what the copies were last allowed to take
 	budgeted int64
+	hider    *Hider // of prompts that come without a corruption, once there was one
 }
 
 // New makes a tracer.
@@ -102,7 +128,7 @@ type job struct {
 
 	known      bool // answer and probabilities are
 	answer     int32
-	foil       int32
+	foil       int32     // -1: none
 	pCorrupted []float64 // by sample
 	dCorrupted []float64
 }
@@ -110,7 +136,17 @@ type job struct {
 // Run traces a prompt.
 func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error) {
 	start := time.Now()
-	j := &job{Tracer: t, cfg: cfg, prompt: p, layers: t.model.Info().Layers, foil: cfg.Foil}
+	if err := checkPrompt(p, t.model.Info().ContextTrain); err != nil {
+		return nil, err
+	}
+	cfg, err := t.withDefaults(ctx, cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{Tracer: t, cfg: cfg, prompt: p, layers: t.model.Info().Layers, foil: -1}
+	if cfg.Foil.named == byToken {
+		j.foil = cfg.Foil.token
+	}
 	if err := j.check(); err != nil {
 		return nil, err
 	}
@@ -149,25 +185,32 @@ func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error)
 	return j.result.Result, nil
 }
 
+// checkPrompt refuses what no run of the model can read.
+func checkPrompt(p Prompt, context int) error {
+	switch {
+	case p.Begin < 0 || p.Begin >= p.End || p.End > len(p.Tokens):
+		return fmt.Errorf("%w: a subject of tokens [%d, %d) of %d", llama.ErrInvalid, p.Begin, p.End, len(p.Tokens))
+	case len(p.Tokens) > context:
+		return fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), context)
+	}
+	return nil
+}
+
 func (j *job) check() error {
 	cfg, p, info := &j.cfg, j.prompt, j.model.Info()
 	switch {
 	case cfg.Window < 1:
 		return fmt.Errorf("%w: a window of %d layers", llama.ErrInvalid, cfg.Window)
-	case p.Begin < 0 || p.Begin >= p.End || p.End > len(p.Tokens):
-		return fmt.Errorf("%w: a subject of tokens [%d, %d) of %d", llama.ErrInvalid, p.Begin, p.End, len(p.Tokens))
-	case len(p.Tokens) > info.ContextTrain:
-		return fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), info.ContextTrain)
 	case cfg.Pin != nil && len(cfg.Pin) != len(cfg.Corruption.Noise):
 		return fmt.Errorf("%w: %d samples of noise, %d to pin", llama.ErrInvalid, len(cfg.Corruption.Noise), len(cfg.Pin))
 	case cfg.Approx != nil && (cfg.Approx.Steps < 1 || cfg.Approx.Refine < 0):
 		return fmt.Errorf("%w: an estimate of %d steps and %d exact cells", llama.ErrInvalid, cfg.Approx.Steps, cfg.Approx.Refine)
-	case cfg.Approx != nil && cfg.Foil != NoFoil:
+	case cfg.Approx != nil && cfg.Foil != (Foil{}):
 		return fmt.Errorf("%w: logit differences are not estimated", ErrPrompt)
-	case cfg.Foil == FoilOfSwap && cfg.Corruption.Tokens == nil:
+	case cfg.Foil.named == bySwap && cfg.Corruption.Tokens == nil:
 		return fmt.Errorf("%w: no swapped prompt to take the foil from", llama.ErrInvalid)
-	case int(cfg.Foil) >= info.Vocab:
-		return fmt.Errorf("%w: token %d is not in the vocabulary", llama.ErrInvalid, cfg.Foil)
+	case cfg.Foil.token < 0 || int(cfg.Foil.token) >= info.Vocab:
+		return fmt.Errorf("%w: token %d is not in the vocabulary", llama.ErrInvalid, cfg.Foil.token)
 	}
 	if err := cfg.Corruption.check(p, info.Width); err != nil {
 		return err
@@ -310,7 +353,7 @@ func (j *job) choose(b *base) []int32 {
 		j.answer = llama.Greedy(clean)
 		j.pCorrupted = make([]float64, j.cfg.Corruption.Samples())
 		j.dCorrupted = make([]float64, len(j.pCorrupted))
-		if j.foil == FoilOfSwap && len(b.samples) > 0 {
+		if j.cfg.Foil.named == bySwap && len(b.samples) > 0 {
 			j.foil = llama.Greedy(b.logits(1))
 		}
 		if j.foil >= 0 {
@@ -318,12 +361,12 @@ func (j *job) choose(b *base) []int32 {
 		}
 	}
 	// exact runs behind an estimate may use other copies of weights
-	j.result.PClean = probability(clean, j.answer)
+	j.result.PClean = logits.Probability(clean, j.answer)
 	for i, s := range b.samples {
-		logits := b.logits(i + 1)
-		j.pCorrupted[s] = probability(logits, j.answer)
+		x := b.logits(i + 1)
+		j.pCorrupted[s] = logits.Probability(x, j.answer)
 		if j.foil >= 0 {
-			j.dCorrupted[s] = float64(logits[j.answer] - logits[j.foil])
+			j.dCorrupted[s] = float64(x[j.answer] - x[j.foil])
 		}
 	}
 	if j.foil < 0 {

@@ -2,6 +2,14 @@ package main
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,5 +33,45 @@ func TestAdvice(t *testing.T) {
 	}
 	if len(adviceWords) != len(fault.All) {
 		t.Errorf("%d words for %d kinds", len(adviceWords), len(fault.All))
+	}
+}
+
+// flagged are packages whose texts still name flags.
+var flagged = []string{"eval"}
+
+// Flags are the command's: no other package has one in a text. Advice is typed,
+// and worded here.
+func TestLibrariesNameNoFlags(t *testing.T) {
+	flag := regexp.MustCompile(`(^|[\s("'])--[a-z]`)
+	const root = "../.."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(root, path)
+		rel = filepath.ToSlash(rel)
+		first, _, _ := strings.Cut(rel, "/")
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && rel != "." && (strings.HasPrefix(first, ".") || slices.Contains(append(flagged, "build", "build-avx2", "build-avx512", "build-asan", "cmd", "third_party", "shared"), first) || rel == "internal/testfile"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go"):
+			return nil
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, err := strconv.Unquote(lit.Value); err == nil && flag.MatchString(s) {
+					t.Errorf("%s: %q names a flag", fset.Position(lit.Pos()), s)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

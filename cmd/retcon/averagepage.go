@@ -10,7 +10,7 @@ import (
 
 // page is the averages as the pictures take them.
 func (r *averageResult) page() pictures.Page {
-	p := pictures.Page{Notes: r.Warnings, Sections: r.Hypothesis.sections(allRows)}
+	p := pictures.Page{Notes: r.Warnings, Sections: averageSections(r.Hypothesis, allRows)}
 	if !r.traced() {
 		if len(p.Sections) == 0 { // a page says at least why it is empty
 			p.Sections = []pictures.Section{{Title: "Averages over facts", Text: []string{fmt.Sprintf("%d facts, %d of them answered right", r.Summary.Read, r.Summary.Right)}}}

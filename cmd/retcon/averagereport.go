@@ -9,24 +9,25 @@ import (
 	"retcon/internal/shard"
 	pictures "retcon/report"
 	"retcon/trace/average"
+	"retcon/trace/hypothesis"
 )
 
 // averageResult is what --average and --merge print with --json.
 type averageResult struct {
-	Schema     int                `json:"schema"`
-	Model      string             `json:"model"`
-	Requests   string             `json:"requests"`
-	Output     string             `json:"output"`
-	SVG        string             `json:"svg"`
-	HTML       string             `json:"html"`
-	Facts      int                `json:"facts"`   // in the file of facts
-	Records    int                `json:"records"` // facts with results
-	Shard      shard.Shard        `json:"shard"`
-	Settings   average.Settings   `json:"settings"`
-	Summary    average.Summary    `json:"summary"`
-	Suggestion average.Suggestion `json:"suggestion"`
-	Hypothesis *hypothesisAverage `json:"hypothesis,omitempty"`
-	Warnings   []string           `json:"warnings"`
+	Schema     int                  `json:"schema"`
+	Model      string               `json:"model"`
+	Requests   string               `json:"requests"`
+	Output     string               `json:"output"`
+	SVG        string               `json:"svg"`
+	HTML       string               `json:"html"`
+	Facts      int                  `json:"facts"`   // in the file of facts
+	Records    int                  `json:"records"` // facts with results
+	Shard      shard.Shard          `json:"shard"`
+	Settings   average.Settings     `json:"settings"`
+	Summary    average.Summary      `json:"summary"`
+	Suggestion average.Suggestion   `json:"suggestion"`
+	Hypothesis *hypothesis.Averages `json:"hypothesis,omitempty"`
+	Warnings   []string             `json:"warnings"`
 }
 
 // reportAverage draws and prints the averages of results; kept says that the
@@ -108,7 +109,7 @@ func (a *app) printAverage(r averageResult, page pictures.Page) error {
 		}
 		fmt.Fprintf(w, "\n%s\n", suggestionText(r.Suggestion))
 	}
-	for _, one := range r.Hypothesis.sections(terminalRows) {
+	for _, one := range averageSections(r.Hypothesis, terminalRows) {
 		fmt.Fprintln(w)
 		if err := pictures.WriteSectionTerminal(w, one, a.terminal()); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 )
 
 // sections are the averages in plain form.
-func (h *hypothesisAverage) sections(rows int) []pictures.Section {
+func averageSections(h *hypothesis.Averages, rows int) []pictures.Section {
 	var out []pictures.Section
 	if h == nil {
 		return nil

@@ -95,53 +95,6 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	return fs
 }
 
-func (f *editFlags) methodFlags() *pflag.FlagSet {
-	f.h = rome.DefaultHParams()
-	h := &f.h
-	f.method, f.covariance = "rome", string(h.Covariance)
-	fs := newFlagSet("method")
-	fs.Var(choice{&f.method, methodNames()}, "method", "rome changes a matrix; tpatcher adds neurons to the last layer, one a wrong token")
-	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
-	fs.IntVar(&h.Steps, "steps", h.Steps, "most steps of the optimisation")
-	fs.Float64Var(&h.StopNLL, "stop-nll", h.StopNLL, "mean -log p of the target over a step's prompts, in nats, below which it ends")
-	fs.Float64Var(&h.StopLoss, "stop-loss", h.StopLoss, "whole loss below which it ends")
-	fs.Var(choice{&h.Optimizer, []string{rome.Polyak, rome.Adam}}, "optimizer", "polyak needs fewer steps; adam is the original's")
-	fs.Float64Var(&h.MaxStep, "max-step", h.MaxStep, "longest step of polyak, in parts of the value's norm")
-	fs.IntVar(&h.StepRows, "rows", h.StepRows, "prompts that a step takes; those behind prefixes take turns; 0 is all")
-	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate of adam, which it implies, and of tpatcher")
-	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")
-	fs.Var(choice{&h.KLPosition, []string{rome.KLSubject, rome.KLEnd}}, "kl-position", "where that is read: at the subject's last token, or after \"is a\"")
-	fs.Float64Var(&h.WeightDecay, "weight-decay", h.WeightDecay, "weight of the change's size")
-	fs.Float64Var(&h.Clamp, "clamp", h.Clamp, "most that the value may change, in parts of its norm")
-	fs.Var(choice{&h.Denominator, []string{rome.Consistent, rome.Original}}, "denominator", "consistent is r-ROME's; original is for comparison")
-	fs.Var(text{&f.prefixes, "FILE"}, "prefixes", "texts to put before the prompt, one a line, instead of sampled ones")
-	chatFlag(fs, &f.chat)
-	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
-	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
-	fromEnvironment(fs, "seed", "RETCON_SEED")
-	return fs
-}
-
-func (f *editFlags) patchFlags() *pflag.FlagSet {
-	f.patch = tpatcher.DefaultConfig()
-	p := &f.patch
-	f.memoryLoss = string(p.Form)
-	fs := newFlagSet("patch")
-	fs.Float64Var(&p.Alpha, "alpha", p.Alpha, "weight of the target's likelihood")
-	fs.Float64Var(&p.Beta, "beta", p.Beta, "weight of staying silent for other queries")
-	fs.Float64Var(&p.BetaMargin, "beta-margin", p.BetaMargin, "what their activations should be below")
-	fs.Float64Var(&p.GammaMargin, "gamma-margin", p.GammaMargin, "what they should be below relative to the fact's own")
-	fs.Var(choice{&f.memoryLoss, []string{string(tpatcher.ExpTopK), string(tpatcher.Hinge), string(tpatcher.Mean)}}, "memory-loss", "form of these losses")
-	fs.Float64Var(&p.Threshold, "threshold", p.Threshold, "where a neuron begins to fire: 0 at the loudest other query, 1 at its own weakest")
-	fs.IntVar(&p.Queries, "queries", p.Queries, "size of the memory of other queries (default: by the model's width)")
-	fs.BoolVar(&p.Contrast, "contrast", p.Contrast, "be silent for the prompt with other subjects, too")
-	fs.Var(choice{&p.Widen, []string{tpatcher.WidenAll, tpatcher.WidenDeci}}, "widen", "which layers grow: all, or the last alone in a llama file written as deci")
-	fs.Var(choice{&p.Slots, []string{tpatcher.SlotsNew, tpatcher.SlotsOld}}, "slots", "new neurons, or reuse the last layer's least useful ones")
-	fs.Int64Var(&p.Pad, "pad", p.Pad, "neurons to add to a layer (default: the fewest that fit)")
-	fs.Var(text{&f.remove, "last|N|N.M"}, "remove", "take patches out again: the last batch, edit N, or request M of it")
-	return fs
-}
-
 func (f *editFlags) statsFlags() *pflag.FlagSet {
 	fs := newFlagSet("stats")
 	f.statsTime = 10 * time.Minute

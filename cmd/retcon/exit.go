@@ -14,7 +14,6 @@ import (
 	"retcon/internal/atomicfile"
 	"retcon/llama"
 	"retcon/lm"
-	"retcon/trace"
 	"retcon/trace/average"
 )
 
@@ -54,13 +53,13 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
-	case isUsage(err), is(fact.ErrRequest, trace.ErrPrompt, average.ErrFacts, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
+	case isUsage(err), is(fact.ErrRequest, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused
 	case is(edit.ErrVerify):
 		return exitVerify
-	case is(lm.ErrUnsupported, llama.ErrUnsupported, llama.ErrTemplate):
+	case is(lm.ErrUnsupported, llama.ErrTemplate):
 		return exitUnsupported
 	}
 	return exitFailure

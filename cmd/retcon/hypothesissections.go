@@ -24,7 +24,7 @@ const (
 )
 
 // sections are the results in plain form, with so many rows of a table at most.
-func (h *hypothesisResult) sections(rows int) []pictures.Section {
+func hypothesisSections(h *hypothesis.Results, rows int) []pictures.Section {
 	var out []pictures.Section
 	if h == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 
 func romeEntry() methodEntry {
 	return methodEntry{
-		name: rome.Name, clashes: []string{"steps", "lr"},
+		name: rome.Name, about: "changes a matrix", clashes: []string{"steps", "lr"},
 		check: func(*editFlags) error { return nil },
 		make: func(f *editFlags, flags *pflag.FlagSet) (edit.Method, []string, error) {
 			h, warnings, err := f.hyperparameters(flags)
@@ -149,4 +149,29 @@ func (l *layerList) of(info lm.Info, h rome.HParams) []int {
 		return h.Layers
 	}
 	return []int{rome.DefaultLayer(info.Arch, info.Layers)}
+}
+
+// romeFlags are the hyper-parameters; other methods take some of them over.
+func (f *editFlags) romeFlags(fs *pflag.FlagSet) {
+	f.h = rome.DefaultHParams()
+	h := &f.h
+	f.covariance = string(h.Covariance)
+	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
+	fs.IntVar(&h.Steps, "steps", h.Steps, "most steps of the optimisation")
+	fs.Float64Var(&h.StopNLL, "stop-nll", h.StopNLL, "mean -log p of the target over a step's prompts, in nats, below which it ends")
+	fs.Float64Var(&h.StopLoss, "stop-loss", h.StopLoss, "whole loss below which it ends")
+	fs.Var(choice{&h.Optimizer, []string{rome.Polyak, rome.Adam}}, "optimizer", "polyak needs fewer steps; adam is the original's")
+	fs.Float64Var(&h.MaxStep, "max-step", h.MaxStep, "longest step of polyak, in parts of the value's norm")
+	fs.IntVar(&h.StepRows, "rows", h.StepRows, "prompts that a step takes; those after prefixes take turns; 0 is all")
+	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate of adam, which it implies, and of tpatcher")
+	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")
+	fs.Var(choice{&h.KLPosition, []string{rome.KLSubject, rome.KLEnd}}, "kl-position", "where that is read: at the subject's last token, or after \"is a\"")
+	fs.Float64Var(&h.WeightDecay, "weight-decay", h.WeightDecay, "weight of the change's size")
+	fs.Float64Var(&h.Clamp, "clamp", h.Clamp, "most that the value may change, in parts of its norm")
+	fs.Var(choice{&h.Denominator, []string{rome.Consistent, rome.Original}}, "denominator", "consistent is r-ROME's; original is for comparison")
+	fs.Var(text{&f.prefixes, "FILE"}, "prefixes", "texts to put before the prompt, one a line, instead of sampled ones")
+	chatFlag(fs, &f.chat)
+	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
+	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
+	fromEnvironment(fs, "seed", "RETCON_SEED")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -12,7 +13,7 @@ import (
 // methodEntry is a method of editing as the commands know it. All that is of one
 // method only is behind its entry.
 type methodEntry struct {
-	name string
+	name, about string
 	// flags are those of this method alone, clashes those that mean another
 	// thing to it than to others.
 	flags, clashes []string
@@ -28,6 +29,21 @@ type methodEntry struct {
 
 // methodEntries are all methods, the default first.
 func methodEntries() []methodEntry { return []methodEntry{romeEntry(), tpatcherEntry()} }
+
+// methodFlags are those that say how to edit: the method, and the first one's
+// hyper-parameters, of which others take some over.
+func (f *editFlags) methodFlags() *pflag.FlagSet {
+	all := methodEntries()
+	f.method = all[0].name
+	var about []string
+	for _, m := range all {
+		about = append(about, m.name+" "+m.about)
+	}
+	fs := newFlagSet("method")
+	fs.Var(choice{&f.method, methodNames()}, "method", strings.Join(about, "; "))
+	f.romeFlags(fs)
+	return fs
+}
 
 func methodNames() []string {
 	var out []string

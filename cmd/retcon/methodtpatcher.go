@@ -14,6 +14,7 @@ import (
 func tpatcherEntry() methodEntry {
 	return methodEntry{
 		name:    tpatcher.Name,
+		about:   "adds neurons to the last layer, one a wrong token",
 		flags:   []string{"alpha", "beta", "beta-margin", "gamma-margin", "memory-loss", "threshold", "queries", "contrast", "widen", "slots", "pad", "remove"},
 		clashes: []string{"steps", "lr"},
 		check: func(f *editFlags) error {
@@ -59,4 +60,24 @@ func (f *editFlags) patches(flags *pflag.FlagSet) tpatcher.Config {
 		p.LR = f.h.LR
 	}
 	return p
+}
+
+func (f *editFlags) patchFlags() *pflag.FlagSet {
+	f.patch = tpatcher.DefaultConfig()
+	p := &f.patch
+	f.memoryLoss = string(p.Form)
+	fs := newFlagSet("patch")
+	fs.Float64Var(&p.Alpha, "alpha", p.Alpha, "weight of the target's likelihood")
+	fs.Float64Var(&p.Beta, "beta", p.Beta, "weight of staying silent for other queries")
+	fs.Float64Var(&p.BetaMargin, "beta-margin", p.BetaMargin, "what their activations should be below")
+	fs.Float64Var(&p.GammaMargin, "gamma-margin", p.GammaMargin, "what they should be below relative to the fact's own")
+	fs.Var(choice{&f.memoryLoss, []string{string(tpatcher.ExpTopK), string(tpatcher.Hinge), string(tpatcher.Mean)}}, "memory-loss", "form of these losses")
+	fs.Float64Var(&p.Threshold, "threshold", p.Threshold, "where a neuron begins to fire: 0 at the loudest other query, 1 at its own weakest")
+	fs.IntVar(&p.Queries, "queries", p.Queries, "size of the memory of other queries (default: by the model's width)")
+	fs.BoolVar(&p.Contrast, "contrast", p.Contrast, "be silent for the prompt with other subjects, too")
+	fs.Var(choice{&p.Widen, []string{tpatcher.WidenAll, tpatcher.WidenDeci}}, "widen", "which layers grow: all, or the last alone in a llama file written as deci")
+	fs.Var(choice{&p.Slots, []string{tpatcher.SlotsNew, tpatcher.SlotsOld}}, "slots", "new neurons, or reuse the last layer's least useful ones")
+	fs.Int64Var(&p.Pad, "pad", p.Pad, "neurons to add to a layer (default: the fewest that fit)")
+	fs.Var(text{&f.remove, "last|N|N.M"}, "remove", "take patches out again: the last batch, edit N, or request M of it")
+	return fs
 }

@@ -10,6 +10,7 @@ import (
 	"retcon/engine"
 	pictures "retcon/report"
 	"retcon/trace"
+	"retcon/trace/hypothesis"
 )
 
 // unsure is the probability of the answer below which a trace says little.
@@ -24,14 +25,14 @@ type traceResult struct {
 	Schema int    `json:"schema"`
 	Model  string `json:"model"`
 	*trace.Result
-	Corruption  string            `json:"corruption"`
-	NoiseFrom   string            `json:"noise_from"` // what the noise level was taken from
-	SubjectSwap string            `json:"subject_swap,omitempty"`
-	PromptSwap  string            `json:"prompt_swap,omitempty"`
-	Hypothesis  *hypothesisResult `json:"hypothesis,omitempty"`
-	SVG         string            `json:"svg"`
-	HTML        string            `json:"html"`
-	Warnings    []string          `json:"warnings"`
+	Corruption  string              `json:"corruption"`
+	NoiseFrom   string              `json:"noise_from"` // what the noise level was taken from
+	SubjectSwap string              `json:"subject_swap,omitempty"`
+	PromptSwap  string              `json:"prompt_swap,omitempty"`
+	Hypothesis  *hypothesis.Results `json:"hypothesis,omitempty"`
+	SVG         string              `json:"svg"`
+	HTML        string              `json:"html"`
+	Warnings    []string            `json:"warnings"`
 }
 
 // trace runs the command.
@@ -55,7 +56,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 	if err != nil {
 		return err
 	}
-	page := pictures.Page{Trace: r.Result, Notes: append(r.notes(), r.Warnings...), Sections: r.Hypothesis.sections(allRows)}
+	page := pictures.Page{Trace: r.Result, Notes: append(r.notes(), r.Warnings...), Sections: hypothesisSections(r.Hypothesis, allRows)}
 	if err := files.write(page); err != nil {
 		return err
 	}
@@ -93,16 +94,16 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	}
 	out := &traceResult{Schema: traceSchema, Model: f.model, SVG: f.pictures.svg, HTML: f.pictures.html, Warnings: []string{}}
 	if f.traces() {
-		c, err := f.corrupter(ctx, m.Llama(), facts)
+		hider, err := f.corruption.hider(ctx, m, facts)
 		if err != nil {
 			return nil, err
 		}
-		if err := a.traceOne(ctx, f, m, p, c, out); err != nil {
+		if err := a.traceOne(ctx, f, m, p, hider, out); err != nil {
 			return nil, err
 		}
 	}
 	if f.hypothesis {
-		h, err := a.hypothesisTest(m, text).run(ctx, p, hypothesisDetail)
+		h, err := a.hypothesis(ctx, m, p, text)
 		if err != nil {
 			return nil, err
 		}
@@ -113,12 +114,17 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 }
 
 // traceOne traces the prompt of the command line.
-func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p trace.Prompt, c *corrupter, out *traceResult) error {
+func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p trace.Prompt, hider *trace.Hider, out *traceResult) error {
 	var progress func(done, total int)
 	if !a.quiet {
 		progress = func(done, total int) { a.bar.Update("tracing", int64(done), int64(total)) }
 	}
-	cfg, swapped, err := f.config(c, p, f.corruption.subjectSwap)
+	cfg := f.config()
+	var err error
+	if cfg.Foil, err = f.corruption.foilOf(m, p); err != nil {
+		return err
+	}
+	cfg, swapped, err := hider.Config(cfg, p, f.corruption.subjectSwap)
 	if err != nil {
 		return err
 	}
@@ -128,7 +134,7 @@ func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p tr
 	if out.Result, err = tracer.Run(ctx, p, cfg); err != nil {
 		return err
 	}
-	out.Corruption, out.NoiseFrom = c.name(), c.from
+	out.Corruption, out.NoiseFrom = hider.Name(), hider.From
 	if swapped != nil {
 		out.SubjectSwap, out.PromptSwap = f.corruption.subjectSwap, swapped.Text
 	}
@@ -157,16 +163,13 @@ func (f *traceFlags) tracer(m *engine.Model) *trace.Tracer {
 	return trace.New(m.Llama(), trace.Options{Threads: m.Info().Threads})
 }
 
-// config is the experiment on a prompt; swapped is the prompt with the other
-// subject, if any.
-func (f *traceFlags) config(c *corrupter, p trace.Prompt, subjectSwap string) (cfg trace.Config, swapped *trace.Prompt, err error) {
-	cfg = trace.Config{
-		Level: c.figure, Window: f.window, Hidden: f.has("hidden"), MLP: f.has("mlp"), Attn: f.has("attn"), Sever: f.sever,
+// config is what is measured, whatever the prompt.
+func (f *traceFlags) config() trace.Config {
+	cfg := trace.Config{
+		Window: f.window, Hidden: f.has("hidden"), MLP: f.has("mlp"), Attn: f.has("attn"), Sever: f.sever,
 	}
-	cfg.Corruption, swapped, cfg.Foil, err = c.of(p, subjectSwap)
 	if f.approx {
 		cfg.Approx = &trace.Approx{Steps: f.approxSteps, Refine: f.refine}
-		cfg.Foil = trace.NoFoil // logit differences are not estimated
 	}
-	return cfg, swapped, err
+	return cfg
 }

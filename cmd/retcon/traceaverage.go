@@ -6,9 +6,13 @@ import (
 	"fmt"
 
 	"retcon/engine"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/trace"
 	"retcon/trace/average"
+	"retcon/trace/hypothesis"
+	"retcon/trace/result"
 )
 
 // interruptedAverage is an interruption that left results to go on with.
@@ -31,7 +35,7 @@ type averageRun struct {
 	text    string         // of --text
 	files   *pictureFiles
 	model   *engine.Model
-	hide    *corrupter
+	hider   *trace.Hider
 	results *average.Results
 }
 
@@ -63,7 +67,7 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	defer r.model.Close()
-	if r.hide, err = f.corrupter(ctx, r.model.Llama(), r.all); err != nil {
+	if r.hider, err = f.corruption.hider(ctx, r.model, r.all); err != nil {
 		return err
 	}
 	if err := r.openResults(); err != nil {
@@ -111,7 +115,7 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 	}
 	tracer := r.tracer(r.model)
 	defer tracer.Close()
-	err := average.Run(ctx, facts, r.results, r.factTracer(tracer, a.factTest(r)), progress)
+	err := average.Run(ctx, facts, r.results, r.experiment(tracer).Tracer(r.model), progress)
 	a.bar.Close()
 	if err == nil {
 		err = r.results.Close()
@@ -122,13 +126,31 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 	return err
 }
 
+// experiment is what is done with each fact.
+func (r *averageRun) experiment(tracer *trace.Tracer) (x average.Experiment) {
+	if r.traces() {
+		x.Trace = func(ctx context.Context, p fact.Prompt, swap string) (*result.Trace, error) {
+			cfg, _, err := r.hider.Config(r.config(), p, swap)
+			if err != nil {
+				return nil, err
+			}
+			return tracer.Run(ctx, p, cfg)
+		}
+	}
+	if r.traceFlags.hypothesis {
+		tester := r.tester()
+		x.Test = func(ctx context.Context, p fact.Prompt) (average.Finding, error) { return tester.Run(ctx, p) }
+	}
+	return x
+}
+
 // settings are what the results depend on.
 func (r *averageRun) settings() (average.Settings, error) {
 	print, err := gguf.FingerprintFile(r.model.Info().Path)
 	c := &r.corruption
 	s := average.Settings{
-		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: c.name(),
-		Noise: r.hide.figure, NoiseFrom: r.hide.from, Samples: c.samples, Window: r.window, Seed: c.seed,
+		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: r.hider.Name(),
+		Noise: r.hider.Figure, NoiseFrom: r.hider.From, Samples: c.samples, Window: r.window, Seed: c.seed,
 	}
 	switch {
 	case !r.traces():
@@ -140,7 +162,7 @@ func (r *averageRun) settings() (average.Settings, error) {
 		s.Approx, s.ApproxSteps, s.Refine = true, r.approxSteps, r.refine
 	}
 	if r.hypothesis {
-		s.Hypothesis = textName(r.text)
+		s.Hypothesis = hypothesis.TextName(r.text)
 	}
 	return s, err
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"retcon/engine"
 	"retcon/fact"
-	"retcon/llama"
 	"retcon/trace"
 	"retcon/trace/average"
 )
@@ -66,88 +66,31 @@ func (f *corruptionFlags) check(flags *pflag.FlagSet, averages bool) (err error)
 
 func (f *corruptionFlags) swaps() bool { return f.kind == "swap" }
 
-// name tells kinds of corruption apart, in results too.
-func (f *corruptionFlags) name() string {
-	name := f.kind
-	if f.swaps() {
-		return name
-	}
-	if f.level.Uniform {
-		name = "uniform " + name
-	}
-	if f.replace {
-		name += " in place of the embeddings"
-	}
-	return name
-}
-
-// corrupter hides subjects in prompts of one model.
-type corrupter struct {
-	*corruptionFlags
-	noiseLevel
-	model *llama.Model
-}
-
-// noiseLevel is how much noise there is: the standard deviation, or the bound
-// of uniform noise, and where it is from.
-type noiseLevel struct {
-	figure float64
-	from   string
-}
-
-// corrupter measures the embeddings for a relative level: those of the subjects
-// of facts, or all where there are none.
-func (f *traceFlags) corrupter(ctx context.Context, m *llama.Model, facts []average.Fact) (*corrupter, error) {
-	c := &corrupter{corruptionFlags: &f.corruption, model: m}
-	level := f.corruption.level
-	switch {
-	case c.swaps():
-		return c, nil
-	case !level.Relative:
-		c.noiseLevel = noiseLevel{level.Value, "given"}
-		return c, nil
-	case len(facts) == 0:
-		d, err := trace.EmbeddingDeviation(ctx, f.model)
-		c.noiseLevel = noiseLevel{level.Value * d, fmt.Sprintf("%g times the deviation of the embedding table, %.4g", level.Value, d)}
-		return c, err
-	}
-	var subjects []string
+// hider hides subjects in prompts of a model, with a relative level of noise
+// taken from the subjects of facts, if there are any.
+func (f *corruptionFlags) hider(ctx context.Context, m *engine.Model, facts []average.Fact) (*trace.Hider, error) {
+	h := trace.Hiding{Swap: f.swaps(), Level: f.level, Replace: f.replace, Samples: f.samples, Seed: f.seed}
 	for _, fact := range facts {
-		subjects = append(subjects, fact.Subject)
+		h.Subjects = append(h.Subjects, fact.Subject)
 	}
-	tokens, err := trace.SubjectTokens(m, subjects)
-	if err != nil {
-		return nil, err
-	}
-	d, err := trace.SubjectDeviation(ctx, f.model, tokens)
-	c.noiseLevel = noiseLevel{level.Value * d, fmt.Sprintf("%g times the deviation of the embeddings of %d subjects' %d tokens, %.4g", level.Value, len(subjects), len(tokens), d)}
-	return c, err
+	return trace.NewHider(ctx, m.Llama(), h)
 }
 
-// of is the corruption of a prompt, the swapped prompt where there is one, and
-// the foil.
-func (c *corrupter) of(p trace.Prompt, subjectSwap string) (out trace.Corruption, swapped *trace.Prompt, foil int32, err error) {
-	foil = trace.NoFoil
-	if c.foil != "" {
-		if foil, err = p.Next(c.model, fact.Follow(p.Text, c.foil)); err != nil {
-			return out, nil, foil, fmt.Errorf("--foil: %w", err)
-		}
+// foilOf is the token of --foil that would follow a prompt.
+func (f *corruptionFlags) foilOf(m *engine.Model, p trace.Prompt) (trace.Foil, error) {
+	if f.foil == "" {
+		return trace.Foil{}, nil
 	}
-	if !c.swaps() {
-		out.Noise = c.level.Draw(c.seed, c.samples, p.End-p.Begin, c.model.Info().Width, c.figure)
-		out.Replace = c.replace
-		return out, nil, foil, nil
+	token, err := p.Next(m, fact.Follow(p.Text, f.foil))
+	if err != nil {
+		return trace.Foil{}, fmt.Errorf("--foil: %w", err)
 	}
-	q, err := p.Swap(c.model, subjectSwap)
-	if foil == trace.NoFoil {
-		foil = trace.FoilOfSwap
-	}
-	return trace.Corruption{Tokens: q.Tokens}, &q, foil, err
+	return trace.FoilToken(token), nil
 }
 
 // corruptionText says how subjects were hidden, for people.
 func corruptionText(name string, noise float64, from string, samples int) string {
-	if name == "swap" {
+	if name == trace.Swapped {
 		return "another subject in the place of the prompt's"
 	}
 	kind, place, _ := strings.Cut(name, " in place")

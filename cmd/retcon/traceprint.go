@@ -48,7 +48,7 @@ func (a *app) printTrace(r *traceResult, page pictures.Page) error {
 		}
 		fmt.Fprintf(w, "\n%s\n%.1f s\n", strings.Join(r.notes(), "\n"), r.Seconds)
 	}
-	for i, s := range r.Hypothesis.sections(terminalRows) {
+	for i, s := range hypothesisSections(r.Hypothesis, terminalRows) {
 		if i > 0 || page.Trace != nil {
 			fmt.Fprintln(w)
 		}

@@ -1,8 +1,8 @@
 package fault
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -51,15 +51,38 @@ func (e *Advised) Error() string { return fmt.Sprintf("%v; try %s", e.Err, Any(e
 // Unwrap is the error without advice.
 func (e *Advised) Unwrap() error { return e.Err }
 
-// Advise gives an error advice.
-func Advise(err error, a ...Advice) error { return &Advised{err, a} }
-
-// AdviceOf is the advice of an error, nil where it has none.
-func AdviceOf(err error) []Advice {
-	if e, ok := errors.AsType[*Advised](err); ok {
-		return e.Advice
+// Advise gives an error advice; nil stays nil.
+func Advise(err error, a ...Advice) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &Advised{err, a}
+}
+
+// AdviceOf is the advice of an error and of those that it wraps, each once, the
+// outermost first.
+func AdviceOf(err error) []Advice {
+	var out []Advice
+	var walk func(error)
+	walk = func(err error) {
+		if e, ok := err.(*Advised); ok {
+			for _, a := range e.Advice {
+				if !slices.Contains(out, a) {
+					out = append(out, a)
+				}
+			}
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			walk(e.Unwrap())
+		case interface{ Unwrap() []error }:
+			for _, one := range e.Unwrap() {
+				walk(one)
+			}
+		}
+	}
+	walk(err)
+	return out
 }
 
 // Any lists advice of which any may help: "a, b or c".

@@ -1,5 +1,6 @@
-// Package fault has the kinds of error that several packages return. Packages
-// fact, lm and edit export them under names of their own.
+// Package fault has the kinds of error that several packages return, and the
+// advice that they give along. Packages fact, lm and edit export the kinds under
+// names of their own.
 package fault
 
 import (

@@ -98,3 +98,31 @@ func BenchmarkDivergence(b *testing.B) {
 		Divergence(p, q, LogSum(q))
 	}
 }
+
+// Probability, its logarithm and the whole softmax are one distribution, also
+// where logits are far from 0.
+func TestSoftmax(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, shift := range []float32{0, 1e4, -1e4} {
+		x := row(rng, 1000, 4)
+		for i := range x {
+			x[i] += shift
+		}
+		p := make([]float32, len(x))
+		Softmax(p, x)
+		sum := 0.0
+		for i := range x {
+			want := Probability(x, int32(i))
+			sum += want
+			if math.Abs(float64(p[i])-want) > 1e-6*want || math.Abs(math.Exp(LogProbability(x, int32(i)))-want) > 1e-12*want {
+				t.Fatalf("shift %g, token %d: %g and exp %g, want %g", shift, i, p[i], LogProbability(x, int32(i)), want)
+			}
+			if got := math.Exp(float64(x[i]) - LogSum(x)); math.Abs(got-want) > 1e-6*want {
+				t.Fatalf("shift %g, token %d: %g by the sum", shift, i, got)
+			}
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Errorf("shift %g: probabilities sum to %g", shift, sum)
+		}
+	}
+}

@@ -8,31 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-)
 
-// Root is the checkout's folder: the one above the test's that has go.mod.
-func Root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = up
-	}
-}
+	"retcon/internal/built"
+)
 
 // Demo is the demo model, SmolLM2-135M-Instruct in Q4_1.
 func Demo(t testing.TB) string {
 	t.Helper()
-	return have(t, filepath.Join(Root(t), "third_party", "models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "the demo model is absent (make model)")
+	return have(t, filepath.Join(built.Root(), "third_party", "models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "the demo model is absent (make model)")
 }
 
 // DemoF32 is the demo model with its weights as the floats that they stand for,
@@ -40,13 +23,12 @@ func Demo(t testing.TB) string {
 func DemoF32(t testing.TB) string {
 	t.Helper()
 	demo := Demo(t)
-	build := filepath.Join(Root(t), "build")
-	out := filepath.Join(build, "SmolLM2-135M-Instruct.F32.gguf")
+	out := built.Tool("SmolLM2-135M-Instruct.F32.gguf")
 	if _, err := os.Stat(out); err == nil {
 		return out
 	}
-	quantize := have(t, filepath.Join(build, "bin", "llama-quantize"), "llama-quantize is absent (make tools)")
-	tmp, err := os.MkdirTemp(build, "f32-")
+	quantize := have(t, built.Tool("bin/llama-quantize"), "llama-quantize is absent (make tools)")
+	tmp, err := os.MkdirTemp(filepath.Dir(out), "f32-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +65,7 @@ func data(t testing.TB) string {
 		dir = filepath.Join("..", "shared", "data")
 	}
 	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(Root(t), dir)
+		dir = filepath.Join(built.Root(), dir)
 	}
 	return dir
 }

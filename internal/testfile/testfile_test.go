@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"retcon/internal/built"
 	"retcon/internal/testfile"
 )
 
@@ -30,7 +31,7 @@ func TestDataSet(t *testing.T) {
 		t.Errorf("%s, not %s", got, want)
 	}
 	t.Setenv("RETCON_DATA", "internal") // from the checkout, wherever the test runs
-	if got := testfile.DataSet(t, "testfile"); got != filepath.Join(testfile.Root(t), "internal", "testfile") {
+	if got := testfile.DataSet(t, "testfile"); got != filepath.Join(built.Root(), "internal", "testfile") {
 		t.Error(got)
 	}
 }

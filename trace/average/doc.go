@@ -8,7 +8,8 @@
 // the averages with their intervals, and [Suggest] reads the layers to edit off
 // them.
 //
-// How a fact is traced is the caller's: the package knows no model.
+// How a fact is traced is the caller's [Experiment]: the package knows a model as
+// far as asking it goes.
 package average
 
 import (

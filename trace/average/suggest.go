@@ -35,7 +35,7 @@ func Suggest(s Summary) Suggestion {
 	case e.Mean[peak]-e.Half[peak] <= 0:
 		return none("the effect of FFN outputs at the last subject token is at most %.3g ± %.2g over %d facts", e.Mean[peak], e.Half[peak], e.Facts)
 	case begin == 0 && end == s.Layers:
-		return none("the window of %d layers around the peak covers the whole model; give a smaller --window", s.Window)
+		return none("the window of %d layers around the peak covers the whole model; a smaller one may tell layers apart", s.Window)
 	}
 	reaches := func(l int) bool { return e.Mean[l]+e.Half[l] >= e.Mean[peak] }
 	low, high := peak, peak

@@ -10,6 +10,8 @@
 //   - [Layers]: neighbouring layers may be swapped. What exchanging two of them,
 //     or leaving one out, does to the answer and to perplexity on a text.
 //
-// Each result has a Sentence, made from its numbers and not from what the
-// hypothesis says. Several results of a kind have an average with intervals.
+// [Run] measures all three, a [Tester] does so for many prompts. Each result has
+// a Sentence, made from its numbers and not from what the hypothesis says.
+// Several results of a kind have an average with intervals; [Average] takes all
+// of them.
 package hypothesis

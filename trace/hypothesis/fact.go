@@ -2,27 +2,21 @@ package hypothesis
 
 import (
 	"fmt"
-	"math"
 
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/trace"
+	"retcon/trace/result"
 )
 
 // Fact is the prompt that a result is about and what the model answers.
-type Fact struct {
-	Prompt      string   `json:"prompt"`
-	Tokens      []string `json:"tokens"`
-	Subject     [2]int   `json:"subject"` // tokens [begin, end)
-	Answer      string   `json:"answer"`
-	AnswerToken int32    `json:"answer_token"`
-	PClean      float64  `json:"p_clean"` // the answer's probability in a plain run
-}
+type Fact = result.Answer
 
 // newFact describes a prompt whose last row of logits [n_vocab] is given.
-func newFact(m *llama.Model, p trace.Prompt, logits []float32) Fact {
-	f := Fact{Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, AnswerToken: llama.Greedy(logits)}
+func newFact(m *llama.Model, p trace.Prompt, last []float32) Fact {
+	f := Fact{Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, AnswerToken: llama.Greedy(last)}
 	f.Answer = m.Piece(f.AnswerToken, true)
-	f.PClean = probability(logits, f.AnswerToken)
+	f.PClean = logits.Probability(last, f.AnswerToken)
 	for _, t := range p.Tokens {
 		f.Tokens = append(f.Tokens, m.Piece(t, true))
 	}
@@ -43,16 +37,6 @@ func checkPrompt(m *llama.Model, p trace.Prompt) error {
 
 // cellsFor is the size of a context for so many tokens.
 func cellsFor(tokens int) int { return (tokens + 255) / 256 * 256 }
-
-// probability is the softmax of logits at a token.
-func probability(logits []float32, token int32) float64 {
-	top := logits[llama.Greedy(logits)]
-	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp(float64(l - top))
-	}
-	return math.Exp(float64(logits[token]-top)) / sum
-}
 
 // percent writes a probability for a sentence.
 func percent(p float64) string {

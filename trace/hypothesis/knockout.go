@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/replay"
 	"retcon/trace"
@@ -111,11 +112,11 @@ func (k *knockout) record(ctx context.Context, threads int, f *Fact) error {
 	if k.program, err = replay.NewMasked(ctx, d); err != nil {
 		return err
 	}
-	logits := make([]float32, k.model.Info().Vocab)
-	if err := k.context.Logits(logits, n-1); err != nil {
+	last := make([]float32, k.model.Info().Vocab)
+	if err := k.context.Logits(last, n-1); err != nil {
 		return err
 	}
-	*f = newFact(k.model, k.prompt, logits)
+	*f = newFact(k.model, k.prompt, last)
 	if len(k.columns(false)) == 0 {
 		k.total -= k.layers
 	}
@@ -137,7 +138,7 @@ func (k *knockout) columns(subject bool) []int {
 // tokens cut around each layer.
 func (k *knockout) series(ctx context.Context, answer int32, tokens []int) ([]float64, error) {
 	vocab := k.model.Info().Vocab
-	logits := make([]float32, k.runs*vocab)
+	rows := make([]float32, k.runs*vocab)
 	var out []float64
 	for first := 0; first < k.layers; first += k.runs {
 		centres := min(k.runs, k.layers-first)
@@ -146,11 +147,11 @@ func (k *knockout) series(ctx context.Context, answer int32, tokens []int) ([]fl
 				return nil, err
 			}
 		}
-		if err := k.program.Run(ctx, logits); err != nil {
+		if err := k.program.Run(ctx, rows); err != nil {
 			return nil, err
 		}
 		for run := range centres {
-			out = append(out, probability(logits[run*vocab:][:vocab], answer))
+			out = append(out, logits.Probability(rows[run*vocab:][:vocab], answer))
 		}
 		k.done += centres
 		if k.cfg.Progress != nil {

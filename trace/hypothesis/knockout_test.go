@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/gguf"
+	"retcon/internal/logits"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 	"retcon/trace"
@@ -36,7 +37,7 @@ func load(t *testing.T, path string) *llama.Model {
 	return m
 }
 
-// after is the logits behind tokens at positions from first on, in a real
+// after is the row behind tokens at positions from first on, in a real
 // decode of nothing else.
 func after(t *testing.T, m *llama.Model, tokens []int32, first int) []float32 {
 	t.Helper()
@@ -52,11 +53,11 @@ func after(t *testing.T, m *llama.Model, tokens []int32, first int) []float32 {
 	if err := c.Decode(context.Background(), &b); err != nil {
 		t.Fatal(err)
 	}
-	logits := make([]float32, m.Info().Vocab)
-	if err := c.Logits(logits, len(tokens)-1); err != nil {
+	row := make([]float32, m.Info().Vocab)
+	if err := c.Logits(row, len(tokens)-1); err != nil {
 		t.Fatal(err)
 	}
-	return logits
+	return row
 }
 
 // Where a window holds every layer, the last token has never seen what was cut:
@@ -72,7 +73,7 @@ func TestKnockoutEqualsAbsence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := probability(after(t, m, p.Tokens, 0), r.AnswerToken); math.Abs(r.PClean-want) > 1e-7 {
+			if want := logits.Probability(after(t, m, p.Tokens, 0), r.AnswerToken); math.Abs(r.PClean-want) > 1e-7 {
 				t.Errorf("the answer has %g in a plain run, not %g", r.PClean, want)
 			}
 			if p.End == 4 {
@@ -83,7 +84,7 @@ func TestKnockoutEqualsAbsence(t *testing.T) {
 				}
 				return
 			}
-			want := probability(after(t, m, p.Tokens[5:], 5), r.AnswerToken)
+			want := logits.Probability(after(t, m, p.Tokens[5:], 5), r.AnswerToken)
 			for l, got := range r.SubjectCut {
 				if math.Abs(got-want) > 1e-7 {
 					t.Errorf("around layer %d: %g, not %g as alone", l, got, want)
@@ -117,17 +118,17 @@ func TestKnockoutRuns(t *testing.T) {
 	}
 	k.runs = 1
 	vocab := m.Info().Vocab
-	logits := make([]float32, k.layers*vocab)
+	row := make([]float32, k.layers*vocab)
 	for centre := range k.layers {
 		for l := range k.layers {
 			if err := k.program.Cut(l, k.edges(l, centre, 1, []int{1, 2})); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := k.program.Run(context.Background(), logits); err != nil {
+		if err := k.program.Run(context.Background(), row); err != nil {
 			t.Fatal(err)
 		}
-		if got := probability(logits[:vocab], answer); math.Abs(got-want.SubjectCut[centre]) > 1e-7 {
+		if got := logits.Probability(row[:vocab], answer); math.Abs(got-want.SubjectCut[centre]) > 1e-7 {
 			t.Errorf("around layer %d: %g alone, %g beside others", centre, got, want.SubjectCut[centre])
 		}
 	}

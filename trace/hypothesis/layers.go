@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"retcon/internal/logits"
 	"retcon/llama"
 	"retcon/replay"
 	"retcon/trace"
@@ -12,9 +13,9 @@ import (
 
 // LayersConfig says what to measure.
 type LayersConfig struct {
-	// Text is the tokens of the text that perplexity is measured on; nil means
-	// [NeutralText]. Its first 512 are read, or as many as the model's context
-	// holds.
+	// Text is the tokens of the text that perplexity is measured on; nil means a
+	// text on everyday matters. The first 512 are read, or as many as the model's
+	// context holds.
 	Text []int32
 	// NoText leaves perplexity out: on the same text it is the same for every
 	// prompt.
@@ -121,18 +122,18 @@ func (s *swapper) record(ctx context.Context, threads int, r *LayersResult) erro
 	if err != nil {
 		return err
 	}
-	logits := make([]float32, s.model.Info().Vocab)
-	if err := s.context.Logits(logits, len(s.prompt.Tokens)-1); err != nil {
+	row := make([]float32, s.model.Info().Vocab)
+	if err := s.context.Logits(row, len(s.prompt.Tokens)-1); err != nil {
 		return err
 	}
-	r.Fact = newFact(s.model, s.prompt, logits)
+	r.Fact = newFact(s.model, s.prompt, row)
 	s.answer = r.AnswerToken
 	sum := 0.0
 	for i := range r.TextTokens {
-		if err := s.context.Logits(logits, len(s.prompt.Tokens)+i); err != nil {
+		if err := s.context.Logits(row, len(s.prompt.Tokens)+i); err != nil {
 			return err
 		}
-		sum += logProbability(logits, s.text[i+1])
+		sum += logits.LogProbability(row, s.text[i+1])
 	}
 	r.Perplexity = perplexity(sum, r.TextTokens)
 	s.program, err = replay.NewLayered(ctx, d)
@@ -200,13 +201,13 @@ func (s *swapper) read(ctx context.Context, x []float32) (LayerChange, error) {
 	s.rows = append(s.rows, x[n*s.width:(n+predicted)*s.width]...)
 	var c LayerChange
 	sum := 0.0
-	err := s.head.Each(ctx, s.rows, func(i int, logits []float32) {
+	err := s.head.Each(ctx, s.rows, func(i int, row []float32) {
 		if i > 0 {
-			sum += logProbability(logits, s.text[i])
+			sum += logits.LogProbability(row, s.text[i])
 			return
 		}
-		now := llama.Greedy(logits)
-		c.P, c.Kept, c.Answer = probability(logits, s.answer), now == s.answer, s.model.Piece(now, true)
+		now := llama.Greedy(row)
+		c.P, c.Kept, c.Answer = logits.Probability(row, s.answer), now == s.answer, s.model.Piece(now, true)
 	})
 	c.Perplexity = perplexity(sum, predicted)
 	return c, err
@@ -219,14 +220,4 @@ func perplexity(sum float64, tokens int) float64 {
 		return 0
 	}
 	return min(math.Exp(-sum/float64(tokens)), math.MaxFloat64)
-}
-
-// logProbability is the logarithm of the softmax of logits at a token.
-func logProbability(logits []float32, token int32) float64 {
-	top := logits[llama.Greedy(logits)]
-	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp(float64(l - top))
-	}
-	return float64(logits[token]-top) - math.Log(sum)
 }

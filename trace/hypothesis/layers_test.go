@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/gguf"
+	"retcon/internal/logits"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 	"retcon/replay"
@@ -19,7 +20,7 @@ import (
 func alone(t *testing.T, m *llama.Model, p trace.Prompt, text []int32, answer int32, hooks func(rows int) []llama.Hook) LayerChange {
 	t.Helper()
 	var c LayerChange
-	logits := make([]float32, m.Info().Vocab)
+	row := make([]float32, m.Info().Vocab)
 	for _, tokens := range [][]int32{p.Tokens, text} {
 		k, err := m.NewContext(llama.ContextParams{Cells: 64, Batch: len(tokens), Sequences: 1})
 		if err != nil {
@@ -34,17 +35,17 @@ func alone(t *testing.T, m *llama.Model, p trace.Prompt, text []int32, answer in
 		}
 		sum := 0.0
 		for i := range tokens {
-			if err := k.Logits(logits, i); err != nil {
+			if err := k.Logits(row, i); err != nil {
 				t.Fatal(err)
 			}
 			if i+1 < len(tokens) {
-				sum += logProbability(logits, tokens[i+1])
+				sum += logits.LogProbability(row, tokens[i+1])
 			}
 		}
 		k.Close()
 		c.Perplexity = perplexity(sum, len(tokens)-1)
 		if len(tokens) == len(p.Tokens) {
-			c.P, c.Kept = probability(logits, answer), llama.Greedy(logits) == answer
+			c.P, c.Kept = logits.Probability(row, answer), llama.Greedy(row) == answer
 		}
 	}
 	return c

@@ -22,6 +22,16 @@ type Trace struct {
 	Seconds float64       `json:"seconds"`
 }
 
+// Answer is what a model answers to a prompt in a plain run.
+type Answer struct {
+	Prompt      string   `json:"prompt"`
+	Tokens      []string `json:"tokens"`
+	Subject     [2]int   `json:"subject"` // tokens [begin, end)
+	Answer      string   `json:"answer"`
+	AnswerToken int32    `json:"answer_token"`
+	PClean      float64  `json:"p_clean"` // the answer's probability
+}
+
 // LogitDifference is the answer's logit less the foil's, the mean over the
 // samples (arXiv 2309.16042).
 type LogitDifference struct {

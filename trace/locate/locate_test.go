@@ -1,18 +1,18 @@
-package main
+package locate
 
 import (
 	"math"
 	"testing"
 
-	"retcon/trace"
+	"retcon/trace/result"
 )
 
 // The layer is in the middle of the window with the largest mean effect, also
 // where windows are cut off; the runner-up is another layer.
 func TestLocated(t *testing.T) {
 	const layers, window = 12, 4
-	run := func(peak int, clean, corrupted, height float64) *trace.Result {
-		r := &trace.Result{Subject: [2]int{1, 3}, PClean: clean, PCorrupted: corrupted, Grids: trace.Grids{MLP: make([][]float64, 4)}}
+	run := func(peak int, clean, corrupted, height float64) *result.Trace {
+		r := &result.Trace{Subject: [2]int{1, 3}, PClean: clean, PCorrupted: corrupted, Grids: result.Grids{MLP: make([][]float64, 4)}}
 		for token := range r.MLP {
 			for l := range layers {
 				p := corrupted
@@ -31,14 +31,14 @@ func TestLocated(t *testing.T) {
 		e.add(run(c.peak, 0.9, 0.1, 0.6))
 		e.add(run(c.peak, 0.7, 0.3, 0.2))
 		l := e.located()
-		if l.Layer != c.layer || l.Window != [2]int{c.begin, c.end} || math.Abs(l.Effect-0.4) > 1e-12 || l.Facts != 2 {
+		if l.Layer != c.layer || l.Window != [2]int{c.begin, c.end} || math.Abs(l.Effect-0.4) > 1e-12 || l.Prompts != 2 {
 			t.Errorf("peak %d: %+v", c.peak, l)
 		}
 		if math.Abs(l.PClean-0.8) > 1e-12 || math.Abs(l.PCorrupted-0.2) > 1e-12 || l.RunnerUp.Layer == l.Layer || l.RunnerUp.Effect > l.Effect || l.RunnerUp.Effect < 0.05 {
 			t.Errorf("peak %d: %+v, next %+v", c.peak, l, l.RunnerUp)
 		}
-		if len(l.Warnings) != 0 || l.Caveat == "" {
-			t.Errorf("peak %d: warnings %q, caveat %q", c.peak, l.Warnings, l.Caveat)
+		if len(l.Warnings) != 0 {
+			t.Errorf("peak %d: warnings %q", c.peak, l.Warnings)
 		}
 	}
 	flat := &effects{window: window, mean: make([]float64, layers)}
@@ -47,7 +47,7 @@ func TestLocated(t *testing.T) {
 		t.Errorf("no effect: %+v", l)
 	}
 	for layers, want := range map[int]int{1: 1, 3: 1, 12: 4, 30: 10, 48: 10} {
-		if got := locateWindow(layers); got != want {
+		if got := windowOf(layers); got != want {
 			t.Errorf("%d layers: a window of %d", layers, got)
 		}
 	}
