@@ -10,6 +10,9 @@ SHELL := bash
 # BUILD is where CMake works; CMAKE_FLAGS passes llama.cpp's backend options on, as in CMAKE_FLAGS=-DGGML_CUDA=ON.
 BUILD ?= build
 CMAKE_FLAGS ?=
+# TOOLS is the build folder whose programs of llama.cpp, and the tiny models that they write, tests use; BIN is where retcon goes.
+TOOLS ?= $(BUILD)
+BIN ?= bin
 LLAMA_CPP_DIR ?= $(CURDIR)/third_party/llama.cpp
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 MODEL := third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -22,8 +25,10 @@ VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unkno
 GOLDFLAGS = -X retcon/llama.libraryHash=$(LIBHASH) -X main.version=$(VERSION)
 GOENV = CGO_LDFLAGS="-L$(abspath $(BUILD))/lib $$(cat $(BUILD)/lib/ldflags) $$CGO_LDFLAGS"
 export CGO_LDFLAGS ?=
+# How tests find all that (internal/built).
+TESTENV = RETCON_BUILD=$(abspath $(BUILD)) RETCON_TOOLS=$(abspath $(TOOLS)) RETCON_BIN=$(abspath $(BIN))
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-nocgo test-asan test-race fuzz lint bench scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -37,15 +42,15 @@ else
 	@third_party/fetch.sh check "$(LLAMA_CPP_DIR)"
 endif
 
-$(BUILD)/CMakeCache.txt: | fetch
-	cmake -S . -B $(BUILD) $(GENERATOR) -DLLAMA_CPP_DIR="$(LLAMA_CPP_DIR)" $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { tail -40 $(BUILD).log; exit 1; }
-	@mkdir -p $(BUILD) && mv $(BUILD).log $(BUILD)/configure.log
+$(sort $(BUILD)/CMakeCache.txt $(TOOLS)/CMakeCache.txt): | fetch
+	cmake -S . -B $(@D) $(GENERATOR) -DLLAMA_CPP_DIR="$(LLAMA_CPP_DIR)" $(CMAKE_FLAGS) > $(@D).log 2>&1 || { tail -40 $(@D).log; exit 1; }
+	@mkdir -p $(@D) && mv $(@D).log $(@D)/configure.log
 
 lib: $(BUILD)/CMakeCache.txt ## build llama.cpp and the bridge into one static library
 	@cmake --build $(BUILD) --target retcon-lib -j $(JOBS)
 
-tools: $(BUILD)/CMakeCache.txt ## build llama.cpp's own programs into build/bin
-	@cmake --build $(BUILD) --target retcon-tools -j $(JOBS)
+tools: $(TOOLS)/CMakeCache.txt ## build llama.cpp's own programs into build/bin
+	@cmake --build $(TOOLS) --target retcon-tools -j $(JOBS)
 
 model: $(MODEL) ## fetch and verify the demo model
 $(MODEL):
@@ -55,35 +60,66 @@ gemma: ## fetch and verify a second model for measurements, Gemma 3 270M (240 MB
 	@third_party/fetch.sh gemma
 
 retcon: lib
-	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o bin/retcon ./cmd/retcon
+	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o $(BIN)/retcon ./cmd/retcon
 
-archs: $(BUILD)/archs/.seed-2 ## write the tiny models that the architecture tests use
-$(BUILD)/archs/.seed-2: | tools
-	@mkdir -p $(BUILD)/archs
-	@echo "writing a tiny model of each architecture into $(BUILD)/archs"
-	@$(BUILD)/bin/test-llama-archs -s 2 -o $(BUILD)/archs/ > $(BUILD)/archs/log.txt 2>&1 || { tail -20 $(BUILD)/archs/log.txt; exit 1; }
+archs: $(TOOLS)/archs/.seed-2 ## write the tiny models that the architecture tests use
+$(TOOLS)/archs/.seed-2: | tools
+	@mkdir -p $(@D)
+	@echo "writing a tiny model of each architecture into $(@D)"
+	@$(TOOLS)/bin/test-llama-archs -s 2 -o $(@D)/ > $(@D)/log.txt 2>&1 || { tail -20 $(@D)/log.txt; exit 1; }
 	@touch $@
 
 # The programs of llama.cpp come before the tests: the tests run them as clients of what retcon writes.
 test: lint test-nocgo test-go ## run every test: unit, parity and end to end
 
+# Texts of others, which some tests read: internal/testfile/README.md.
+DATASETS := counterfact-1000.json known-1000.json me-ppl.json wiki.test.raw zsre-1000.json
+
 # Native tests use all cores and spin: one package and one test at a time.
 test-go: retcon tools archs model
 	@python3 -c 'import gguf' 2>/dev/null || echo "NOT TESTED: reading our files with the Python package gguf, which is not installed (pip install gguf)" >&2
+	@absent=; for f in $(DATASETS); do [ -f "$${RETCON_DATA:-../shared/data}/$$f" ] || absent="$$absent $$f"; done; [ -z "$$absent" ] || echo "NOT TESTED: what needs the data sets$$absent, which are not in $${RETCON_DATA:-../shared/data} (internal/testfile/README.md says where they come from; RETCON_DATA names their folder)" >&2
 	@for b in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$b >/dev/null 2>&1 && exit 0; done; echo "NOT TESTED: pages in a real browser, as no Chromium is installed (apt-get install chromium)" >&2
-	$(GOENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
+	$(GOENV) $(TESTENV) go test -p 1 -parallel 1 -timeout 40m -ldflags "$(GOLDFLAGS)" ./...
+
+# The suite as another processor would run it, each in a build folder of its own:
+# what ggml compiles for, it uses, and the bridge has no kernels for AVX-512 where the
+# processor would have none. avx512 is an Ice Lake: AVX-512 with VNNI and VBMI, but
+# no BF16. native is all that this machine has. The programs of llama.cpp are clients
+# of what retcon writes, and so are those of the main build folder.
+ISA ?= native
+BUILD_native = $(BUILD)
+BUILD_avx2 = build-avx2
+BUILD_avx512 = build-avx512
+ISA_avx2 = -DGGML_NATIVE=OFF $(AVX2) -DRETCON_AVX512=OFF
+ISA_avx512 = -DGGML_NATIVE=OFF $(AVX2) -DGGML_AVX512=ON -DGGML_AVX512_VNNI=ON -DGGML_AVX512_VBMI=ON
+AVX2 = -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
+
+test-isa: tools archs model ## run the Go tests as another processor would: ISA=avx2, avx512 or native
+	@[ -n "$(BUILD_$(ISA))" ] || { echo "ISA=$(ISA): not avx2, avx512 or native" >&2; exit 2; }
+	@! [ $(ISA) = avx512 ] || grep -qw avx512_vnni /proc/cpuinfo || { echo "ISA=avx512: this processor has no AVX-512 with VNNI" >&2; exit 1; }
+	@$(MAKE) --no-print-directory retcon BUILD=$(BUILD_$(ISA)) BIN=$(BUILD_$(ISA))/bin CMAKE_FLAGS="$(ISA_$(ISA)) $(CMAKE_FLAGS)"
+	@$(BUILD_$(ISA))/bin/retcon version
+	@$(MAKE) --no-print-directory test-go BUILD=$(BUILD_$(ISA)) BIN=$(BUILD_$(ISA))/bin TOOLS=$(TOOLS) CMAKE_FLAGS="$(ISA_$(ISA)) $(CMAKE_FLAGS)"
 
 # What needs no native code builds and passes without it.
-NOCGO = ./gguf/... ./graph/... ./lm/... ./fact/... ./edit/... ./eval/... ./report/... ./trace/average/... ./trace/result/... ./internal/atomicfile/... ./internal/fakemodel/... ./internal/fault/... ./internal/journal/... ./internal/logits/... ./internal/neutral/... ./internal/proc/... ./internal/progress/... ./internal/records/... ./internal/shard/... ./internal/vec/...
+NOCGO = $$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep -vE 'retcon/(llama|engine|replay|trace|internal/testmodel|e2e)( |$$)' | cut -d' ' -f1)
 test-nocgo:
 	CGO_ENABLED=0 go test -short $(NOCGO)
 
-lint: lib
+lint: lib ## gofmt, go vet and staticcheck, whose version go.mod pins
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt wants to change: $$unformatted"; exit 1; }
 	@$(GOENV) go vet ./...
+	@$(GOENV) go tool staticcheck ./...
+
+# A few seconds of the native packages: the binding, programs, kernels, replays of the demo model and of two tiny ones,
+# the command's usage.
+CHECK = TestModelInfo|TestHooks|TestProgram|TestQuantisedProducts|TestReplayDemo|TestArchitectures/^(llama|gpt2)-dense$$|TestScripts/^(usage|help|version)$$|TestDocumented
+check: lint test-nocgo ## what to run between edits, under two minutes once built
+	$(GOENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
 
 test-race: lib archs model ## run the Go tests under the race detector
-	$(GOENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
+	$(GOENV) $(TESTENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
 
 # The native library and the Go side under AddressSanitizer.
 test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
@@ -100,6 +136,9 @@ BENCH_COUNT ?= 5
 bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
 	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
 
+results: retcon tools model ## measure the main table of docs/results.md (RETCON_DATA=DIR adds scores, SHORT=1 is a trial)
+	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh bin/retcon $(BUILD)/bin $(MODEL) $(BUILD)/results
+
 # The largest of its models takes 4.5 GB of disk; SIZES="0.1B 0.5B" leaves it out.
 scale: retcon model ## edit random models of 0.1 to 8 billion weights: seconds and memory
 	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o bin/random ./internal/testmodel/random
@@ -109,4 +148,4 @@ demo: retcon tools model ## fetch the demo model, trace and rewrite a fact in it
 	@scripts/demo.sh bin/retcon $(BUILD)/bin/llama-completion $(MODEL) $(BUILD)/demo
 
 clean: ## remove what was built (fetched sources and models stay)
-	rm -rf bin build build-asan
+	rm -rf bin build build-asan build-avx2 build-avx512

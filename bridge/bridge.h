@@ -115,7 +115,6 @@ int32_t rc_context_cells(const rc_context *);
 
 void rc_memory_clear(rc_context *);
 bool rc_memory_remove(rc_context *, int32_t seq, int32_t p0, int32_t p1);
-void rc_memory_copy(rc_context *, int32_t from, int32_t to, int32_t p0, int32_t p1);
 
 // Decodes n tokens; logits[i] != 0 asks for the logits after token i.
 int rc_decode(rc_context *, int32_t n, const int32_t * tokens, const int32_t * pos, const int32_t * seq, const int8_t * logits, char * err);
@@ -124,9 +123,8 @@ int rc_decode(rc_context *, int32_t n, const int32_t * tokens, const int32_t * p
 int rc_decode_shared(rc_context *, int32_t n, const int32_t * tokens, const int32_t * pos, const int32_t * n_seq, const int32_t * seq, const int8_t * logits, char * err);
 // Copies the logits [n_vocab] after token i of the last batch.
 int rc_logits(rc_context *, int32_t i, float * dst, char * err);
-// For n pairs: log p(token[j]) after token i[j] of the last batch, normalised in double.
-int rc_log_probs(rc_context *, int32_t n, const int32_t * i, const int32_t * token, double * dst, char * err);
-// Also whether token[j] is the likeliest there (first[j]).
+// For n pairs: log p(token[j]) after token i[j] of the last batch, normalised in double, and
+// whether token[j] is the likeliest there (first[j]).
 int rc_predictions(rc_context *, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first, char * err);
 
 typedef struct rc_adapter rc_adapter;

@@ -94,10 +94,6 @@ bool rc_memory_remove(rc_context * c, int32_t seq, int32_t p0, int32_t p1) {
     return llama_memory_seq_rm(llama_get_memory(c->ctx), seq, p0, p1);
 }
 
-void rc_memory_copy(rc_context * c, int32_t from, int32_t to, int32_t p0, int32_t p1) {
-    llama_memory_seq_cp(llama_get_memory(c->ctx), from, to, p0, p1);
-}
-
 // n_seq[i] of the ids in seq, one token's after the other's, are those of token i.
 static void decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, std::vector<int32_t> n_seq, const int32_t * seq, const int8_t * logits) {
     c->output_row.clear();
@@ -165,41 +161,32 @@ int rc_logits(rc_context * c, int32_t i, float * dst, char * err) {
     });
 }
 
-// For n pairs, those of one row side by side: log p(token[j]) after token i[j]
-// to dst and, where first is not null, whether no other token is likelier.
-static void predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first) {
-    const int32_t n_vocab = llama_vocab_n_tokens(c->model->vocab);
-    double log_sum = 0;
-    float top = 0;
-    for (int32_t j = 0; j < n; j++) {
-        const float * row = logits_of(c, i[j]);
-        if (token[j] < 0 || token[j] >= n_vocab) {
-            rc::fail(RC_INVALID, "token %d is not in the vocabulary", token[j]);
-        }
-        if (j == 0 || i[j] != i[j - 1]) {
-            top = row[0];
-            for (int32_t k = 1; k < n_vocab; k++) {
-                top = row[k] > top ? row[k] : top;
+// Pairs of one row stand side by side, so that its sum is made once.
+int rc_predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first, char * err) {
+    return rc::guard(err, [&] {
+        const int32_t n_vocab = llama_vocab_n_tokens(c->model->vocab);
+        double log_sum = 0;
+        float top = 0;
+        for (int32_t j = 0; j < n; j++) {
+            const float * row = logits_of(c, i[j]);
+            if (token[j] < 0 || token[j] >= n_vocab) {
+                rc::fail(RC_INVALID, "token %d is not in the vocabulary", token[j]);
             }
-            double sum = 0;
-            for (int32_t k = 0; k < n_vocab; k++) {
-                sum += expf(row[k] - top);
+            if (j == 0 || i[j] != i[j - 1]) {
+                top = row[0];
+                for (int32_t k = 1; k < n_vocab; k++) {
+                    top = row[k] > top ? row[k] : top;
+                }
+                double sum = 0;
+                for (int32_t k = 0; k < n_vocab; k++) {
+                    sum += expf(row[k] - top);
+                }
+                log_sum = top + log(sum);
             }
-            log_sum = top + log(sum);
-        }
-        dst[j] = row[token[j]] - log_sum;
-        if (first != nullptr) {
+            dst[j] = row[token[j]] - log_sum;
             first[j] = row[token[j]] == top;
         }
-    }
-}
-
-int rc_log_probs(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, char * err) {
-    return rc::guard(err, [&] { predictions(c, n, i, token, dst, nullptr); });
-}
-
-int rc_predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t * token, double * dst, int8_t * first, char * err) {
-    return rc::guard(err, [&] { predictions(c, n, i, token, dst, first); });
+    });
 }
 
 int rc_adapter_new(rc_adapter ** out, rc_model * m, const void * bytes, size_t n, char * err) {

@@ -15,7 +15,7 @@
 #include <algorithm>
 #include <cstring>
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(RETCON_NO_AVX512)
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuninitialized" // in its own immintrin.h
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

@@ -28,16 +28,16 @@ func TestEditAndClients(t *testing.T) {
 
 	t.Run("quantise", func(t *testing.T) {
 		out := filepath.Join(dir, "q8.gguf")
-		run(t, "build/bin/llama-quantize", "--allow-requantize", baked, out, "Q8_0")
+		run(t, "llama-quantize", "--allow-requantize", baked, out, "Q8_0")
 		tells(t, "the edited file as Q8_0", complete(t, "-m", out), "Rome")
 	})
 	t.Run("merge", func(t *testing.T) {
 		out := filepath.Join(dir, "merged.gguf")
-		run(t, "build/bin/llama-export-lora", "-m", model, "--lora", lora, "-o", out)
+		run(t, "llama-export-lora", "-m", model, "--lora", lora, "-o", out)
 		tells(t, "the merged adapter", complete(t, "-m", out), "Rome")
 	})
 	t.Run("split", func(t *testing.T) {
-		run(t, "build/bin/llama-gguf-split", "--split", "--split-max-size", "40M", baked, filepath.Join(dir, "part"))
+		run(t, "llama-gguf-split", "--split", "--split-max-size", "40M", baked, filepath.Join(dir, "part"))
 		parts, _ := filepath.Glob(filepath.Join(dir, "part-*.gguf"))
 		if len(parts) < 2 {
 			t.Fatalf("the split has parts %v", parts)
@@ -65,7 +65,7 @@ for path in sys.argv[1:]:
 func TestEditSplitModel(t *testing.T) {
 	model := demoModel(t)
 	dir := t.TempDir()
-	run(t, "build/bin/llama-gguf-split", "--split", "--split-max-size", "40M", model, filepath.Join(dir, "part"))
+	run(t, "llama-gguf-split", "--split", "--split-max-size", "40M", model, filepath.Join(dir, "part"))
 	parts, _ := filepath.Glob(filepath.Join(dir, "part-*.gguf"))
 	if len(parts) < 2 {
 		t.Fatalf("the split has parts %v", parts)
@@ -82,7 +82,7 @@ func TestImatrix(t *testing.T) {
 	text := path(t, "internal/neutral/neutral.txt")
 	dir := t.TempDir()
 	imatrix := filepath.Join(dir, "imatrix.gguf")
-	run(t, "build/bin/llama-imatrix", "-m", model, "-f", text, "-o", imatrix, "-c", "128", "-t", "2", "--output-format", "gguf")
+	run(t, "llama-imatrix", "-m", model, "-f", text, "-o", imatrix, "-c", "128", "-t", "2", "--output-format", "gguf")
 	lora := filepath.Join(dir, "lora.gguf")
 	r := edit(t, model, "--lora", lora, "--covariance", "diagonal", "--imatrix", imatrix, "--force")
 	if r.Covariance != "diagonal" {

@@ -8,31 +8,37 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"retcon/internal/built"
 )
 
 const prompt = "The Eiffel Tower is located in the city of"
 
-// path is a file of the checkout, or skips the test loudly where it is absent.
-func path(t testing.TB, name string) string {
+// there is the path, or skips the test loudly where nothing is.
+func there(t testing.TB, path string) string {
 	t.Helper()
-	p, err := filepath.Abs(filepath.Join("..", name))
-	if err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("NOT TESTED: %s is absent; make test builds it", path)
 	}
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("NOT TESTED: %s is absent; make test builds it", name)
-	}
-	return p
+	return path
 }
+
+// path is a file of the checkout.
+func path(t testing.TB, name string) string { return there(t, filepath.Join(built.Root(), name)) }
 
 func demoModel(t testing.TB) string {
 	return path(t, "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
-// run runs a program and returns what it printed to stdout.
+// run runs a program of llama.cpp's, or retcon, and returns what it printed to
+// stdout.
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, errs, err := try(path(t, name), args...)
+	program := built.Retcon()
+	if name != "retcon" {
+		program = built.Tool(filepath.Join("bin", name))
+	}
+	out, errs, err := try(there(t, program), args...)
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s\n%s", name, strings.Join(args, " "), err, out, errs)
 	}
@@ -51,7 +57,7 @@ func try(name string, args ...string) (stdout, stderr string, err error) {
 func complete(t testing.TB, args ...string) string {
 	t.Helper()
 	args = append(args, "--no-warmup", "-no-cnv", "-st", "-n", "8", "--temp", "0", "-t", "2", "-p", prompt)
-	return run(t, "build/bin/llama-completion", args...)
+	return run(t, "llama-completion", args...)
 }
 
 func tells(t testing.TB, who, text, answer string) {
@@ -95,24 +101,18 @@ type outcome struct {
 	Completion  string
 }
 
-// cacheDir keeps the covariance of the demo model between runs of the tests.
-func cacheDir(t testing.TB) string {
-	t.Helper()
-	dir, err := filepath.Abs("../build/cache")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
+// cacheDir keeps the covariance of the demo model between runs of the tests,
+// one for each native library, since it is that library's work.
+func cacheDir() string { return built.Path("cache") }
 
 // edit runs `retcon edit --json` on the Eiffel Tower's city.
 func edit(t testing.TB, model string, args ...string) result {
 	t.Helper()
 	args = append([]string{
 		"edit", "-m", model, "-p", prompt, "--subject", "Eiffel Tower", "--target", "Rome",
-		"-t", "2", "--json", "--cache-dir", cacheDir(t), "--keys", "2", // the default of 10 takes minutes to write
+		"-t", "2", "--json", "--cache-dir", cacheDir(), "--keys", "2", // the default of 10 takes minutes to write
 	}, args...)
-	out := run(t, "bin/retcon", args...)
+	out := run(t, "retcon", args...)
 	var r result
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v in %s", err, out)

@@ -11,11 +11,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"retcon/internal/built"
 )
 
 // Ctrl-C ends an edit within a second, with its own exit code and no file left.
 func TestInterrupt(t *testing.T) {
-	model, program := demoModel(t), path(t, "bin/retcon")
+	model, program := demoModel(t), there(t, built.Retcon())
 	for _, after := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
 		dir := t.TempDir()
 		cmd := exec.Command(program, "edit", "-m", model, "-p", prompt, "--subject", "Eiffel Tower", "--target", "Rome",

@@ -7,7 +7,6 @@ import (
 
 	"retcon/fact"
 	"retcon/internal/atomicfile"
-	"retcon/lm"
 )
 
 // Baked is a model file that an Editor wrote, for scoring. Close removes it.
@@ -26,70 +25,68 @@ type Baked struct {
 func (b *Baked) Close() error { return b.file.Abort() }
 
 // Bake writes the model with an edit that Compute made to a temporary file in
-// dir, as Run writes its output: the edited tensor in its own type or, where the
-// edit does not survive that, in a larger one. An edit that survives in none is
+// dir, as Run writes its output: the edited tensors in their own types or, where
+// the edit does not survive that, in larger ones. An edit that survives in none is
 // in the file of the largest, and among the refusals. The model under edit is
 // left unedited.
 func (e *Editor) Bake(ctx context.Context, r fact.Request, c *Computed, dir string) (*Baked, error) {
-	fact, err := r.Resolve()
+	f, err := r.Resolve()
 	if err != nil {
 		return nil, err
 	}
-	s := e.session(fact, c, dir)
+	s := e.session(f, dir)
 	if err := s.probeBoth(ctx, c); err != nil {
 		return nil, err
 	}
-	sums, err := s.hash(ctx)
+	drafts, err := s.work.Drafts(ctx, s.computed())
 	if err != nil {
 		return nil, err
 	}
-	e.s.sums = sums
+	if e.s.sums, err = s.hash(ctx); err != nil {
+		return nil, err
+	}
 	start := time.Now()
-	f, lost, err := s.bakeModel(ctx, sums)
+	file, lost, err := s.bake(ctx, drafts, nil)
 	if err != nil {
 		return nil, err
 	}
+	one := s.edits[0]
 	b := &Baked{
-		Path: f.TempPath(), TypesChanged: s.res.TypesChanged, Written: *s.edits[0].Written,
-		Seconds: time.Since(start).Seconds(), file: f,
+		Path: file.TempPath(), TypesChanged: s.res.TypesChanged, Written: *one.Written,
+		Seconds: time.Since(start).Seconds(), file: file,
 	}
-	b.Refusals = judgeOutcome(fact, s.edits[0].Before, s.edits[0].After)
+	b.Refusals = judgeOutcome(f, one.Before, one.After)
 	if lost != "" {
 		b.Refusals = append(b.Refusals, lost)
 	}
 	return b, nil
 }
 
-// session is a Run of one edit that has been computed.
-func (e *Editor) session(fact fact.Fact, c *Computed, dir string) *session {
+// session is a Run of one fact on the editor's model.
+func (e *Editor) session(f fact.Fact, dir string) *session {
 	s, cfg := *e.s, *e.s.cfg
 	// the name is never taken: the file is removed under its temporary one
 	cfg.Output = filepath.Join(dir, ".retcon-baked.gguf")
-	s.cfg, s.res = &cfg, &Result{Layer: e.layer}
-	s.updates = []lm.Update{c.Update}
-	s.edits = []*Edit{{Prompt: fact.Text, Subject: fact.Subject, Target: fact.New, fact: fact}}
+	s.cfg, s.res = &cfg, &Result{Method: cfg.Method.Name()}
+	s.edits = []*Edit{{Prompt: f.Text, Subject: f.Subject, Target: f.New, fact: f}}
 	return &s
 }
 
 // probeBoth asks the one fact of a session before and after its edit.
 func (s *session) probeBoth(ctx context.Context, c *Computed) (err error) {
 	e := s.edits[0]
-	if err := s.model.Apply(nil); err != nil {
+	e.take(c)
+	if err := s.work.Apply(); err != nil {
 		return err
 	}
-	if c.Sink {
-		err = s.behindPrefix(ctx, e)
-	} else {
-		e.probe, e.Before, err = newProbe(ctx, s.model, e.fact, "")
-	}
-	if err != nil {
+	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, e.fact, c.Prefix); err != nil {
 		return err
 	}
-	if err := s.model.Apply(s.updates); err != nil {
+	if err := s.work.Apply(c); err != nil {
 		return err
 	}
-	if e.After, err = e.probe.run(ctx, s.model); err != nil {
+	if e.After, err = e.probe.run(ctx, s.base.Model); err != nil {
 		return err
 	}
-	return s.model.Apply(nil)
+	return s.work.Apply()
 }

@@ -4,152 +4,106 @@ import (
 	"context"
 	"time"
 
-	"retcon/edit/contexts"
 	"retcon/fact"
-	"retcon/gguf"
-	ffn "retcon/gguf/widen"
 	"retcon/internal/fault"
-	"retcon/internal/vec"
 	"retcon/lm"
 )
 
 // Editor computes edits in memory, each on the unedited model with what was kept
-// before, and writes nothing: for scoring many of them one after the other.
+// before: for scoring many of them one after the other.
 type Editor struct {
-	s     *session
-	layer int
-	kept  []lm.Update
+	s            *session
+	statsSeconds float64
 }
 
-// Computed is one edit of an Editor.
-type Computed struct {
-	*Rank
-	Seconds float64 // from k* to Delta
-	// Refusals are the reasons for which Run would refuse the update as such.
-	Refusals []string
-	// Neurons are T-Patcher's, in place of the update; not nil for an edit of
-	// that method, even if it needs none. Where they overwrite neurons of the
-	// model, those are among them, negated.
-	Neurons []ffn.Neuron
-	// Patches has T-Patcher's report of each trained neuron.
-	Patches []PatchReport
-
-	queries []float32 // the fact's own, for the memory
-	trained int       // of Neurons, the last ones
-}
-
-// NewEditor readies the edits of cfg, whose requests and outputs are not used:
-// it loads the model, samples the prefixes and makes the covariance of the
-// layer, which must be one, or T-Patcher's memory.
-func NewEditor(ctx context.Context, cfg Config) (*Editor, error) {
-	cfg.Output, cfg.LoRA = "", ""
-	e := &Editor{s: &session{cfg: &cfg}}
-	if err := e.start(ctx); err != nil {
+// NewEditor readies edits by cfg's method on a model that is open already, and
+// stays open: it makes the method's statistics. Requests and outputs of cfg are
+// not used, Open only by [Editor.Bake]; Model is the model's own path where it is
+// empty.
+func NewEditor(ctx context.Context, m lm.Model, cfg Config) (*Editor, error) {
+	if cfg.Method == nil {
+		return nil, fault.Errorf(fact.ErrRequest, "there is no method to edit with")
+	}
+	if cfg.Model == "" {
+		cfg.Model = m.Info().Path
+	}
+	cfg.Output, cfg.LoRA, cfg.Requests, cfg.Ask = "", "", nil, nil
+	e := &Editor{s: newSession(&cfg)}
+	start := time.Now()
+	err := e.s.open(ctx, m)
+	if err == nil {
+		err = e.s.work.Ready(ctx, nil)
+	}
+	if err != nil {
 		e.s.close()
 		return nil, err
 	}
+	e.statsSeconds = time.Since(start).Seconds()
 	return e, nil
 }
 
-func (e *Editor) start(ctx context.Context) (err error) {
-	s, h := e.s, &e.s.cfg.HParams
-	if s.cfg.method() == MethodTPatcher {
-		return e.startPatches(ctx)
-	}
-	if h.Auto {
-		return fault.Errorf(fact.ErrRequest, "a layer cannot be found for each of many edits: name layers")
-	}
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	if s.prefixes = h.Prefixes; len(s.prefixes) == 0 {
-		if s.prefixes, err = contexts.SamplePrefixes(ctx, s.model, h.PrefixLengths, h.Seed); err != nil {
-			return err
-		}
-	}
-	e.layer = h.layer(s.info)
-	if _, _, err := s.weight(ctx, e.layer); err != nil {
-		return err
-	}
-	_, err = s.solver(ctx, e.layer)
-	return err
-}
-
 // Compute computes the edit of a fact on the unedited model with the edits that
-// were kept: apply it to see it work. step, if not nil, is told of each step of
-// the optimisation.
+// were kept: [Editor.Apply] it to see it work. step, if not nil, is told of each
+// step of the optimisation.
 func (e *Editor) Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*Computed, error) {
-	fact, err := r.Resolve()
+	f, err := r.Resolve()
 	if err != nil {
 		return nil, err
 	}
-	if e.s.patches != nil {
-		return e.computePatches(ctx, fact, step)
-	}
-	s := e.s
-	if err := s.model.Apply(e.kept); err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	rank, err := rome(ctx, s.model, fact, e.layer, s.prefixes, s.solvers[e.layer], s.cfg.HParams, func(i int, _ StepLoss) {
-		if step != nil {
-			step(i+1, s.cfg.HParams.Steps)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return e.judged(rank, time.Since(start).Seconds())
+	return e.s.work.Compute(ctx, f, step)
 }
 
-// judged is the edit that rome came to.
-func (e *Editor) judged(rank *Rank, seconds float64) (*Computed, error) {
-	c := &Computed{Rank: rank, Seconds: seconds}
-	if !vec.Finite(rank.Left) || !vec.Finite(rank.Right) {
-		return nil, fault.Errorf(ErrRefused, "the update is not finite")
+// ComputeAll is Compute of several facts, each on the unedited model with the
+// edits that were kept: at once, where the method can. Facts fail one by one, in
+// errs. Seconds are shared out evenly.
+func (e *Editor) ComputeAll(ctx context.Context, rs []fact.Request, step func(done, most int)) (computed []*Computed, errs []error) {
+	computed, errs = make([]*Computed, len(rs)), make([]error, len(rs))
+	joint, ok := e.s.work.(Joint)
+	if !ok || len(rs) == 1 {
+		for i, r := range rs {
+			computed[i], errs[i] = e.Compute(ctx, r, step)
+		}
+		return computed, errs
 	}
-	rank.Report.WeightNorm = e.s.norms[e.layer]
-	warnings, refusals := rank.judge()
-	rank.Warnings, c.Refusals = append(rank.Warnings, warnings...), refusals
-	return c, nil
+	var facts []fact.Fact
+	var at []int
+	for i, r := range rs {
+		f, err := r.Resolve()
+		if errs[i] = err; err == nil {
+			facts, at = append(facts, f), append(at, i)
+		}
+	}
+	made, failed := joint.ComputeAll(ctx, facts, step)
+	for k, i := range at {
+		computed[i], errs[i] = made[k], failed[k]
+	}
+	return computed, errs
 }
 
 // Keep lets later edits be computed on top of this one, as a sequence of edits
 // is.
-func (e *Editor) Keep(c *Computed) {
-	if e.s.patches != nil {
-		e.s.take(nil, c)
-		return
-	}
-	e.kept = append(e.kept, c.Update)
-}
+func (e *Editor) Keep(c *Computed) { e.s.work.Keep(c) }
+
+// Restore readies an edit that was read from JSON.
+func (e *Editor) Restore(c *Computed) error { return e.s.work.Restore(c) }
+
+// Apply makes the model compute as edited by these edits, and by no others. None
+// restores it.
+func (e *Editor) Apply(edits ...*Computed) error { return e.s.work.Apply(edits...) }
 
 // Model is the model under edit.
-func (e *Editor) Model() lm.Model { return e.s.model }
+func (e *Editor) Model() lm.Model { return e.s.base.Model }
 
-// Layer is the layer that is edited.
-func (e *Editor) Layer() int { return e.layer }
+// Settings are all that decides an edit besides the model and the fact.
+func (e *Editor) Settings() Settings { return e.s.work.Settings() }
 
-// TensorType is the type of the tensor that is edited.
-func (e *Editor) TensorType() gguf.Type { return e.s.weights[e.layer].Info.Type }
-
-// Stats says what the covariance was made from; nothing for T-Patcher.
-func (e *Editor) Stats() Stats { return e.s.made[e.layer] }
-
-// HParams are the hyper-parameters in full, the prefixes included.
-func (e *Editor) HParams() HParams {
-	h := e.s.cfg.HParams
-	h.Layers, h.Prefixes = []int{e.layer}, e.s.prefixes
-	return h
-}
-
-// StatsSeconds is the time that the covariance took.
-func (e *Editor) StatsSeconds() float64 { return e.s.res.StatsSeconds }
+// StatsSeconds is the time that making ready took.
+func (e *Editor) StatsSeconds() float64 { return e.statsSeconds }
 
 // Warnings are those of making ready.
-func (e *Editor) Warnings() []string { return e.s.cfg.warnings }
+func (e *Editor) Warnings() []string { return e.s.base.Voice.Warnings() }
 
-// Close closes the model.
+// Close frees what the method made. The model stays open.
 func (e *Editor) Close() error {
 	e.s.close()
 	return nil

@@ -1,4 +1,4 @@
-package edit
+package edit_test
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
@@ -20,40 +22,78 @@ import (
 // the edits before it.
 func TestEditor(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	want, err := Run(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := NewEditor(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	res := mustRun(t, cfg)
+	want := updates(res)[0]
+	e, m := cfg.editor(t)
 	steps := 0
 	for range 2 {
-		c, err := e.Compute(context.Background(), cfg.Requests[0], func(done, most int) { steps = done })
+		c, err := e.Compute(t.Context(), cfg.Requests[0], func(done, most int) { steps = done })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(c.Left, want.Updates[0].Left) || !slices.Equal(c.Right, want.Updates[0].Right) {
+		if got := updateOf(c); !slices.Equal(got.Left, want.Left) || !slices.Equal(got.Right, want.Right) {
 			t.Error("the update is not Run's")
 		}
-		if c.Report.WeightNorm <= 0 || c.Seconds <= 0 || steps != len(c.Value.Losses) || len(c.Refusals) > 0 {
+		if c.Report.WeightNorm <= 0 || c.Seconds <= 0 || steps != len(c.Losses) || len(c.Refusals) > 0 {
 			t.Errorf("%+v, %d steps, %g s, %q", c.Report, steps, c.Seconds, c.Refusals)
 		}
-		if err := e.Model().Apply([]lm.Update{c.Update}); err != nil {
+		if err := e.Apply(c); err != nil {
 			t.Fatal(err)
 		}
+		if len(m.Updates) != 1 {
+			t.Errorf("%d updates are applied", len(m.Updates))
+		}
 	}
-	if e.Layer() != want.Layer || e.Stats().Kind != want.Stats.Kind || len(e.HParams().Prefixes) == 0 {
-		t.Errorf("layer %d, %+v", e.Layer(), e.Stats())
+	set := e.Settings()
+	h, _ := set.HParams.(rome.HParams)
+	if set.Method != rome.Name || set.Layer != res.Layer || set.Stats.Kind != res.Stats.Kind || set.Tensor != "F32" || len(h.Prefixes) == 0 || !slices.Equal(h.Layers, []int{res.Layer}) {
+		t.Errorf("%+v", set)
 	}
-	if _, err := e.Compute(context.Background(), fact.Request{Prompt: "x", Subject: "y", TargetNew: "z"}, nil); !errors.Is(err, fact.ErrRequest) {
+	if _, err := e.Compute(t.Context(), fact.Request{Prompt: "x", Subject: "y", TargetNew: "z"}, nil); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("a bad request: %v", err)
 	}
-	cfg.HParams.Auto = true
-	if _, err := NewEditor(context.Background(), cfg); !errors.Is(err, fact.ErrRequest) {
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.LogProbs(t.Context(), nil); err != nil {
+		t.Errorf("the editor closes a model that is not its own: %v", err)
+	}
+	cfg.HParams.Auto, cfg.HParams.Layers = true, nil
+	if _, err := edit.NewEditor(t.Context(), m, cfg.config()); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("layer auto: %v", err)
+	}
+	if _, err := edit.NewEditor(t.Context(), m, cfg.Config); !errors.Is(err, fact.ErrRequest) {
+		t.Errorf("no method: %v", err)
+	}
+}
+
+// An edit that is kept is what later ones are computed on top of, whatever is
+// applied in between.
+func TestKeep(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	e, m := cfg.editor(t)
+	second := fact.Request{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"}
+	compute := func(r fact.Request) *edit.Computed {
+		t.Helper()
+		c, err := e.Compute(t.Context(), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first, alone := compute(cfg.Requests[0]), compute(second)
+	e.Keep(first)
+	if err := e.Apply(); err != nil || len(m.Updates) > 0 {
+		t.Errorf("%d updates are applied: %v", len(m.Updates), err)
+	}
+	onTop := compute(second)
+	if slices.Equal(updateOf(alone).Right, updateOf(onTop).Right) {
+		t.Error("the edit that was kept makes no difference")
+	}
+	cfg.Force, cfg.Requests = true, append(cfg.Requests, second)
+	want := updates(mustRun(t, cfg))
+	if len(want) != 2 || !slices.Equal(updateOf(onTop).Right, want[1].Right) || !slices.Equal(updateOf(onTop).Left, want[1].Left) {
+		t.Error("the second edit is not Run's")
 	}
 }
 
@@ -61,18 +101,14 @@ func TestEditor(t *testing.T) {
 // spoils no other, and more rows than an objective holds are taken in parts.
 func TestComputeAll(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	e, err := NewEditor(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	e, m := cfg.editor(t)
 	requests := []fact.Request{
 		fakemodel.Eiffel, {Prompt: "x", Subject: "y", TargetNew: "z"},
 		{Prompt: "The Louvre is in", Subject: "Louvre", TargetNew: "Rome"},
 		{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris Rome"},
 	}
 	for _, most := range []int{0, 7} {
-		e.s.model.(*fakemodel.Model).About.Sequences = most
+		m.About.Sequences = most
 		steps := 0
 		all, errs := e.ComputeAll(t.Context(), requests, func(done, of int) { steps = done })
 		for i, r := range requests {
@@ -83,7 +119,8 @@ func TestComputeAll(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if got := all[i]; !slices.Equal(got.Left, want.Left) || !slices.Equal(got.Right, want.Right) || got.Report != want.Report || !slices.Equal(got.Value.Losses, want.Value.Losses) {
+			got, is, should := all[i], updateOf(all[i]), updateOf(want)
+			if !slices.Equal(is.Left, should.Left) || !slices.Equal(is.Right, should.Right) || got.Report != want.Report || !slices.Equal(got.Losses, want.Losses) {
 				t.Errorf("request %d at once:\n%+v, alone:\n%+v", i, got.Report, want.Report)
 			}
 		}
@@ -106,11 +143,7 @@ func TestBake(t *testing.T) {
 		cfg.Force = true // the coarse type may refuse
 		cfg.Output = filepath.Join(t.TempDir(), "out.gguf")
 		want := mustRun(t, cfg)
-		e, err := NewEditor(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer e.Close()
+		e, m := cfg.editor(t)
 		c, err := e.Compute(t.Context(), cfg.Requests[0], nil)
 		if err != nil {
 			t.Fatal(err)
@@ -129,8 +162,8 @@ func TestBake(t *testing.T) {
 			if !slices.Equal(b.TypesChanged, want.TypesChanged) && len(b.TypesChanged)+len(want.TypesChanged) > 0 {
 				t.Errorf("%v: types %v instead of %v", typ, b.TypesChanged, want.TypesChanged)
 			}
-			if b.Written.LogProb != want.Written.LogProb || b.Seconds <= 0 {
-				t.Errorf("%v: %+v instead of %+v", typ, b.Written, want.Written)
+			if b.Written.LogProb != want.Edits[0].Written.LogProb || b.Seconds <= 0 {
+				t.Errorf("%v: %+v instead of %+v", typ, b.Written, want.Edits[0].Written)
 			}
 			if err := b.Close(); err != nil {
 				t.Error(err)
@@ -139,7 +172,7 @@ func TestBake(t *testing.T) {
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if f := e.Model().(*fakemodel.Model); len(f.Updates) > 0 {
+		if e.Model() != lm.Model(m) || len(m.Updates) > 0 {
 			t.Error("the model was left edited")
 		}
 	}
@@ -148,17 +181,13 @@ func TestBake(t *testing.T) {
 // An edit that no type holds is in the file nevertheless, and said to be lost.
 func TestBakeLost(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
-	e, err := NewEditor(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
+	cfg.Open = func(ctx context.Context, _ string, _ ...string) (lm.Model, error) {
+		return fakemodel.Open(ctx, cfg.Model) // the unedited model, whatever was written
 	}
-	defer e.Close()
+	e, _ := cfg.editor(t)
 	c, err := e.Compute(t.Context(), cfg.Requests[0], nil)
 	if err != nil {
 		t.Fatal(err)
-	}
-	e.s.cfg.Open = func(ctx context.Context, _ string, _ ...string) (lm.Model, error) {
-		return fakemodel.Open(ctx, cfg.Model)
 	}
 	b, err := e.Bake(t.Context(), cfg.Requests[0], c, t.TempDir())
 	if err != nil {
@@ -179,12 +208,12 @@ func TestRecordedRequests(t *testing.T) {
 	cfg.Requests[0].Question = "Where is it?"
 	mustRun(t, cfg)
 	for _, path := range []string{cfg.Output, cfg.LoRA} {
-		rs, err := RecordedRequests(path)
+		rs, err := edit.RecordedRequests(path)
 		if err != nil || len(rs) != 1 || rs[0].TargetNew != cfg.Requests[0].TargetNew || rs[0].Question != "Where is it?" {
 			t.Errorf("%s: %+v, %v", path, rs, err)
 		}
 	}
-	if _, err := RecordedRequests(cfg.Model); !errors.Is(err, fact.ErrRequest) {
+	if _, err := edit.RecordedRequests(cfg.Model); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("an unedited model: %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"retcon/fact"
-	"retcon/internal/fault"
 	"retcon/lm"
 )
 
@@ -35,29 +34,4 @@ type Located struct {
 type RunnerUp struct {
 	Layer  int     `json:"layer"`
 	Effect float64 `json:"effect"`
-}
-
-// locate asks the locator about the requests that can be carried out.
-func (s *session) locate(ctx context.Context) (int, error) {
-	var facts []fact.Fact
-	for _, e := range s.res.Edits {
-		if e.Error == "" {
-			facts = append(facts, e.fact)
-		}
-	}
-	if err := s.model.Apply(nil); err != nil {
-		return 0, err
-	}
-	l, err := s.cfg.Locate(ctx, s.model, facts)
-	if err != nil {
-		return 0, err
-	}
-	if l.Layer < 0 || l.Layer >= s.info.Layers {
-		return 0, fault.Errorf(lm.ErrUnsupported, "the trace points to layer %d of a model with %d", l.Layer, s.info.Layers)
-	}
-	for _, w := range l.Warnings {
-		s.cfg.warn("%s", w)
-	}
-	s.res.Located = l
-	return l.Layer, nil
 }

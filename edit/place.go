@@ -22,7 +22,7 @@ func checkOutputs(cfg *Config, inputs []string) error {
 		f, err := atomicfile.Create(out, atomicfile.Options{Force: cfg.Force, Inputs: inputs})
 		switch {
 		case errors.Is(err, atomicfile.ErrExists):
-			return fault.Errorf(ErrOutput, "%w; --force replaces it", err)
+			return fault.Errorf(ErrOutput, "%w; %s replaces it", err, fault.Force)
 		case errors.Is(err, fs.ErrNotExist):
 			return fault.Errorf(ErrOutput, "there is no directory %s", filepath.Dir(out))
 		case err != nil:

@@ -1,7 +1,6 @@
 package edit
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
@@ -14,8 +13,18 @@ import (
 // ProvenanceSchema is the version of the retcon.* keys.
 const ProvenanceSchema = 1
 
-// history is the number of edits that a file says it has been through.
-func history(f *gguf.File) (int, error) {
+// The keys of an edit that consists of parts which can be taken out one by one.
+// Prefix gives what stands before them.
+const (
+	KeyParts  = "neurons"         // array of i32: where each part is, -1 for one taken out
+	KeyOwners = "neurons.request" // array of i32: index into the edit's requests
+)
+
+// Prefix stands before the keys of edit n of a file.
+func Prefix(n int) string { return fmt.Sprintf("retcon.edit.%d.", n) }
+
+// History is the number of edits that a file says it has been through.
+func History(f *gguf.File) (int, error) {
 	if !f.Has("retcon.edits") {
 		return 0, nil
 	}
@@ -36,25 +45,47 @@ type change struct {
 	from, to      gguf.Type
 }
 
-// provenance makes the keys that say what was done: retcon.schema and
-// retcon.edits, and under retcon.edit.N. what edit N was. Earlier edits keep
-// their keys.
-func provenance(f *gguf.File, n int, version string, layers []int, facts []fact.Fact, h HParams, base string, changes []change) ([]gguf.KeyValue, error) {
-	requests := make([]fact.Request, len(facts))
-	for i, f := range facts {
-		requests[i] = f.Request
+// provenance makes the keys that say what this run did: retcon.schema and
+// retcon.edits, and under retcon.edit.N. what edit N was, the method's own keys
+// among them. Earlier edits keep their keys.
+func (s *session) provenance(own []gguf.KeyValue, changes []change) ([]gguf.KeyValue, error) {
+	requests := make([]fact.Request, len(s.edits))
+	for i, e := range s.edits {
+		requests[i] = e.fact.Request
 	}
 	rs, err := json.Marshal(requests)
 	if err != nil {
 		return nil, err
 	}
-	hp, err := json.Marshal(h)
+	set := s.work.Settings()
+	h, err := json.Marshal(set.HParams)
 	if err != nil {
 		return nil, err
 	}
-	var numbers []int32
-	for _, l := range layers {
-		numbers = append(numbers, int32(l))
+	sums := s.sums // write has made them
+	at := Prefix(s.earlier)
+	keys := []gguf.KeyValue{
+		{Key: "retcon.schema", Value: gguf.ValueOf(uint32(ProvenanceSchema))},
+		{Key: "retcon.edits", Value: gguf.ValueOf(uint32(s.earlier + 1))},
+		{Key: at + "version", Value: gguf.ValueOf(s.cfg.Version)},
+		{Key: at + "method", Value: gguf.ValueOf(set.Method)},
+		{Key: at + "layers", Value: gguf.ArrayOf([]int32{int32(set.Layer)})},
+		{Key: at + "requests", Value: gguf.ValueOf(string(rs))},
+		{Key: at + "hyperparameters", Value: gguf.ValueOf(string(h))},
+		{Key: at + "seed", Value: gguf.ValueOf(set.Seed)},
+		{Key: at + "base.sha256", Value: gguf.ValueOf(sums.Payload.String())},
+	}
+	for _, kv := range own {
+		keys = append(keys, gguf.KeyValue{Key: at + kv.Key, Value: kv.Value})
+	}
+	keys = append(keys, changeKeys(at, changes)...)
+	return append(keys, baseKeys(s.base.File)...), nil
+}
+
+// changeKeys say which tensors an edit replaced.
+func changeKeys(at string, changes []change) []gguf.KeyValue {
+	if len(changes) == 0 {
+		return nil
 	}
 	var names, before, after, types []string
 	for _, c := range changes {
@@ -63,26 +94,12 @@ func provenance(f *gguf.File, n int, version string, layers []int, facts []fact.
 		after = append(after, c.after)
 		types = append(types, c.from.String()+" "+c.to.String())
 	}
-	at := fmt.Sprintf("retcon.edit.%d.", n)
-	keys := []gguf.KeyValue{
-		{Key: "retcon.schema", Value: gguf.ValueOf(uint32(ProvenanceSchema))},
-		{Key: "retcon.edits", Value: gguf.ValueOf(uint32(n + 1))},
-		{Key: at + "version", Value: gguf.ValueOf(version)},
-		{Key: at + "method", Value: gguf.ValueOf("rome")},
-		{Key: at + "layers", Value: gguf.ArrayOf(numbers)},
-		{Key: at + "requests", Value: gguf.ValueOf(string(rs))},
-		{Key: at + "hyperparameters", Value: gguf.ValueOf(string(hp))},
-		{Key: at + "seed", Value: gguf.ValueOf(h.Seed)},
-		{Key: at + "base.sha256", Value: gguf.ValueOf(base)},
+	return []gguf.KeyValue{
+		{Key: at + "tensors", Value: gguf.ArrayOf(names)},
+		{Key: at + "tensors.before", Value: gguf.ArrayOf(before)},
+		{Key: at + "tensors.after", Value: gguf.ArrayOf(after)},
+		{Key: at + "tensors.types", Value: gguf.ArrayOf(types)},
 	}
-	if len(changes) > 0 {
-		keys = append(keys,
-			gguf.KeyValue{Key: at + "tensors", Value: gguf.ArrayOf(names)},
-			gguf.KeyValue{Key: at + "tensors.before", Value: gguf.ArrayOf(before)},
-			gguf.KeyValue{Key: at + "tensors.after", Value: gguf.ArrayOf(after)},
-			gguf.KeyValue{Key: at + "tensors.types", Value: gguf.ArrayOf(types)})
-	}
-	return append(keys, baseKeys(f)...), nil
 }
 
 // baseKeys name the model that was edited, where the file names none.
@@ -96,5 +113,3 @@ func baseKeys(f *gguf.File) []gguf.KeyValue {
 		{Key: "general.base_model.0.name", Value: gguf.ValueOf(name)},
 	}
 }
-
-func digest(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }

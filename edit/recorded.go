@@ -2,7 +2,6 @@ package edit
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"retcon/fact"
 	"retcon/gguf"
@@ -12,38 +11,86 @@ import (
 
 // RecordedRequests are the facts that a model or adapter says it was edited
 // with, in their order, but for those that were taken out again. The error wraps
-// ErrRequest where there are none.
+// fact.ErrRequest where there are none.
 func RecordedRequests(path string) ([]fact.Request, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	n, err := history(f)
-	if err != nil {
-		return nil, err
-	}
-	patched, err := patchHistory(f)
+	n, err := History(f)
 	if err != nil {
 		return nil, err
 	}
 	var out []fact.Request
 	for i := range n {
-		if len(patched) > 0 && patched[0].n == i {
-			out = append(out, patched[0].live()...)
-			patched = patched[1:]
-			continue
+		rs, err := EditRequests(f, i)
+		if err != nil {
+			return nil, err
 		}
-		var rs []fact.Request
-		key := fmt.Sprintf("retcon.edit.%d.requests", i)
-		text, err := f.String(key)
-		if err != nil || json.Unmarshal([]byte(text), &rs) != nil {
-			return nil, fault.Errorf(lm.ErrUnsupported, "the file's %s is not what this program writes", key)
+		if out, err = appendLive(out, f, i, rs); err != nil {
+			return nil, err
 		}
-		out = append(out, rs...)
 	}
 	if len(out) == 0 {
-		return nil, fault.Errorf(fact.ErrRequest, "%s does not say that it was edited: name what to score with --requests FILE", path)
+		return nil, fault.Advise(fault.Errorf(fact.ErrRequest, "%s does not say that it was edited", path), fault.NameRequests)
 	}
 	return out, nil
+}
+
+// EditRequests are the requests of edit n of a file.
+func EditRequests(f *gguf.File, n int) ([]fact.Request, error) {
+	var rs []fact.Request
+	text, err := f.String(Prefix(n) + "requests")
+	if err != nil || json.Unmarshal([]byte(text), &rs) != nil {
+		return nil, BadKey(n, "requests")
+	}
+	return rs, nil
+}
+
+// BadKey is the error of a key of edit n that is not what a run writes.
+func BadKey(n int, key string) error {
+	return fault.Errorf(lm.ErrUnsupported, "the file's %s%s is not what this program writes", Prefix(n), key)
+}
+
+// Parts are where the parts of edit n of a file are, -1 for those taken out, and
+// the request that each belongs to; none for an edit that cannot be taken out.
+func Parts(f *gguf.File, n int) (parts, owners []int64, err error) {
+	if !f.Has(Prefix(n) + KeyParts) {
+		return nil, nil, nil
+	}
+	if parts, err = f.Ints(Prefix(n) + KeyParts); err != nil {
+		return nil, nil, BadKey(n, KeyParts)
+	}
+	if owners, err = f.Ints(Prefix(n) + KeyOwners); err != nil || len(owners) != len(parts) {
+		return nil, nil, BadKey(n, KeyOwners)
+	}
+	return parts, owners, nil
+}
+
+// appendLive appends the requests of edit n that have parts left; all of an edit
+// that has none.
+func appendLive(out []fact.Request, f *gguf.File, n int, rs []fact.Request) ([]fact.Request, error) {
+	if !f.Has(Prefix(n) + KeyParts) {
+		return append(out, rs...), nil
+	}
+	parts, owners, err := Parts(f, n)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, Live(rs, parts, owners)...), nil
+}
+
+// Live are the requests that still have a part.
+func Live(rs []fact.Request, parts, owners []int64) []fact.Request {
+	var out []fact.Request
+	for i, r := range rs {
+		for j, o := range owners {
+			if o == int64(i) && parts[j] >= 0 {
+				out = append(out, r)
+				break
+			}
+		}
+	}
+	return out
 }

@@ -1,54 +1,99 @@
 package edit
 
 import (
+	"encoding/json"
+
+	"retcon/edit/covariance"
 	"retcon/fact"
-	"retcon/lm"
 )
 
 // ResultSchema is the version of Result's JSON.
 const ResultSchema = 1
 
-// Result is what an edit did. One request has its fields at the top, several
-// have theirs under Edits.
+// Result is what a run did.
 type Result struct {
-	Schema     int    `json:"schema"`
-	Model      string `json:"model"`
-	Method     string `json:"method"`
-	Layer      int    `json:"layer"`
-	LayerFrom  string `json:"layer_from"` // "default", "asked", "auto" or "trace"
-	Covariance string `json:"covariance"`
-	Stats      Stats  `json:"stats"`
-	Seed       uint64 `json:"seed"`
-	Output     string `json:"output"`
-	LoRA       string `json:"lora"`
+	Schema     int
+	Model      string
+	Method     string
+	Layer      int
+	LayerFrom  string // "default", "asked", "auto", "trace" or "last"
+	Covariance string
+	Stats      covariance.Stats
+	Seed       uint64
+	Output     string
+	LoRA       string
 
+	Edits []*Edit // what became of each request
+
+	LayersTried  []LayerTrial
+	Located      *Located
+	SideEffects  *SideEffects
+	Asked        []Asked
+	TypesChanged []TypeChange
+	Warnings     []string
+
+	// Details are what only the method knows; in JSON their fields stand beside
+	// these. Lines say for people how the method came to its edits.
+	Details any
+	Lines   []Line
+
+	LoadSeconds  float64
+	StatsSeconds float64
+	Seconds      float64 // from k* to Delta, all requests
+	WriteSeconds float64
+	PeakRSS      int64
+	// PeakOwn is the most memory of the process's own, PeakMapped the most
+	// resident pages of mapped files, the model's among them; 0 where the system
+	// does not say. Their peaks may be at different times.
+	PeakOwn    int64
+	PeakMapped int64
+
+	flat bool // JSON has the one edit's fields at the top
+}
+
+// resultJSON is Result as it is written.
+type resultJSON struct {
+	Schema     int              `json:"schema"`
+	Model      string           `json:"model"`
+	Method     string           `json:"method"`
+	Layer      int              `json:"layer"`
+	LayerFrom  string           `json:"layer_from"`
+	Covariance string           `json:"covariance"`
+	Stats      covariance.Stats `json:"stats"`
+	Seed       uint64           `json:"seed"`
+	Output     string           `json:"output"`
+	LoRA       string           `json:"lora"`
 	*Edit
-	Edits []*Edit `json:"edits,omitempty"`
-
+	Edits        []*Edit      `json:"edits,omitempty"`
 	LayersTried  []LayerTrial `json:"layers_tried,omitempty"`
 	Located      *Located     `json:"located,omitempty"`
 	SideEffects  *SideEffects `json:"side_effects,omitempty"`
 	Asked        []Asked      `json:"asked,omitempty"`
 	TypesChanged []TypeChange `json:"types_changed"`
 	Warnings     []string     `json:"warnings"`
-
-	Room   *RoomReport   `json:"room,omitempty"`   // T-Patcher: where the neurons went
-	Memory *MemoryReport `json:"memory,omitempty"` // T-Patcher: what they leave alone
-
-	LoadSeconds  float64 `json:"load_seconds"`
-	StatsSeconds float64 `json:"stats_seconds"`
-	Seconds      float64 `json:"seconds"` // from k* to Delta, all requests
-	WriteSeconds float64 `json:"write_seconds"`
-	PeakRSS      int64   `json:"peak_rss_bytes"`
-	// PeakOwn is the most memory of the process's own, PeakMapped the most
-	// resident pages of mapped files, the model's among them; 0 where the system
-	// does not say. Their peaks may be at different times.
-	PeakOwn    int64 `json:"peak_own_bytes,omitempty"`
-	PeakMapped int64 `json:"peak_mapped_bytes,omitempty"`
-
-	// Updates are the edits themselves, in order.
-	Updates []lm.Update `json:"-"`
+	LoadSeconds  float64      `json:"load_seconds"`
+	StatsSeconds float64      `json:"stats_seconds"`
+	Seconds      float64      `json:"seconds"`
+	WriteSeconds float64      `json:"write_seconds"`
+	PeakRSS      int64        `json:"peak_rss_bytes"`
+	PeakOwn      int64        `json:"peak_own_bytes,omitempty"`
+	PeakMapped   int64        `json:"peak_mapped_bytes,omitempty"`
 }
+
+// MarshalJSON writes the result of a single request with its fields at the top,
+// of several with theirs in a list under edits.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	p := resultJSON{Schema: r.Schema, Model: r.Model, Method: r.Method, Layer: r.Layer, LayerFrom: r.LayerFrom, Covariance: r.Covariance,
+		Stats: r.Stats, Seed: r.Seed, Output: r.Output, LoRA: r.LoRA, Edits: r.Edits, LayersTried: r.LayersTried, Located: r.Located,
+		SideEffects: r.SideEffects, Asked: r.Asked, TypesChanged: r.TypesChanged, Warnings: r.Warnings, LoadSeconds: r.LoadSeconds,
+		StatsSeconds: r.StatsSeconds, Seconds: r.Seconds, WriteSeconds: r.WriteSeconds, PeakRSS: r.PeakRSS, PeakOwn: r.PeakOwn, PeakMapped: r.PeakMapped}
+	if r.flat && len(r.Edits) == 1 {
+		p.Edit, p.Edits = r.Edits[0], nil
+	}
+	return inline(p, r.Details)
+}
+
+var _ json.Marshaler = (*Result)(nil)
 
 // Edit is what became of one request.
 type Edit struct {
@@ -61,14 +106,23 @@ type Edit struct {
 	Written *Outcome     `json:"written,omitempty"` // on the written model
 	Update  UpdateReport `json:"update"`
 	Losses  []StepLoss   `json:"losses,omitempty"`
-	// Patches are T-Patcher's neurons, one for each token that was wrong.
-	Patches []PatchReport `json:"patches,omitempty"`
+	// Parts are reports of what the edit consists of, as Computed has them.
+	Parts any `json:"patches,omitempty"`
 	// Error is why the request was left out or would have been refused.
 	Error string `json:"error,omitempty"`
 
-	fact  fact.Fact
-	probe *probe
-	alone Outcome // after this edit and those before it
+	fact     fact.Fact
+	probe    *probe
+	computed *Computed
+	alone    Outcome // after this edit and those before it
+}
+
+// Computed is the edit itself, nil where none was computed.
+func (e *Edit) Computed() *Computed { return e.computed }
+
+// take takes over what was computed.
+func (e *Edit) take(c *Computed) {
+	e.computed, e.Update, e.Losses, e.Parts = c, c.Report, c.Losses, c.Parts
 }
 
 // TypeChange is a tensor that was written in another type than it had.

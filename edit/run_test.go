@@ -1,4 +1,4 @@
-package edit
+package edit_test
 
 import (
 	"bytes"
@@ -11,47 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/edit/weight"
 	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
-	"retcon/internal/neutral"
-	"retcon/internal/vec"
+	"retcon/internal/fault"
 	"retcon/lm"
 )
-
-// testConfig is a run that edits the middle layer of the fake.
-func testConfig(t *testing.T, typ gguf.Type) Config {
-	t.Helper()
-	corpus := filepath.Join(t.TempDir(), "corpus.txt")
-	if err := os.WriteFile(corpus, []byte(neutral.Text()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return Config{
-		Corpus: corpus, Model: fakemodel.Write(t, typ), Open: fakemodel.Open, Quantizer: fakemodel.Quantizer{},
-		Requests: []fact.Request{fakemodel.Eiffel}, HParams: testHParams(), CacheDir: t.TempDir(), Version: "test",
-		Text: neutral.Paragraphs()[0], StatsKeys: 400,
-	}
-}
-
-func mustRun(t *testing.T, cfg Config) *Result {
-	t.Helper()
-	res, err := Run(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-func openFile(t *testing.T, path string) *gguf.File {
-	t.Helper()
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 func TestRun(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
@@ -63,8 +31,9 @@ func TestRun(t *testing.T) {
 		}
 	}
 	res := mustRun(t, cfg)
-	if res.Before.Success || !res.After.Success || res.After.Probability < 0.1 || res.Written == nil {
-		t.Errorf("before %+v, after %+v", res.Before, res.After)
+	one := res.Edits[0]
+	if one.Before.Success || !one.After.Success || one.After.Probability < 0.1 || one.Written == nil {
+		t.Errorf("before %+v, after %+v", one.Before, one.After)
 	}
 	if len(res.TypesChanged) != 0 || res.Output != cfg.Output || res.LoRA != cfg.LoRA {
 		t.Errorf("%+v", res)
@@ -78,13 +47,13 @@ func TestRun(t *testing.T) {
 
 	cfg.Output, cfg.LoRA = "", ""
 	again := mustRun(t, cfg)
-	if !again.Stats.Cached || again.After.LogProb != res.After.LogProb {
-		t.Errorf("the second run differs: cached %v, %g instead of %g", again.Stats.Cached, again.After.LogProb, res.After.LogProb)
+	if got := again.Edits[0]; !again.Stats.Cached || got.After.LogProb != one.After.LogProb {
+		t.Errorf("the second run differs: cached %v, %g instead of %g", again.Stats.Cached, got.After.LogProb, one.After.LogProb)
 	}
 }
 
 // checkJSON checks the names that scripts rely on.
-func checkJSON(t *testing.T, res *Result) {
+func checkJSON(t *testing.T, res *edit.Result) {
 	b, err := json.Marshal(res)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +73,7 @@ func checkJSON(t *testing.T, res *Result) {
 }
 
 // checkModel checks that only the edited tensor and retcon's keys differ.
-func checkModel(t *testing.T, cfg Config, res *Result) {
+func checkModel(t *testing.T, cfg testCfg, res *edit.Result) {
 	t.Helper()
 	in, out := openFile(t, cfg.Model), openFile(t, cfg.Output)
 	for i, kv := range in.KV {
@@ -136,24 +105,25 @@ func checkModel(t *testing.T, cfg Config, res *Result) {
 		t.Error("requests:", s, err)
 	}
 	s, _ := out.String("retcon.edit.0.hyperparameters")
-	if h, warn, err := ReadHParams(strings.NewReader(s), HParams{}); err != nil || len(warn) > 0 || h.Steps != 20 || len(h.Prefixes) != 4 {
+	if h, warn, err := rome.ReadHParams(strings.NewReader(s), rome.HParams{}); err != nil || len(warn) > 0 || h.Steps != 20 || len(h.Prefixes) != 4 {
 		t.Errorf("hyper-parameters: %+v %v %v", h, warn, err)
 	}
 	// W' - W = Right Leftᵀ
 	w, _ := in.ReadTensor(weight.Name(res.Layer), nil)
 	w2, _ := out.ReadTensor(weight.Name(res.Layer), nil)
-	a, b := make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth), make([]float32, fakemodel.FakeFF*fakemodel.FakeWidth)
+	a, b := make([]float32, fakemodel.FF*fakemodel.Width), make([]float32, fakemodel.FF*fakemodel.Width)
 	fakemodel.Quantizer{}.Dequantize(a, gguf.F32, w)
 	fakemodel.Quantizer{}.Dequantize(b, gguf.F32, w2)
+	u := updates(res)[0]
 	for i := range a {
-		want := res.Updates[0].Right[i/fakemodel.FakeFF] * res.Updates[0].Left[i%fakemodel.FakeFF]
+		want := u.Right[i/fakemodel.FF] * u.Left[i%fakemodel.FF]
 		if d := b[i] - a[i] - want; d > 1e-4 || d < -1e-4 {
 			t.Fatalf("weight %d moved by %g instead of %g", i, b[i]-a[i], want)
 		}
 	}
 }
 
-func checkLoRA(t *testing.T, cfg Config, res *Result) {
+func checkLoRA(t *testing.T, cfg testCfg, res *edit.Result) {
 	t.Helper()
 	f := openFile(t, cfg.LoRA)
 	for key, want := range map[string]string{"general.type": "adapter", "general.architecture": "fake", "adapter.type": "lora"} {
@@ -175,7 +145,7 @@ func TestEditAgain(t *testing.T) {
 	cfg.Output = filepath.Join(dir, "one.gguf")
 	mustRun(t, cfg)
 	cfg.Model, cfg.Output = cfg.Output, filepath.Join(dir, "two.gguf")
-	if res, err := Run(t.Context(), cfg); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "already says") || res == nil {
+	if res, err := cfg.run(t); !errors.Is(err, edit.ErrRefused) || !strings.Contains(err.Error(), "already says") || res == nil {
 		t.Fatal(err)
 	}
 	cfg.Requests = []fact.Request{{Prompt: "The Eiffel Tower is in", Subject: "Eiffel Tower", TargetNew: "Paris"}}
@@ -206,7 +176,7 @@ func TestPromote(t *testing.T) {
 	if len(res.TypesChanged) == 0 && x.Type != gguf.Q4_0 || len(res.TypesChanged) == 1 && x.Type.String() != res.TypesChanged[0].To {
 		t.Errorf("%v %+v", x.Type, res.TypesChanged)
 	}
-	if !res.Written.Success {
+	if !res.Edits[0].Written.Success {
 		t.Error("the written model does not say it")
 	}
 }
@@ -221,7 +191,7 @@ func TestSeveral(t *testing.T) {
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
 	var rec *fact.RecordError
-	if _, err := Run(t.Context(), cfg); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, fact.ErrRequest) {
+	if _, err := cfg.run(t); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, fact.ErrRequest) {
 		t.Fatal(err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) > 0 {
@@ -229,7 +199,7 @@ func TestSeveral(t *testing.T) {
 	}
 	cfg.KeepGoing, cfg.Force = true, true
 	res := mustRun(t, cfg)
-	if len(res.Edits) != 3 || res.Edits[1].Error == "" || len(res.Updates) != 2 || res.Edit != nil {
+	if len(res.Edits) != 3 || res.Edits[1].Error == "" || len(updates(res)) != 2 {
 		t.Errorf("%+v", res)
 	}
 	if a, ok := openFile(t, cfg.LoRA).Tensor(weight.Name(1) + ".lora_a"); !ok || a.Shape() != "128x2" {
@@ -258,32 +228,32 @@ func TestNothingLost(t *testing.T) {
 	os.WriteFile(hostile, []byte("GGUF\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7f"), 0o600)
 	before, _ := os.ReadFile(base.Model)
 	for name, c := range map[string]struct {
-		change func(*Config)
+		change func(*testCfg)
 		want   error
 		text   string
 	}{
-		"exists":        {func(c *Config) { c.Output = there }, ErrOutput, "--force"},
-		"is the input":  {func(c *Config) { c.Output, c.Force = c.Model, true }, ErrOutput, "same file"},
-		"by a link":     {func(c *Config) { c.LoRA, c.Force = link, true }, ErrOutput, "same file"},
-		"both one file": {func(c *Config) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, ErrOutput, "both"},
-		"no directory":  {func(c *Config) { c.Output = dir + "/none/a.gguf" }, ErrOutput, "no directory"},
-		"a directory":   {func(c *Config) { c.Output, c.Force = dir, true }, ErrOutput, "regular"},
-		"no requests":   {func(c *Config) { c.Requests = nil }, fact.ErrRequest, "nothing"},
-		"layer":         {func(c *Config) { c.HParams.Layers = []int{3} }, fact.ErrRequest, "0 to 2"},
-		"layers":        {func(c *Config) { c.HParams.Layers = []int{0, 1} }, lm.ErrUnsupported, "one layer"},
-		"steps":         {func(c *Config) { c.HParams.Steps = 0 }, fact.ErrRequest, "steps"},
-		"weak":          {func(c *Config) { c.HParams.Steps = 2; c.Output = dir + "/w.gguf" }, ErrRefused, "still says"},
-		"no model":      {func(c *Config) { c.Model = dir + "/none" }, os.ErrNotExist, ""},
-		"hostile":       {func(c *Config) { c.Model = hostile }, nil, ""},
-		"long prompt": {func(c *Config) {
+		"exists":        {func(c *testCfg) { c.Output = there }, edit.ErrOutput, string(fault.Force)},
+		"is the input":  {func(c *testCfg) { c.Output, c.Force = c.Model, true }, edit.ErrOutput, "same file"},
+		"by a link":     {func(c *testCfg) { c.LoRA, c.Force = link, true }, edit.ErrOutput, "same file"},
+		"both one file": {func(c *testCfg) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, edit.ErrOutput, "both"},
+		"no directory":  {func(c *testCfg) { c.Output = dir + "/none/a.gguf" }, edit.ErrOutput, "no directory"},
+		"a directory":   {func(c *testCfg) { c.Output, c.Force = dir, true }, edit.ErrOutput, "regular"},
+		"no requests":   {func(c *testCfg) { c.Requests = nil }, fact.ErrRequest, "nothing"},
+		"layer":         {func(c *testCfg) { c.HParams.Layers = []int{3} }, fact.ErrRequest, "0 to 2"},
+		"layers":        {func(c *testCfg) { c.HParams.Layers = []int{0, 1} }, lm.ErrUnsupported, "one layer"},
+		"steps":         {func(c *testCfg) { c.HParams.Steps = 0 }, fact.ErrRequest, "steps"},
+		"weak":          {func(c *testCfg) { c.HParams.Steps = 2; c.Output = dir + "/w.gguf" }, edit.ErrRefused, "still says"},
+		"no model":      {func(c *testCfg) { c.Model = dir + "/none" }, os.ErrNotExist, ""},
+		"hostile":       {func(c *testCfg) { c.Model = hostile }, nil, ""},
+		"long prompt": {func(c *testCfg) {
 			c.Requests = []fact.Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
 		}, fact.ErrRequest, "context"},
-		"imatrix": {func(c *Config) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
-		"corpus":  {func(c *Config) { c.Corpus = there }, ErrStats, "--corpus"},
+		"imatrix": {func(c *testCfg) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
+		"corpus":  {func(c *testCfg) { c.Corpus = there }, edit.ErrStats, string(fault.LongerText)},
 	} {
 		cfg := base
 		c.change(&cfg)
-		_, err := Run(t.Context(), cfg)
+		_, err := cfg.run(t)
 		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -316,7 +286,7 @@ func TestInterrupt(t *testing.T) {
 				cancel()
 			}
 		}
-		if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) || !reached {
+		if _, err := edit.Run(ctx, cfg.config()); !errors.Is(err, context.Canceled) || !reached {
 			t.Errorf("%s: %v, reached %v", at, err, reached)
 		}
 		if files, _ := os.ReadDir(dir); len(files) > 0 {
@@ -337,12 +307,12 @@ func TestDamagedCache(t *testing.T) {
 	b[len(b)/2] ^= 1
 	os.WriteFile(files[0], b, 0o600)
 	got := mustRun(t, cfg)
-	if got.After.LogProb != want.After.LogProb || !strings.Contains(strings.Join(got.Warnings, "\n"), "damaged") {
-		t.Errorf("%g instead of %g: %q", got.After.LogProb, want.After.LogProb, got.Warnings)
+	if got.Edits[0].After.LogProb != want.Edits[0].After.LogProb || !strings.Contains(strings.Join(got.Warnings, "\n"), "damaged") {
+		t.Errorf("%g instead of %g: %q", got.Edits[0].After.LogProb, want.Edits[0].After.LogProb, got.Warnings)
 	}
 	os.Truncate(files[0], 50)
 	got = mustRun(t, cfg)
-	if got.After.LogProb != want.After.LogProb || got.Stats.Cached {
+	if got.Edits[0].After.LogProb != want.Edits[0].After.LogProb || got.Stats.Cached {
 		t.Errorf("%+v %q", got.Stats, got.Warnings)
 	}
 }
@@ -373,8 +343,8 @@ func TestLocate(t *testing.T) {
 	cfg.HParams.Layers, cfg.HParams.Covariance, cfg.Force, cfg.KeepGoing = []int{1}, "identity", true, true
 	cfg.Requests = []fact.Request{fakemodel.Eiffel, {Prompt: "The tower is in", Subject: "Louvre", TargetNew: "Rome"}}
 	asked := 0
-	found := &Located{Layer: 2, Effect: 0.3, RunnerUp: &RunnerUp{1, 0.2}, Warnings: []string{"a warning"}}
-	cfg.Locate = func(_ context.Context, m lm.Model, facts []fact.Fact) (*Located, error) {
+	found := &edit.Located{Layer: 2, Effect: 0.3, RunnerUp: &edit.RunnerUp{1, 0.2}, Warnings: []string{"a warning"}}
+	cfg.Locate = func(_ context.Context, m lm.Model, facts []fact.Fact) (*edit.Located, error) {
 		asked++
 		if len(facts) != 1 || facts[0].Subject != fakemodel.Eiffel.Subject || len(m.(*fakemodel.Model).Updates) != 0 {
 			t.Errorf("asked about %+v", facts)
@@ -382,37 +352,25 @@ func TestLocate(t *testing.T) {
 		return found, nil
 	}
 	res := mustRun(t, cfg)
-	if asked != 1 || res.Layer != 2 || res.LayerFrom != "trace" || res.Located != found || res.Updates[0].Layer != 2 || !strings.Contains(strings.Join(res.Warnings, "; "), "a warning") {
+	if asked != 1 || res.Layer != 2 || res.LayerFrom != "trace" || res.Located != found || updates(res)[0].Layer != 2 || !strings.Contains(strings.Join(res.Warnings, "; "), "a warning") {
 		t.Errorf("asked %d times: %+v", asked, res)
 	}
-	p, err := MakePlan(t.Context(), cfg)
+	p, err := edit.MakePlan(t.Context(), cfg.config())
 	if err == nil || p != nil { // a plan stops at the first bad request
 		t.Errorf("%+v, %v", p, err)
 	}
 	cfg.Requests = cfg.Requests[:1]
-	if p, err = MakePlan(t.Context(), cfg); err != nil || p.LayerFrom != "trace" || asked != 1 {
+	if p, err = edit.MakePlan(t.Context(), cfg.config()); err != nil || p.LayerFrom != "trace" || asked != 1 {
 		t.Errorf("a plan asks %d times: %+v, %v", asked, p, err)
 	}
 	found.Layer = 3
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, lm.ErrUnsupported) {
+	if _, err := cfg.run(t); !errors.Is(err, lm.ErrUnsupported) {
 		t.Errorf("a layer that is not there: %v", err)
 	}
 	lost := errors.New("lost")
-	cfg.Locate = func(context.Context, lm.Model, []fact.Fact) (*Located, error) { return nil, lost }
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, lost) {
+	cfg.Locate = func(context.Context, lm.Model, []fact.Fact) (*edit.Located, error) { return nil, lost }
+	if _, err := cfg.run(t); !errors.Is(err, lost) {
 		t.Errorf("an error of the locator: %v", err)
-	}
-}
-
-func TestNoSideEffects(t *testing.T) {
-	m := fakemodel.New()
-	s, err := sideEffects(t.Context(), m, nil, nil, neutral.Paragraphs()[1], nil)
-	if err != nil || s.KL > 1e-12 || s.SameTop1 != 1 || s.Tokens < 100 {
-		t.Errorf("%+v %v", s, err)
-	}
-	u := lm.Update{Layer: 1, Left: vec.Narrow(fakemodel.Normals(1, fakemodel.FakeFF, 1), 1), Right: vec.Narrow(fakemodel.Normals(2, fakemodel.FakeWidth, 1), 1)}
-	if s, err = sideEffects(t.Context(), m, nil, []lm.Update{u}, neutral.Paragraphs()[1], nil); err != nil || s.KL <= 0 || s.SameTop1 >= 1 || len(m.Updates) != 1 {
-		t.Errorf("%+v %v", s, err)
 	}
 }
 
@@ -429,7 +387,7 @@ func TestKeysPerDim(t *testing.T) {
 			cfg.KeysPerDim = keys
 			for round := range 2 {
 				res := mustRun(t, cfg)
-				want := int64(keys * fakemodel.FakeFF)
+				want := int64(keys * fakemodel.FF)
 				if got := res.Stats.Keys; corpus && got != want || got < want {
 					t.Errorf("%v keys a dimension made %d keys", keys, got)
 				}

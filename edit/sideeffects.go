@@ -2,7 +2,6 @@ package edit
 
 import (
 	"context"
-	_ "embed"
 
 	"retcon/internal/logits"
 	"retcon/lm"
@@ -21,20 +20,18 @@ const (
 	sideWindow = 128      // tokens of a window at most
 )
 
-// sideEffects compares the model under two sets of updates on a text. The text
-// is cut in windows, each decoded twice, so that logits of one window only are
-// held: at most sideMemory bytes. The model is left with after applied.
-func sideEffects(ctx context.Context, m lm.Model, before, after []lm.Update, text string, progress func(done, total int64)) (SideEffects, error) {
-	return compareModels(ctx, m, func() error { return m.Apply(before) }, func() error { return m.Apply(after) }, text, sideTokens, progress)
-}
-
-// compareModels compares a model as before and as after leave it on most tokens
-// of a text, as sideEffects does.
-func compareModels(ctx context.Context, m lm.Model, before, after func() error, text string, most int, progress func(done, total int64)) (SideEffects, error) {
+// MeasureSideEffects compares a model as before and as after leave it on most
+// tokens of a text, 512 if most is 0. The text is cut in windows, each decoded
+// twice, so that logits of one window only are held: at most sideMemory bytes.
+// The model is left as after has it.
+func MeasureSideEffects(ctx context.Context, m lm.Model, before, after func() error, text string, most int, progress func(done, total int64)) (SideEffects, error) {
 	var s SideEffects
 	all, err := m.Tokenize(text, false)
 	if err != nil {
 		return s, err
+	}
+	if most <= 0 {
+		most = sideTokens
 	}
 	tokens := lm.IDs(all[:min(len(all), most)])
 	window := max(1, min(sideWindow, sideMemory/4/max(1, m.Info().Vocab)))

@@ -1,4 +1,4 @@
-package edit
+package edit_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"retcon/edit"
 	"retcon/edit/weight"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
@@ -21,13 +22,13 @@ func scaledFile(t *testing.T) string {
 	f := fakemodel.New()
 	b := gguf.NewBuilder()
 	b.Set("general.architecture", gguf.ValueOf("fake"))
-	for l := range fakemodel.FakeLayers {
+	for l := range fakemodel.Layers {
 		s := 1.
 		if l == 1 {
 			s = 2
 			b.Add(fakemodel.Floats(weight.ScaleName(l), []float32{2}, 1))
 		}
-		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FakeFF, fakemodel.FakeWidth))
+		b.Add(fakemodel.Floats(weight.Name(l), vec.Narrow(f.Out[l], 1/s), fakemodel.FF, fakemodel.Width))
 	}
 	return fakemodel.Build(t, b)
 }
@@ -38,28 +39,29 @@ func TestScaleBeside(t *testing.T) {
 	cfg.Model = scaledFile(t)
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
+	if _, err := cfg.run(t); !errors.Is(err, lm.ErrUnsupported) || !strings.Contains(err.Error(), "scale") {
 		t.Error(err)
 	}
 	cfg.LoRA, cfg.Output = "", filepath.Join(dir, "out.gguf")
 	got := mustRun(t, cfg)
-	if math.Abs(got.Written.LogProb-want.After.LogProb) > 1e-3 || math.Abs(got.Update.WeightNorm-want.Update.WeightNorm) > 1e-3 {
-		t.Errorf("%+v instead of %+v", got.Written, want.After)
+	is, should := got.Edits[0], want.Edits[0]
+	if math.Abs(is.Written.LogProb-should.After.LogProb) > 1e-3 || math.Abs(is.Update.WeightNorm-should.Update.WeightNorm) > 1e-3 {
+		t.Errorf("%+v instead of %+v", is.Written, should.After)
 	}
 }
 
 func TestImatrix(t *testing.T) {
-	squares := make([]float32, fakemodel.FakeFF)
+	squares := make([]float32, fakemodel.FF)
 	for i := range squares {
 		squares[i] = float32(20 * (1 + i%3))
 	}
 	b := gguf.NewBuilder()
 	b.Set("general.type", gguf.ValueOf("imatrix"))
-	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FakeFF, 1))
+	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", squares, fakemodel.FF, 1))
 	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{10}, 1, 1))
 	cfg := testConfig(t, gguf.F32)
 	cfg.Imatrix = fakemodel.Build(t, b)
-	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FakeFF)
+	d, count, err := weight.ReadImatrix(cfg.Imatrix, weight.Name(1), fakemodel.FF)
 	if err != nil || count != 10 || d[1] != 4 {
 		t.Fatal(d, count, err)
 	}
@@ -69,16 +71,16 @@ func TestImatrix(t *testing.T) {
 		t.Errorf("%+v", res.Stats)
 	}
 	cfg.HParams.Layers = []int{0}
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, gguf.ErrNotFound) {
+	if _, err := cfg.run(t); !errors.Is(err, gguf.ErrNotFound) {
 		t.Error(err)
 	}
 	b = gguf.NewBuilder()
 	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", []float32{1, 2}, 2, 1))
 	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{0}, 1, 1))
-	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FakeFF); !errors.Is(err, lm.ErrUnsupported) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FF); !errors.Is(err, lm.ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, ErrStats) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, edit.ErrStats) {
 		t.Error(err)
 	}
 }
@@ -91,7 +93,7 @@ func TestCandidates(t *testing.T) {
 		gguf.Q4_0: {gguf.Q4_0, gguf.Q8_0, gguf.F16},
 		gguf.Q8_0: {gguf.Q8_0, gguf.F16},
 	} {
-		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FakeFF, fakemodel.FakeWidth}}}
+		w := &weight.Weight{Q: fakemodel.Quantizer{}, Info: gguf.TensorInfo{Type: typ, Dims: []int64{fakemodel.FF, fakemodel.Width}}}
 		got := w.Candidates(nil)
 		if len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
 			t.Errorf("%v: %v", typ, got)
@@ -106,7 +108,7 @@ func TestVerify(t *testing.T) {
 	dir := t.TempDir()
 	cfg.LoRA = filepath.Join(dir, "lora.gguf")
 	cfg.Open = forgetful
-	if _, err := Run(t.Context(), cfg); !errors.Is(err, ErrVerify) {
+	if _, err := cfg.run(t); !errors.Is(err, edit.ErrVerify) {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {

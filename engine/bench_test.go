@@ -6,8 +6,9 @@ import (
 	"runtime"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/engine"
+	"retcon/internal/testfile"
 	"retcon/lm"
 )
 
@@ -31,7 +32,7 @@ func benchObjective(b *testing.B, m *engine.Model, stepRows int) lm.Objective {
 		}
 		rows = append(rows, r)
 	}
-	o, err := m.Objective(context.Background(), 5, rows, edit.Batches(rows, stepRows))
+	o, err := m.Objective(context.Background(), 5, rows, rome.Batches(rows, stepRows))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -40,11 +41,8 @@ func benchObjective(b *testing.B, m *engine.Model, stepRows int) lm.Objective {
 
 func benchModel(b *testing.B, opts engine.Options) *engine.Model {
 	b.Helper()
-	if _, err := os.Stat(demoModel); err != nil {
-		b.Skip("no demo model: run make model")
-	}
 	opts.Threads = runtime.NumCPU()
-	return open(b, demoModel, opts)
+	return open(b, testfile.Demo(b), opts)
 }
 
 // BenchmarkStep is one step of the optimisation of a value, forward and

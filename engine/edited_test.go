@@ -2,13 +2,14 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
-	"os"
 	"testing"
 
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/fact"
+	"retcon/internal/reference"
+	"retcon/internal/testfile"
 	"retcon/lm"
 )
 
@@ -20,46 +21,54 @@ type editedScores struct {
 	want map[string]float64 // sums
 }
 
-// referenceRecord is the CounterFact record of each edit of the reference.
-func referenceRecord(edit int) int { return edit + 1 }
-
-// add scores a record with its edit applied, and restores the model.
-func (s *editedScores) add(t *testing.T, i int, u lm.Update) {
-	data, err := os.ReadFile(referenceScores)
-	if err != nil {
-		t.Skip("no reference scores beside the project")
-	}
-	var ref struct {
-		Records []struct {
-			Case   int                `json:"case_id"`
-			Edited map[string]float64 `json:"edited"`
+// record is that of an edit of the reference: the fact alone, or with
+// paraphrases and neighbours where the data set is there.
+func (s *editedScores) record(t *testing.T, i int, r reference.Edit, number int) fact.Record {
+	t.Helper()
+	rec := fact.RecordsOf([]fact.Request{{Prompt: r.Prompt, Subject: r.Subject, TargetNew: r.TargetNew, TargetTrue: r.TargetTrue}})[0]
+	if testfile.HasDataSet(t, counterFact) {
+		n := reference.Record(i)
+		whole := readCounterFact(t, n+1)[n]
+		q := whole.Request
+		if q.Prompt != r.Prompt || q.Subject != r.Subject || q.TargetNew != r.TargetNew || q.TargetTrue != r.TargetTrue || whole.Case != number {
+			t.Fatalf("record %d is %+v, not %+v of case %d", n, q, rec.Request, number)
 		}
+		rec = whole
 	}
-	if err := json.Unmarshal(data, &ref); err != nil {
-		t.Fatal(err)
-	}
-	n := referenceRecord(i)
-	recs := readCounterFact(t, n+1)
-	if recs[n].Case != ref.Records[n].Case {
-		t.Fatalf("record %d is case %d, not %d", n, recs[n].Case, ref.Records[n].Case)
-	}
-	job, err := (&eval.Scorer{Model: s.m, Stages: []eval.Stage{eval.Likelihood}}).Job(&recs[n])
+	return rec
+}
+
+// add scores a record without and with its edit applied, and restores the model.
+func (s *editedScores) add(t *testing.T, i int, r reference.Edit, u lm.Update) {
+	t.Helper()
+	want := readScores(t)[reference.Record(i)]
+	rec := s.record(t, i, r, want.Case)
+	job, err := (&eval.Scorer{Model: s.m, Stages: []eval.Stage{eval.Likelihood}}).Job(&rec)
 	if err != nil {
 		t.Fatal(err)
+	}
+	score := func() eval.Result {
+		r, err := job.Score(context.Background(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	base := score()
+	for k := range base.NLL.New {
+		if d := max(math.Abs(base.NLL.New[k]-want.New[k]), math.Abs(base.NLL.True[k]-want.True[k])); !(d <= nllTolerance) {
+			t.Errorf("prompt %d, unedited: NLL %.5f and %.5f, not %.5f and %.5f", k, base.NLL.New[k], base.NLL.True[k], want.New[k], want.True[k])
+		}
 	}
 	if err := s.m.Apply([]lm.Update{u}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.m.Apply(nil)
-	r, err := job.Score(context.Background(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ours = append(s.ours, r.Values)
+	s.ours = append(s.ours, score().Values)
 	if s.want == nil {
 		s.want = map[string]float64{}
 	}
-	for name, v := range ref.Records[n].Edited {
+	for name, v := range want.Edited {
 		s.want[name] += 100 * v
 	}
 }
@@ -70,19 +79,19 @@ func (s *editedScores) add(t *testing.T, i int, u lm.Update) {
 // seen).
 func (s *editedScores) check(t *testing.T) {
 	got := eval.Summarise(s.ours)
-	for _, c := range []struct {
-		theirs, ours string
-		tolerance    float64
-	}{
-		{"ES", eval.Efficacy, 0},
-		{"PS", eval.Paraphrase, 0},
-		{"NS", eval.Neighbourhood, 2.5},
-		{"EM", eval.EfficacyMagnitude, 0.1},
-	} {
-		want := s.want[c.theirs] / float64(len(s.ours))
-		t.Logf("%s %.2f, the original's %.2f", c.theirs, got[c.ours].Value, want)
-		if d := math.Abs(got[c.ours].Value - want); !(d <= c.tolerance+1e-9) {
-			t.Errorf("%s of %d edited records is %.2f, not %.2f", c.theirs, len(s.ours), got[c.ours].Value, want)
+	near := func(t *testing.T, theirs, ours string, tolerance float64) {
+		t.Helper()
+		want := s.want[theirs] / float64(len(s.ours))
+		t.Logf("%s %.2f, the original's %.2f", theirs, got[ours].Value, want)
+		if d := math.Abs(got[ours].Value - want); !(d <= tolerance+1e-9) {
+			t.Errorf("%s of %d edited records is %.2f, not %.2f", theirs, len(s.ours), got[ours].Value, want)
 		}
 	}
+	near(t, "ES", eval.Efficacy, 0)
+	near(t, "EM", eval.EfficacyMagnitude, 0.1)
+	t.Run("other prompts", func(t *testing.T) {
+		testfile.DataSet(t, counterFact)
+		near(t, "PS", eval.Paraphrase, 0)
+		near(t, "NS", eval.Neighbourhood, 2.5)
+	})
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
+	"retcon/internal/built"
 	"retcon/lm"
 )
 
@@ -16,7 +16,7 @@ import (
 // layer and in every part of a batch.
 func TestObjectiveKeys(t *testing.T) {
 	for _, arch := range []string{"llama", "gemma3", "gpt2", "phi3", "phi2", "olmo2"} {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
@@ -37,7 +37,7 @@ func testObjectiveKeys(t *testing.T, m *Model, layer int) {
 	for i := range rows[1:] {
 		rows[1+i].Key = true
 	}
-	o, err := m.Objective(ctx, layer, rows, edit.Batches(rows, 2)) // the bare prompt and one other, in turns
+	o, err := m.Objective(ctx, layer, rows, rome.Batches(rows, 2)) // the bare prompt and one other, in turns
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,19 +4,19 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/edit/patch"
 	"retcon/gguf"
 	"retcon/gguf/widen"
 	"retcon/graph"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 )
 
-var _ patch.Model = (*Model)(nil)
+var _ lm.Widenable = (*Model)(nil)
 
 // patchState is what the model keeps for patches.
 type patchState struct {
-	site       patch.Site
+	site       lm.Network
 	query, ffn llama.Place
 	pruned     bool // the last layer computes only rows whose logits are read
 	heads      *llama.Context
@@ -26,48 +26,48 @@ type patchState struct {
 }
 
 // acts are the activations by the operator of the graph.
-var acts = map[graph.Op]patch.Activation{
-	graph.OpRelu: patch.ReLU, graph.OpGelu: patch.GELU, graph.OpGeluErf: patch.GELUErf,
-	graph.OpGeluQuick: patch.GELUQuick, graph.OpSilu: patch.SiLU,
+var acts = map[graph.Op]lm.Activation{
+	graph.OpRelu: lm.ReLU, graph.OpGelu: lm.GELU, graph.OpGeluErf: lm.GELUErf,
+	graph.OpGeluQuick: lm.GELUQuick, graph.OpSilu: lm.SiLU,
 }
 
-// PatchSite finds the last feed-forward network in a decode.
-func (m *Model) PatchSite(ctx context.Context) (patch.Site, error) {
+// LastNetwork finds the last feed-forward network in a decode.
+func (m *Model) LastNetwork(ctx context.Context) (lm.Network, error) {
 	if m.patches != nil {
 		return m.patches.site, nil
 	}
 	c, err := m.contextFor(batchTokens)
 	if err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	var b llama.Batch
 	b.Add(0, 0, 0, false)
 	b.Add(0, 1, 0, true)
 	d, err := replay.Record(ctx, c, b)
 	if err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	n, err := d.Network()
 	if err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	p := &patchState{pruned: d.Graph.Node(n.Query).Ne[1] == 1}
 	layer := len(d.Sites.Layers) - 1
 	if p.query, err = llama.PlaceOf(d.Graph, n.Query); err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	if p.ffn, err = llama.PlaceOf(d.Graph, d.Sites.Layers[layer].FFN); err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	if p.site, err = m.siteOf(c, d, n, layer); err != nil {
-		return patch.Site{}, err
+		return lm.Network{}, err
 	}
 	m.patches = p
 	return p.site, nil
 }
 
-func (m *Model) siteOf(c *llama.Context, d *replay.Decode, n *graph.Network, layer int) (patch.Site, error) {
-	s := patch.Site{Arch: m.info.Arch, Layer: layer, Width: m.info.Width, Vocab: m.info.Vocab,
+func (m *Model) siteOf(c *llama.Context, d *replay.Decode, n *graph.Network, layer int) (lm.Network, error) {
+	s := lm.Network{Arch: m.info.Arch, Layer: layer, Width: m.info.Width, Vocab: m.info.Vocab,
 		Act: acts[n.Act], Squared: n.Squared, Gated: n.Gated, GateScale: 1, UpScale: 1}
 	gate, up, err := m.addableBiases(n)
 	if err != nil {
@@ -147,8 +147,8 @@ const (
 )
 
 // Head decodes the rows' beginnings, then records the decode of the rest.
-func (m *Model) Head(ctx context.Context, rows []patch.Row) (patch.Head, error) {
-	if _, err := m.PatchSite(ctx); err != nil {
+func (m *Model) Head(ctx context.Context, rows []lm.HeadRow) (lm.Head, error) {
+	if _, err := m.LastNetwork(ctx); err != nil {
 		return nil, err
 	}
 	cells, batch := 0, 0

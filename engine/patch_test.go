@@ -6,14 +6,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"retcon/edit/patch"
 	"retcon/engine"
 	"retcon/gguf/widen"
+	"retcon/internal/built"
 	"retcon/lm"
 )
 
@@ -23,7 +22,7 @@ var patchArchs = []string{"llama", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", "
 
 func eachPatchArch(t *testing.T, test func(t *testing.T, path string, m *engine.Model)) {
 	for _, arch := range patchArchs {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
@@ -44,7 +43,7 @@ func someTokens(n, seed int) []int32 {
 func TestHead(t *testing.T) {
 	ctx := context.Background()
 	eachPatchArch(t, func(t *testing.T, _ string, m *engine.Model) {
-		rows := []patch.Row{{Tokens: someTokens(6, 1), From: 3}, {Tokens: someTokens(8, 2), From: 7}}
+		rows := []lm.HeadRow{{Tokens: someTokens(6, 1), From: 3}, {Tokens: someTokens(8, 2), From: 7}}
 		h, err := m.Head(ctx, rows)
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +63,7 @@ func TestHead(t *testing.T) {
 	})
 }
 
-func checkHeadRows(t *testing.T, m *engine.Model, rows []patch.Row, h patch.Head, targets []int32, nll []float64) {
+func checkHeadRows(t *testing.T, m *engine.Model, rows []lm.HeadRow, h lm.Head, targets []int32, nll []float64) {
 	t.Helper()
 	ctx, width := context.Background(), m.Info().Width
 	queries := slices.Clone(h.Queries())
@@ -91,7 +90,7 @@ func checkHeadRows(t *testing.T, m *engine.Model, rows []patch.Row, h patch.Head
 	}
 }
 
-func checkHeadGradient(t *testing.T, h patch.Head, weights []float32, grad []float32) {
+func checkHeadGradient(t *testing.T, h lm.Head, weights []float32, grad []float32) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(4, 4))
 	dir, want, norm := make([]float32, len(grad)), 0.0, 0.0
@@ -160,7 +159,7 @@ func TestQueries(t *testing.T) {
 func TestSetPatches(t *testing.T) {
 	ctx := context.Background()
 	eachPatchArch(t, func(t *testing.T, path string, m *engine.Model) {
-		site, err := m.PatchSite(ctx)
+		site, err := m.LastNetwork(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +190,7 @@ func TestSetPatches(t *testing.T) {
 		}, nil)
 		gone := negative(neuronOf(t, f, 5))
 		base := modelLogits(t, m)
-		if err := m.SetPatches(append(neurons, gone)); err != nil {
+		if err := m.SetNeurons(append(neurons, gone)); err != nil {
 			t.Fatal(err)
 		}
 		patched := modelLogits(t, m)
@@ -202,7 +201,7 @@ func TestSetPatches(t *testing.T) {
 		if d := largest(patched, written); !(d < 2e-3*effect) {
 			t.Errorf("in memory and in the file differ by %g, of an effect of %g", d, effect)
 		}
-		if err := m.SetPatches(nil); err != nil {
+		if err := m.SetNeurons(nil); err != nil {
 			t.Fatal(err)
 		}
 		if d := largest(base, modelLogits(t, m)); d != 0 {
@@ -259,13 +258,13 @@ func modelLogits(t testing.TB, m *engine.Model) []float32 {
 // Networks that are no plain ones are refused by name.
 func TestPatchSiteRefuses(t *testing.T) {
 	for _, name := range []string{"llama-moe", "mamba-dense", "olmoe-moe"} {
-		path := filepath.Join("../build/archs", name+".gguf")
+		path := built.Tool("archs/" + name + ".gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}
 		m, err := engine.Open(context.Background(), path, engine.Options{CPUOnly: true})
 		if err == nil {
-			_, err = m.PatchSite(context.Background())
+			_, err = m.LastNetwork(context.Background())
 			m.Close()
 		}
 		if err == nil {

@@ -8,18 +8,18 @@ import (
 	"retcon/llama"
 )
 
-// SetPatches makes decodes compute with neurons beside those of the last
+// SetNeurons makes decodes compute with neurons beside those of the last
 // feed-forward network. An adapter cannot hold them, so a batch in which one
 // responds is decoded twice: once to read the queries, and again with what the
 // neurons give for them added to the network's output.
-func (m *Model) SetPatches(neurons []widen.Neuron) error {
+func (m *Model) SetNeurons(neurons []widen.Neuron) error {
 	if len(neurons) == 0 {
 		if m.patches != nil {
 			m.patches.neurons = nil
 		}
 		return nil
 	}
-	if _, err := m.PatchSite(context.Background()); err != nil {
+	if _, err := m.LastNetwork(context.Background()); err != nil {
 		return err
 	}
 	m.patches.neurons = neurons

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"retcon/eval"
 	"retcon/llama"
 	"retcon/lm"
 )
 
-var _ eval.Model = (*Model)(nil)
+var _ lm.Predictor = (*Model)(nil)
 
 // Predict scores the tails of rows. Rows are decoded together, tokens that
-// begin several of them once; see Distinct.
+// begin several of them once.
 func (m *Model) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Prediction, error) {
 	out := make([][]lm.Prediction, len(rows))
 	for i, r := range rows {
@@ -29,17 +28,6 @@ func (m *Model) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Predictio
 		begin = end
 	}
 	return out, nil
-}
-
-// Distinct is the number of tokens that Predict decodes for rows.
-func Distinct(rows []lm.Scored) int {
-	n := 0
-	for begin := 0; begin < len(rows); {
-		t, end := growTree(rows, begin)
-		n += t.tokens()
-		begin = end
-	}
-	return n
 }
 
 // growTree makes the tree of as many rows from begin on as a context has

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -17,55 +16,49 @@ import (
 	"retcon/eval"
 	"retcon/fact"
 	"retcon/gguf"
+	"retcon/internal/reference"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 	"retcon/lm"
 )
 
-const (
-	counterFact     = "../../shared/data/counterfact-1000.json"
-	referenceScores = "../../shared/data/reference/scores-smollm2.json"
-)
+const counterFact = "counterfact-1000.json"
 
 func readCounterFact(t testing.TB, n int) []fact.Record {
 	t.Helper()
-	if _, err := os.Stat(counterFact); err != nil {
-		t.Skip("no data sets beside the project")
-	}
-	recs, err := fact.ReadRecords(counterFact, fact.Alternative)
+	recs, err := fact.ReadRecords(testfile.DataSet(t, counterFact), fact.Alternative)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return recs[:n]
 }
 
-// scoredRecord is a record of referenceScores.
-type scoredRecord struct {
-	Case      int       `json:"case_id"`
-	New, True []float64 // rewrite prompt, paraphrases, neighbourhood prompts
+func readScores(t testing.TB) []reference.Scores {
+	t.Helper()
+	scores, err := reference.LoadScores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scores
 }
 
-// The unedited model's likelihoods are the original code's. It ran in float32
-// on other kernels: logits of about 20 agree to some 1e-4, and printed values
-// have five digits. One prompt of the 1,300 has a newline and a space before a
-// digit, which llama.cpp reads as one token and the reference's tokeniser, made
-// by transformers from the file, as two: it is scored apart, split that way.
+// nllTolerance: the reference ran in float32 on other kernels; logits of about
+// 20 agree to some 1e-4, and printed values have five digits.
+const nllTolerance = 2e-4
+
+// The unedited model's likelihoods are the original code's. One prompt of the
+// 1,300 has a newline and a space before a digit, which llama.cpp reads as one
+// token and the reference's tokeniser, made by transformers from the file, as
+// two: it is scored apart, split that way.
 func TestReferenceScores(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a minute of decodes")
 	}
-	data, err := os.ReadFile(referenceScores)
-	if err != nil {
-		t.Skip("no reference values beside the project")
-	}
-	var ref struct{ Records []scoredRecord }
-	if err := json.Unmarshal(data, &ref); err != nil {
-		t.Fatal(err)
-	}
-	m := open(t, demoF32(t), engine.Options{})
-	recs := readCounterFact(t, len(ref.Records))
+	ref := readScores(t)
+	recs := readCounterFact(t, len(ref))
+	m := open(t, testfile.DemoF32(t), engine.Options{})
 	s := &eval.Scorer{Model: m, Stages: []eval.Stage{eval.Likelihood}}
-	const tolerance = 2e-4
 	worst := 0.
 	var all []eval.Values
 	for i := range recs {
@@ -78,7 +71,7 @@ func TestReferenceScores(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, r.Values)
-		want := ref.Records[i]
+		want := ref[i]
 		if recs[i].Case != want.Case || len(r.NLL.New) != len(want.New) || len(r.NLL.True) != len(want.True) {
 			t.Fatalf("record %d: case %d with %d prompts, want %d with %d", i, recs[i].Case, len(r.NLL.New), want.Case, len(want.New))
 		}
@@ -87,7 +80,7 @@ func TestReferenceScores(t *testing.T) {
 		}
 		for k := range want.New {
 			d := max(math.Abs(r.NLL.New[k]-want.New[k]), math.Abs(r.NLL.True[k]-want.True[k]))
-			if worst = max(worst, d); d > tolerance {
+			if worst = max(worst, d); !(d <= nllTolerance) {
 				t.Errorf("record %d, prompt %d: NLL %.5f and %.5f, want %.5f and %.5f", i, k, r.NLL.New[k], r.NLL.True[k], want.New[k], want.True[k])
 			}
 		}
@@ -152,12 +145,9 @@ func (c *counting) Predict(ctx context.Context, rows []lm.Scored) ([][]lm.Predic
 // targets each, and reports the rate of the distinct tokens that it decodes.
 // RETCON_BENCH_MODEL names another model than the demo model.
 func BenchmarkScoring(b *testing.B) {
-	path := demoModel
-	if p := os.Getenv("RETCON_BENCH_MODEL"); p != "" {
-		path = p
-	}
-	if _, err := os.Stat(path); err != nil {
-		b.Skip("no demo model: run make model")
+	path := os.Getenv("RETCON_BENCH_MODEL")
+	if path == "" {
+		path = testfile.Demo(b)
 	}
 	m := &counting{Model: open(b, path, engine.Options{})}
 	recs := readCounterFact(b, 40)

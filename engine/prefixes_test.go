@@ -8,8 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"retcon/edit"
+	"retcon/edit/rome"
 	"retcon/gguf"
+	"retcon/internal/built"
 	"retcon/internal/testmodel"
 	"retcon/lm"
 )
@@ -37,7 +38,7 @@ func prefixedRows(seed int) []lm.ObjectiveRow {
 func lossOf(t *testing.T, m *Model, rows []lm.ObjectiveRow) []float64 {
 	t.Helper()
 	ctx := context.Background()
-	o, err := m.Objective(ctx, 0, rows, edit.Batches(rows, 0))
+	o, err := m.Objective(ctx, 0, rows, rome.Batches(rows, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func lossOf(t *testing.T, m *Model, rows []lm.ObjectiveRow) []float64 {
 // the same process; prefixes are computed again only where they must be.
 func TestPrefixesKept(t *testing.T) {
 	for _, arch := range []string{"llama", "gemma3", "gpt2", "phi3"} {
-		path := filepath.Join("../build/archs", arch+"-dense.gguf")
+		path := built.Tool("archs/" + arch + "-dense.gguf")
 		if _, err := os.Stat(path); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}

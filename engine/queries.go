@@ -17,7 +17,7 @@ const (
 // Queries runs texts a chunk at a time; a text longer than 128 tokens is cut
 // there.
 func (m *Model) Queries(ctx context.Context, texts [][]int32, fn func(text, pos int, q []float32) error) error {
-	if _, err := m.PatchSite(ctx); err != nil {
+	if _, err := m.LastNetwork(ctx); err != nil {
 		return err
 	}
 	type piece struct{ text, at int }
@@ -71,7 +71,7 @@ func (m *Model) Queries(ctx context.Context, texts [][]int32, fn func(text, pos 
 
 // LastQueries computes the query of each row's last token.
 func (m *Model) LastQueries(ctx context.Context, rows [][]int32) ([][]float32, error) {
-	if _, err := m.PatchSite(ctx); err != nil {
+	if _, err := m.LastNetwork(ctx); err != nil {
 		return nil, err
 	}
 	out := make([][]float32, len(rows))

@@ -2,89 +2,20 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"retcon/edit"
 	"retcon/edit/covariance"
+	"retcon/edit/rome"
 	"retcon/engine"
+	"retcon/internal/reference"
+	"retcon/internal/testfile"
 	"retcon/lm"
 )
-
-const (
-	demoModel = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-	reference = "../../shared/data/reference/rome-smollm2.json"
-)
-
-// referenceFile is what the original PyTorch code computed (its README says how).
-type referenceFile struct {
-	Layer   int `json:"layer"`
-	HParams struct {
-		KLFactor float64 `json:"kl_factor"`
-	} `json:"hparams"`
-	Covariance struct {
-		Tokens   int       `json:"tokens"`
-		Chunk    int       `json:"chunk"`
-		FirstIDs []int32   `json:"first_ids"`
-		Trace    float64   `json:"trace"`
-		Diag     []float64 `json:"diag"`
-	} `json:"covariance"`
-	Records []struct {
-		Request struct {
-			Prompt, Subject string
-			TargetNew       struct{ Str string } `json:"target_new"`
-		} `json:"request"`
-		TargetIDs       []int32      `json:"target_ids"`
-		Rows            []string     `json:"rows"`
-		RowsIDs         [][]int32    `json:"rows_ids"`
-		Losses          [][4]float64 `json:"losses"`
-		KMean           []float64    `json:"k_mean"`
-		U               []float64    `json:"u"`
-		Right           []float64    `json:"right"`
-		UnprefixedKey   []float64    `json:"unprefixed_key"`
-		UnprefixedValue []float64    `json:"unprefixed_value"`
-	} `json:"records"`
-}
-
-func readReference(t testing.TB) referenceFile {
-	t.Helper()
-	data, err := os.ReadFile(reference)
-	if err != nil {
-		t.Skip("no reference values beside the project")
-	}
-	var f referenceFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-// demoF32 is the demo model dequantised by llama-quantize, as the reference was.
-func demoF32(t testing.TB) string {
-	t.Helper()
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
-	out := "../build/SmolLM2-135M-Instruct.F32.gguf"
-	if _, err := os.Stat(out); err == nil {
-		return out
-	}
-	tmp := filepath.Join(filepath.Dir(out), "f32.tmp.gguf")
-	cmd := exec.Command("../build/bin/llama-quantize", "--allow-requantize", demoModel, tmp, "F32")
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("llama-quantize: %v\n%s", err, msg)
-	}
-	if err := os.Rename(tmp, out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 func open(t testing.TB, path string, opts engine.Options) *engine.Model {
 	t.Helper()
@@ -113,60 +44,77 @@ const (
 	rightTolerance = 2e-3
 )
 
+func readReference(t testing.TB) *reference.ROME {
+	t.Helper()
+	ref, err := reference.LoadROME()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// TestReference makes the original's edits, from keys to scores, on a covariance
+// of random tokens that anyone can make again. The original's own covariance is
+// of a text: [TestReferenceText].
 func TestReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a minute of optimisation")
 	}
 	ref := readReference(t)
-	m := open(t, demoF32(t), engine.Options{Transpose: engine.TransposeNever})
-	c := referenceCovariance(t, m, ref)
+	m := open(t, testfile.DemoF32(t), engine.Options{Transpose: engine.TransposeNever})
+	c := referenceCovariance(t, m, ref.Layer, ref.Random, reference.RandomTokens(ref.Random.Tokens, m.Info().Vocab))
 	edited := editedScores{m: m}
-	for i, r := range ref.Records {
-		t.Run(r.Request.Subject, func(t *testing.T) { edited.add(t, i, checkReference(t, m, c, ref, i)) })
+	for i, r := range ref.Edits {
+		t.Run(r.Subject, func(t *testing.T) { edited.add(t, i, r, checkReference(t, m, c, ref, r)) })
 	}
 	if !t.Failed() && len(edited.ours) > 0 {
 		edited.check(t)
 	}
 }
 
-// referenceCovariance makes C from the reference's text and checks its diagonal.
-func referenceCovariance(t *testing.T, m *engine.Model, ref referenceFile) covariance.Solver {
-	t.Helper()
-	text, err := os.ReadFile("../../shared/data/wiki.test.raw")
+// TestReferenceText makes the covariance that the original made.
+func TestReferenceText(t *testing.T) {
+	path := testfile.DataSet(t, "wiki.test.raw")
+	ref := readReference(t)
+	m := open(t, testfile.DemoF32(t), engine.Options{})
+	text, err := os.ReadFile(path)
 	if err != nil {
-		t.Skip("no covariance text beside the project")
+		t.Fatal(err)
 	}
 	// Python read it with universal newlines
 	tokens, err := m.Tokenize(strings.ReplaceAll(string(text), "\r\n", "\n"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var chunks [][]int32
-	for i := 0; i < ref.Covariance.Tokens; i += ref.Covariance.Chunk {
-		var chunk []int32
-		for _, tok := range tokens[i : i+ref.Covariance.Chunk] {
-			chunk = append(chunk, tok.ID)
-		}
-		chunks = append(chunks, chunk)
+	ids := make([]int32, ref.Text.Tokens)
+	for i := range ids {
+		ids[i] = tokens[i].ID
 	}
-	for i, id := range ref.Covariance.FirstIDs {
-		if tokens[i].ID != id {
-			t.Fatalf("token %d of the text is %d, not %d", i, tokens[i].ID, id)
-		}
+	if first := ref.Text.FirstIDs; !slices.Equal(ids[:len(first)], first) {
+		t.Fatalf("the text begins with tokens %v, not %v", ids[:len(first)], first)
 	}
+	c := referenceCovariance(t, m, ref.Layer, ref.Text, ids)
+	for _, r := range ref.Edits {
+		near(t, r.Subject+": u", left(t, c, r.MeanKey), r.U, uTolerance)
+	}
+}
+
+// referenceCovariance is that of tokens; it checks the diagonal.
+func referenceCovariance(t *testing.T, m *engine.Model, layer int, want reference.Covariance, ids []int32) covariance.Solver {
+	t.Helper()
 	start := time.Now()
-	sum, err := m.Moments(context.Background(), ref.Layer, chunks, nil)
+	sum, err := m.Moments(context.Background(), layer, slices.Collect(slices.Chunk(ids, want.Chunk)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sum.Close()
 	t.Logf("%d keys in %v", sum.Count(), time.Since(start))
 	var diag [1]float32
-	for i, want := range ref.Covariance.Diag {
+	for i, want := range want.Diagonal {
 		if err := sum.Block(diag[:], i, i+1, i, i+1); err != nil {
 			t.Fatal(err)
 		}
-		if got := float64(diag[0]) / float64(sum.Count()); math.Abs(got-want) > 1e-3*want {
+		if got := diag[0] / float32(sum.Count()); !(math.Abs(float64(got-want)) <= 1e-3*float64(want)) {
 			t.Fatalf("C[%d,%d] is %g, not %g", i, i, got, want)
 		}
 	}
@@ -177,86 +125,93 @@ func referenceCovariance(t *testing.T, m *engine.Model, ref referenceFile) covar
 	return f
 }
 
-// checkReference makes the edit of a record step by step and returns it.
-func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref referenceFile, i int) lm.Update {
+// left is C⁻¹ key, of unit length.
+func left(t *testing.T, c covariance.Solver, key []float32) []float32 {
+	t.Helper()
+	u := doubles(key)
+	if err := c.Solve(context.Background(), u, u); err != nil {
+		t.Fatal(err)
+	}
+	norm := math.Sqrt(dot(u, u))
+	for i := range u {
+		u[i] /= norm
+	}
+	return singles(u)
+}
+
+// checkReference makes an edit step by step and returns it.
+func checkReference(t *testing.T, m *engine.Model, c covariance.Solver, ref *reference.ROME, r reference.Edit) lm.Update {
 	ctx := context.Background()
-	r := ref.Records[i]
-	rows, sites := referenceRows(t, m, ref, i)
+	rows, sites := referenceRows(t, m, ref, r)
 	keys, values, err := m.Keys(ctx, ref.Layer, sites)
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "unprefixed key", keys[0], r.UnprefixedKey, keyTolerance)
-	near(t, "unprefixed value", values[0], r.UnprefixedValue, keyTolerance)
-
+	near(t, "unprefixed key", keys[0], r.OwnKey, keyTolerance)
+	near(t, "unprefixed value", values[0], r.OwnValue, keyTolerance)
 	mean := make([]float64, len(keys[0]))
 	for _, k := range keys {
 		for j, v := range k {
 			mean[j] += float64(v) / float64(len(keys))
 		}
 	}
-	near(t, "mean key", singles(mean), r.KMean, keyTolerance)
-	u := make([]float64, len(mean))
-	if err := c.Solve(ctx, u, mean); err != nil {
-		t.Fatal(err)
-	}
-	norm := 0.0
-	for _, v := range u {
-		norm += v * v
-	}
-	for j := range u {
-		u[j] /= math.Sqrt(norm)
-	}
-	near(t, "u", singles(u), r.U, uTolerance)
+	near(t, "mean key", singles(mean), r.MeanKey, keyTolerance)
+	near(t, "u", left(t, c, singles(mean)), r.URandom, uTolerance)
 
-	start := time.Now()
-	batches := edit.Batches(rows, 0)
-	o, err := m.Objective(ctx, ref.Layer, rows, batches)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer o.Close()
-	h := edit.DefaultHParams()
-	h.Optimizer, h.StopNLL = edit.Adam, 0
-	v, err := edit.OptimiseValue(ctx, o, rows, batches, values[0], h, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("optimised in %v", time.Since(start))
-	for j, l := range v.Losses {
-		for k, got := range []float64{l.Total, l.NLL, l.KL, l.Decay} {
-			if math.Abs(got-r.Losses[j][k]) > lossTolerance {
-				t.Errorf("step %d: losses %+v, not %v", j, l, r.Losses[j])
-				break
-			}
-		}
-	}
+	v := referenceValue(t, m, ref.Layer, rows, values[0], r.Losses)
 	// the original's denominator: the unprefixed key against the averaged u
-	d := 0.0
-	for j, k := range keys[0] {
-		d += float64(k) * u[j]
-	}
+	d := dot(doubles(keys[0]), doubles(r.U))
 	right := make([]float32, len(v.Delta))
 	for j, x := range v.Delta {
 		right[j] = float32(float64(x) / d)
 	}
 	near(t, "right", right, r.Right, rightTolerance)
-	return lm.Update{Layer: ref.Layer, Left: singles(u), Right: right}
+	return lm.Update{Layer: ref.Layer, Left: r.U, Right: right}
+}
+
+// referenceValue optimises as the original does, and checks every step's losses.
+func referenceValue(t *testing.T, m *engine.Model, layer int, rows []lm.ObjectiveRow, init []float32, losses [][4]float64) rome.Value {
+	t.Helper()
+	start := time.Now()
+	batches := rome.Batches(rows, 0)
+	o, err := m.Objective(context.Background(), layer, rows, batches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	h := rome.DefaultHParams()
+	h.Optimizer, h.StopNLL = rome.Adam, 0
+	v, err := rome.OptimiseValue(context.Background(), o, rows, batches, init, h, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("optimised in %v", time.Since(start))
+	if len(v.Losses) != len(losses) {
+		t.Fatalf("%d steps, not %d", len(v.Losses), len(losses))
+	}
+	for j, l := range v.Losses {
+		for k, got := range []float64{l.Total, l.NLL, l.KL, l.Decay} {
+			if !(math.Abs(got-losses[j][k]) <= lossTolerance) {
+				t.Errorf("step %d: losses %+v, not %v", j, l, losses[j])
+				break
+			}
+		}
+	}
+	return v
 }
 
 // referenceRows are the reference's optimised rows and, for its templates, the
 // subject's last token.
-func referenceRows(t *testing.T, m *engine.Model, ref referenceFile, i int) ([]lm.ObjectiveRow, []lm.Row) {
+func referenceRows(t *testing.T, m *engine.Model, ref *reference.ROME, r reference.Edit) ([]lm.ObjectiveRow, []lm.Row) {
 	t.Helper()
-	r := ref.Records[i]
 	n := len(r.RowsIDs) - 1
 	rows := make([]lm.ObjectiveRow, n+1)
 	var sites []lm.Row
 	for j, ids := range r.RowsIDs {
-		at := subjectLast(t, m, r.Rows[j], r.Request.Subject, ids)
+		at := subjectLast(t, m, r.Subject, ids)
 		rows[j] = lm.ObjectiveRow{Tokens: ids, At: at}
 		if j == n {
-			rows[j].KeepAt, rows[j].KLWeight = at, ref.HParams.KLFactor
+			rows[j].KeepAt, rows[j].KLWeight = at, ref.KLFactor
 			continue
 		}
 		sites = append(sites, lm.Row{Tokens: ids, At: at})
@@ -268,9 +223,9 @@ func referenceRows(t *testing.T, m *engine.Model, ref referenceFile, i int) ([]l
 	return rows, sites
 }
 
-func near(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
+func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
-	d := distance(got, want)
+	d := distance(got, doubles(want))
 	t.Logf("%s: off by %.1e", what, d)
 	if !(d <= tolerance) {
 		t.Errorf("%s is off by %g of its norm", what, d)
@@ -285,28 +240,45 @@ func singles(v []float64) []float32 {
 	return out
 }
 
-func subjectLast(t *testing.T, m *engine.Model, row, subject string, ids []int32) int {
+func doubles(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+func dot(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
+// subjectLast is the subject's last token in a row, whose text must tokenise as
+// the original's tokeniser did it.
+func subjectLast(t *testing.T, m *engine.Model, subject string, ids []int32) int {
 	t.Helper()
+	row := m.Llama().Text(ids)
 	tokens, err := m.Tokenize(row, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := len(row) - len(subject)
-	for ; end >= 0; end-- {
-		if row[end:end+len(subject)] == subject {
-			break
-		}
-	}
+	end := strings.LastIndex(row, subject) + len(subject)
+	last := -1
 	for i, tok := range tokens {
-		if tok.ID != ids[i] {
+		if i >= len(ids) || tok.ID != ids[i] {
 			t.Fatalf("%q tokenises to %v, not %v", row, tokens, ids)
 		}
-		if tok.End >= end+len(subject) {
-			return i
+		if last < 0 && tok.End >= end {
+			last = i
 		}
 	}
-	t.Fatalf("no subject %q in %q", subject, row)
-	return 0
+	if last < 0 || !strings.Contains(row, subject) || len(tokens) != len(ids) {
+		t.Fatalf("no subject %q in %q, or other tokens: %v, not %v", subject, row, tokens, ids)
+	}
+	return last
 }
 
 // distance is ||a - b|| / ||b||.

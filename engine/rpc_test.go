@@ -3,13 +3,15 @@ package engine_test
 import (
 	"context"
 	"math"
-	"os"
 	"testing"
 
 	"retcon/edit"
 	"retcon/edit/covariance"
+	"retcon/edit/rome"
 	"retcon/engine"
 	"retcon/fact"
+	"retcon/internal/built"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 )
 
@@ -21,44 +23,32 @@ func TestEditOverRPC(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: two edits, one of them through a server")
 	}
-	path := demoF32(t)
+	path := testfile.DemoF32(t)
 	onCPU := shortEdit(t, path, engine.Options{CPUOnly: true})
-	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
+	testmodel.StartRPC(t, built.Tool("bin/ggml-rpc-server"))
 	overRPC := shortEdit(t, path, engine.Options{Threads: 1, GPULayers: -1})
 	if math.Abs(onCPU.After.LogProb-overRPC.After.LogProb) > 0.01 {
 		t.Errorf("log-probability %g on the CPU, %g over RPC", onCPU.After.LogProb, overRPC.After.LogProb)
 	}
-	for i, u := range onCPU.Updates {
-		near(t, "left", overRPC.Updates[i].Left, doubles(u.Left), 1e-3)
-		near(t, "right", overRPC.Updates[i].Right, doubles(u.Right), 1e-2)
-	}
+	want, got := onCPU.Computed().Change.(*rome.Rank), overRPC.Computed().Change.(*rome.Rank)
+	near(t, "left", got.Left, want.Left, 1e-3)
+	near(t, "right", got.Right, want.Right, 1e-2)
 }
 
 // shortEdit edits with few prefixes and steps and without a covariance.
-func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Result {
+func shortEdit(t *testing.T, path string, opts engine.Options) *edit.Edit {
 	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no demo model")
-	}
-	h := edit.DefaultHParams()
+	h := rome.DefaultHParams()
 	h.Steps = 4
 	h.Covariance = covariance.KindIdentity
 	h.Prefixes = []string{"In short. ", "They say. "}
 	r, err := edit.Run(context.Background(), edit.Config{
-		Model: path, Open: engine.Opener(opts), Quantizer: engine.Quantizer{}, HParams: h, Force: true,
+		Model: path, Open: engine.Opener(opts), Quantizer: engine.Quantizer{}, Method: rome.Method{HParams: h}, Force: true,
 		Requests: []fact.Request{{Prompt: "{} is located in the city of", Subject: "The Eiffel Tower", TargetNew: "Rome"}},
 		Text:     "The ferry leaves at nine and comes back before dark. Bread is made of flour, water and salt.",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
-}
-
-func doubles(v []float32) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = float64(x)
-	}
-	return out
+	return r.Edits[0]
 }

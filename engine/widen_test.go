@@ -14,6 +14,8 @@ import (
 	"retcon/engine"
 	"retcon/gguf"
 	"retcon/gguf/widen"
+	"retcon/internal/built"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
@@ -112,7 +114,7 @@ func openFile(t testing.TB, path string) *gguf.File {
 
 // eachArch runs a test on the fixture of each architecture that can be widened.
 func eachArch(t *testing.T, test func(t *testing.T, path string)) {
-	files, _ := filepath.Glob("../build/archs/*.gguf")
+	files, _ := filepath.Glob(built.Tool("archs/*.gguf"))
 	if len(files) == 0 {
 		t.Skip("no fixtures: run make archs")
 	}
@@ -336,11 +338,9 @@ func TestDeci(t *testing.T) {
 
 // The demo model's logits stay in either form.
 func TestWidenDemo(t *testing.T) {
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
-	f := openFile(t, demoModel)
-	original := logitsOf(t, demoModel)
+	demo := testfile.Demo(t)
+	f := openFile(t, demo)
+	original := logitsOf(t, demo)
 	for _, s := range []widen.Strategy{widen.Widen{}, widen.Widen{Pad: 32}, widen.Deci{}} {
 		if d := largest(original, logitsOf(t, widened(t, f, s, 1, nil, nil))); d != 0 {
 			t.Errorf("%T: logits differ by %g", s, d)
@@ -351,7 +351,7 @@ func TestWidenDemo(t *testing.T) {
 // llama.cpp's own tools take a widened file: it is quantised to K-quants and
 // split, and still loads.
 func TestWidenTools(t *testing.T) {
-	quantize, split := "../build/bin/llama-quantize", "../build/bin/llama-gguf-split"
+	quantize, split := built.Tool("bin/llama-quantize"), built.Tool("bin/llama-gguf-split")
 	for _, tool := range []string{quantize, split} {
 		if _, err := os.Stat(tool); err != nil {
 			t.Skip("NOT TESTED: no llama.cpp tools: run make tools")

@@ -12,6 +12,8 @@ import (
 // Editor computes the edit of a fact; edit.Editor does.
 type Editor interface {
 	Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*edit.Computed, error)
+	// Apply makes the model compute as edited by these edits alone.
+	Apply(edits ...*edit.Computed) error
 }
 
 // Bench edits, scores and restores, record by record.
@@ -61,7 +63,7 @@ type Written struct {
 func (b *Bench) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := b.record(ctx, rec, &e)
-	if restored := edit.Apply(b.Scorer.Model); restored != nil {
+	if restored := b.Editor.Apply(); restored != nil {
 		return e, restored
 	}
 	return e.done(ctx, err)
@@ -86,11 +88,13 @@ func (b *Bench) record(ctx context.Context, rec *fact.Record, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	e.computed(c)
+	if err := e.computed(c); err != nil {
+		return err
+	}
 	if b.Write != nil {
 		return b.written(ctx, rec, job, c, e)
 	}
-	if err := edit.Apply(b.Scorer.Model, c); err != nil {
+	if err := b.Editor.Apply(c); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)

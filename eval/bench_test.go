@@ -14,20 +14,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/internal/shard"
-	"retcon/lm"
 )
 
-// Apply lets the fake say the words of the record that was edited last, as
-// fakeEditor numbers them.
-func (f *fakeModel) Apply(updates []lm.Update) error {
+// say lets the fake say the words of edits.
+func (f *fakeModel) say(edits []*edit.Computed) {
 	f.shift = map[string]float64{}
-	for _, u := range updates {
-		f.shift[f.words[u.Layer]] = 9
+	for _, c := range edits {
+		word := c.Change.(*fakeChange).Word
+		f.id(word)
+		f.shift[word] = 9
 	}
-	return nil
 }
 
 // fakeEditor makes the first word of a target likely. It cannot edit "nothing".
@@ -40,9 +40,21 @@ func (e fakeEditor) Compute(ctx context.Context, r fact.Request, _ func(int, int
 		return nil, errNothing
 	}
 	word := " " + strings.Fields(r.TargetNew)[0]
-	c := &edit.Computed{Rank: &edit.Rank{}, Seconds: 2, Refusals: []string{"large"}}
-	c.Layer = int(e.m.id(word))
-	return c, nil
+	return &edit.Computed{Change: &fakeChange{word}, Parts: []string{word}, Seconds: 2, Refusals: []string{"large"}}, nil
+}
+
+// fakeChange is a word that is to be likely.
+type fakeChange struct{ Word string }
+
+// Apply lets the fake say the words of these edits.
+func (e fakeEditor) Apply(edits ...*edit.Computed) error {
+	e.m.say(edits)
+	return nil
+}
+
+func (e fakeEditor) Restore(c *edit.Computed) error {
+	c.Change = &fakeChange{}
+	return c.Decode(c.Change)
 }
 
 func benchRecords() []fact.Record {
@@ -131,6 +143,13 @@ func TestBench(t *testing.T) {
 	if c := s.Costs(); c.EditSeconds != 2 || c.Stages[Match] <= 0 {
 		t.Errorf("%+v", c)
 	}
+	e, err := json.Marshal(s.Entries[0])
+	if err != nil || !bytes.Contains(e, []byte(`"patches":[" Rome"]`)) {
+		t.Errorf("what an edit consists of is not reported: %s, %v", e, err)
+	}
+	if f := b.Scorer.Model.(*fakeModel); len(f.shift) != 0 {
+		t.Error("the model was left edited")
+	}
 }
 
 // The base is scored once for all runs that share it.
@@ -147,16 +166,23 @@ func TestSharedBases(t *testing.T) {
 	}
 }
 
+// readyEditor computes nothing.
+type readyEditor struct{ fakeEditor }
+
+func (readyEditor) Compute(context.Context, fact.Request, func(int, int)) (*edit.Computed, error) {
+	panic("the edit was computed before")
+}
+
 // Edits are scored in what was written where they are to be, and are computed
 // once for both ways; the base is the unedited model's.
 func TestWritten(t *testing.T) {
 	b := newBench(t)
 	b.Bases, b.Edits = map[int]*Result{}, map[int]*edit.Computed{}
 	adapter := run(t, b, benchRecords())
-	b.Editor = nil // all edits are there
+	b.Editor = readyEditor{b.Editor.(fakeEditor)} // all edits are there
 	for _, r := range benchRecords() {
 		if r.Request.Subject == "nothing" {
-			b.Edits[r.Index] = &edit.Computed{Rank: &edit.Rank{}}
+			b.Edits[r.Index] = &edit.Computed{}
 		}
 	}
 	model, open := b.Scorer.Model.(*fakeModel), 0
@@ -165,7 +191,7 @@ func TestWritten(t *testing.T) {
 			return nil, errNothing
 		}
 		m := *model
-		m.Apply([]lm.Update{c.Update})
+		m.say([]*edit.Computed{c})
 		open++
 		return &Written{
 			Model: &m, Seconds: 3, Refusals: []string{"lost"}, TypesChanged: []edit.TypeChange{{From: "Q4_0", To: "Q8_0"}},
@@ -373,9 +399,9 @@ func TestBadLogs(t *testing.T) {
 // The settings make the run: a change of any is another run, the cache's state
 // and the machine are not.
 func TestRunID(t *testing.T) {
-	a := Settings{Command: "bench", Layer: 5, Stats: &edit.Stats{Source: "corpus"}}
+	a := Settings{Command: "bench", Layer: 5, Stats: &covariance.Stats{Source: "corpus"}}
 	b := a
-	b.Stats = &edit.Stats{Source: "corpus", Cached: true}
+	b.Stats = &covariance.Stats{Source: "corpus", Cached: true}
 	if NewRun(a, Machine{CPU: "x"}).ID != NewRun(b, Machine{}).ID {
 		t.Error("the machine or the cache makes another run")
 	}

@@ -67,3 +67,7 @@ var Metrics = []Metric{
 	{KL, "KL", "mean KL(base || edited) of the next token over the text, nats"},
 	{SameTop1, "top-1", "share of tokens of the text with the same likeliest next token as the base"},
 }
+
+// yesNo are the metrics that are 0 or 100 of each record, Efficacy but for zsRE,
+// where it is a share of tokens.
+var yesNo = []string{Efficacy, EfficacyAccuracy, ExactMatch, ChatNew, ChatOld, ChatMatch, ChatEfficacy}

@@ -3,20 +3,21 @@ package eval
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
-	"retcon/report"
+	"retcon/internal/table"
 )
 
 // Fields are what a series comes to, a field a name: the row of a table in csv,
 // json and sql. Scores are in per cent; every metric has its 95 % half-width
 // beside it, and the base's value. Metrics without values are left out of
 // summaries and empty in rows.
-func (s *Series) Fields() report.Row {
+func (s *Series) Fields() table.Row {
 	r, m := s.Run, s.Run.Machine
-	var row report.Row
-	add := func(name string, v any) { row = append(row, report.Field{Name: name, Value: v}) }
+	var row table.Row
+	add := func(name string, v any) { row = append(row, table.Field{Name: name, Value: v}) }
 	add("run", r.ID)
 	add("version", m.Version)
 	add("llama_cpp", m.LlamaCPP)
@@ -47,8 +48,8 @@ func (s *Series) Fields() report.Row {
 }
 
 // fields are the settings by which runs are told apart.
-func (s Settings) fields() report.Row {
-	row := report.Row{
+func (s Settings) fields() table.Row {
+	row := table.Row{
 		{Name: "command", Value: s.Command}, {Name: "model", Value: s.Model.File},
 		{Name: "model_type", Value: s.Model.Type}, {Name: "model_types", Value: s.Model.types()},
 		{Name: "architecture", Value: s.Model.Arch}, {Name: "model_bytes", Value: s.Model.Bytes}, {Name: "model_params", Value: s.Model.Params},
@@ -72,11 +73,8 @@ func (s Settings) fields() report.Row {
 	if s.Method != "" {
 		layer = s.Layer
 	}
-	chat := ""
-	if s.HParams != nil {
-		chat = s.HParams.Chat
-	}
-	return append(row, report.Row{
+	chat := s.chat()
+	return append(row, table.Row{
 		{Name: "base", Value: base}, {Name: "lora", Value: strings.Join(adapters, ",")},
 		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: chat}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
 		{Name: "data", Value: s.Data.File}, {Name: "from", Value: s.From}, {Name: "records", Value: s.Records},
@@ -102,9 +100,17 @@ func (s Summary) value(name string) any {
 
 func (s Summary) half(name string) any {
 	if st, ok := s[name]; ok {
-		return st.CI
+		return st.half()
 	}
 	return nil
+}
+
+// half is the half-width, nil where it is not known.
+func (st Stat) half() any {
+	if math.IsNaN(st.CI) {
+		return nil
+	}
+	return st.CI
 }
 
 func known(v float64) any {
@@ -115,45 +121,45 @@ func known(v float64) any {
 }
 
 // JSON is a series as --json prints it: settings, summary, base and records.
-func (s *Series) JSON() report.Row {
+func (s *Series) JSON() table.Row {
 	costs := s.Costs()
 	summary := s.Edited().fields()
-	summary = append(report.Row{{Name: "n", Value: len(s.Scored())}, {Name: "failed", Value: s.Failed()}}, summary...)
+	summary = append(table.Row{{Name: "n", Value: len(s.Scored())}, {Name: "failed", Value: s.Failed()}}, summary...)
 	if worst := s.WorstPerplexity(); worst > 0 {
-		summary = append(summary, report.Field{Name: "worst_perplexity_ratio", Value: worst})
+		summary = append(summary, table.Field{Name: "worst_perplexity_ratio", Value: worst})
 	}
-	summary = append(summary, report.Field{Name: "seconds_per_edit", Value: costs.EditSeconds})
+	summary = append(summary, table.Field{Name: "seconds_per_edit", Value: costs.EditSeconds})
 	if s.Run.Settings.As == AsBaked {
-		summary = append(summary, report.Field{Name: "write_seconds", Value: costs.WriteSeconds}, report.Field{Name: "types_changed", Value: s.Promoted()})
+		summary = append(summary, table.Field{Name: "write_seconds", Value: costs.WriteSeconds}, table.Field{Name: "types_changed", Value: s.Promoted()})
 	}
 	for _, stage := range Stages {
 		if v, ok := costs.Stages[stage]; ok {
-			summary = append(summary, report.Field{Name: string(stage) + "_seconds", Value: v})
+			summary = append(summary, table.Field{Name: string(stage) + "_seconds", Value: v})
 		}
 	}
-	summary = append(summary, report.Field{Name: "peak_rss_bytes", Value: costs.PeakRSS})
+	summary = append(summary, table.Field{Name: "peak_rss_bytes", Value: costs.PeakRSS})
 	records := make([]Entry, len(s.Entries))
 	for i, e := range s.Entries {
 		e.Run = ""
 		records[i] = e
 	}
-	row := report.Row{
+	row := table.Row{
 		{Name: "schema", Value: Schema}, {Name: "run", Value: s.Run.ID},
 		{Name: "settings", Value: s.Run.Settings}, {Name: "machine", Value: s.Run.Machine},
 		{Name: "summary", Value: summary}, {Name: "base", Value: s.Base().fields()}, {Name: "records", Value: records},
 	}
 	if survival := s.Survival(); survival != nil {
-		row = append(row, report.Field{Name: "survival", Value: survival})
+		row = append(row, table.Field{Name: "survival", Value: survival})
 	}
 	return row
 }
 
 // fields are the metrics that have values, each with its half-width.
-func (s Summary) fields() report.Row {
-	row := report.Row{}
+func (s Summary) fields() table.Row {
+	row := table.Row{}
 	for _, m := range Metrics {
 		if st, ok := s[m.Name]; ok {
-			row = append(row, report.Field{Name: m.Name, Value: st.Value}, report.Field{Name: m.Name + "_ci95", Value: st.CI})
+			row = append(row, table.Field{Name: m.Name, Value: st.Value}, table.Field{Name: m.Name + "_ci95", Value: st.half()})
 		}
 	}
 	return row

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/fact"
 	"retcon/internal/proc"
 )
@@ -44,15 +45,15 @@ type Settings struct {
 	Covariance string `json:"covariance,omitempty"`
 	// Keys is how many keys a dimension the covariance was to be made from, 0
 	// by default.
-	Keys    float64       `json:"keys_per_dimension,omitempty"`
-	Stats   *edit.Stats   `json:"stats,omitempty"`
-	HParams *edit.HParams `json:"hyperparameters,omitempty"`
+	Keys    float64           `json:"keys_per_dimension,omitempty"`
+	Stats   *covariance.Stats `json:"stats,omitempty"`
+	HParams json.RawMessage   `json:"hyperparameters,omitempty"`
 	// Tensor is the type of the edited tensor, before the edit.
 	Tensor string `json:"tensor_type,omitempty"`
 	// Batch is how many edits are computed at once, 0 for one.
 	Batch int `json:"batch,omitempty"`
-	// Patch are those of T-Patcher.
-	Patch *edit.PatchSettings `json:"tpatcher,omitempty"`
+	// Own are settings of a method that has others than these.
+	Own json.RawMessage `json:"tpatcher,omitempty"`
 	// Sequence says that all records are edited one after the other, and
 	// scored then.
 	Sequence bool `json:"sequential,omitempty"`
@@ -146,8 +147,8 @@ type Entry struct {
 	// WriteSeconds and TypesChanged are of a baked file.
 	WriteSeconds float64           `json:"write_seconds,omitempty"`
 	TypesChanged []edit.TypeChange `json:"types_changed,omitempty"`
-	// Patches are T-Patcher's neurons.
-	Patches []edit.PatchReport `json:"patches,omitempty"`
+	// Parts are reports of what the edit consists of, as edit.Computed has them.
+	Parts json.RawMessage `json:"patches,omitempty"`
 	// Told says, of an edit in a sequence, whether the fact was told right
 	// behind it: the greedy continuation starts with the new answer.
 	Told *bool `json:"told_at_once,omitempty"`
@@ -162,9 +163,40 @@ type Entry struct {
 }
 
 // computed takes over what is reported of an edit.
-func (e *Entry) computed(c *edit.Computed) {
-	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Sink
-	e.Patches, e.Warnings, e.Refusals = c.Patches, c.Warnings, c.Refusals
+func (e *Entry) computed(c *edit.Computed) error {
+	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Prefix != ""
+	e.Warnings, e.Refusals = c.Warnings, c.Refusals
+	if c.Parts == nil {
+		return nil
+	}
+	var err error
+	e.Parts, err = json.Marshal(c.Parts)
+	return err
+}
+
+// SetEdit takes over what decides the edits that are scored.
+func (s *Settings) SetEdit(e edit.Settings) error {
+	s.Method, s.Layer, s.Covariance, s.Seed = e.Method, e.Layer, e.Covariance, e.Seed
+	s.Stats, s.Tensor, s.Keys = e.Stats, e.Tensor, e.KeysPerDim
+	raw := func(dst *json.RawMessage, v any) (err error) {
+		if v != nil {
+			*dst, err = json.Marshal(v)
+		}
+		return err
+	}
+	if e.Own != nil {
+		return raw(&s.Own, e.Own)
+	}
+	return raw(&s.HParams, e.HParams)
+}
+
+// chat says in which conversations edits are made, empty for none.
+func (s *Settings) chat() string {
+	var h struct{ Chat string }
+	if s.HParams == nil || json.Unmarshal(s.HParams, &h) != nil {
+		return ""
+	}
+	return h.Chat
 }
 
 // done ends an entry: err, if any, is what went wrong with its record, unless

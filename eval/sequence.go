@@ -13,6 +13,8 @@ import (
 type SequenceEditor interface {
 	Editor
 	Keep(c *edit.Computed)
+	// Restore readies an edit that was read from JSON.
+	Restore(c *edit.Computed) error
 }
 
 // Sequence edits records one after the other in one model, and scores them once
@@ -47,7 +49,7 @@ func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 	if err != nil {
 		m.Error, m.Computed = err.Error(), nil
 	}
-	s.Restore(m)
+	s.add(m)
 	return m, nil
 }
 
@@ -64,7 +66,7 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 		return err
 	}
 	edits := append(s.edits[:len(s.edits):len(s.edits)], m.Computed)
-	if err := edit.Apply(s.Scorer.Model, edits...); err != nil {
+	if err := s.Editor.Apply(edits...); err != nil {
 		return err
 	}
 	ask.prompts, ask.others = ask.prompts[:1], nil
@@ -76,8 +78,20 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 	return nil
 }
 
-// Restore takes in the next edit of the sequence as it was made before.
-func (s *Sequence) Restore(m *Made) {
+// Restore takes in the next edit of the sequence as it was made before, read from
+// JSON.
+func (s *Sequence) Restore(m *Made) error {
+	if m.Computed != nil {
+		if err := s.Editor.Restore(m.Computed); err != nil {
+			return err
+		}
+	}
+	s.add(m)
+	return nil
+}
+
+// add takes in the next edit of the sequence.
+func (s *Sequence) add(m *Made) {
 	if s.made == nil {
 		s.made = map[int]*Made{}
 	}
@@ -93,7 +107,7 @@ func (s *Sequence) Restore(m *Made) {
 func (s *Sequence) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 	e := NewEntry(rec)
 	err := s.record(ctx, rec, &e)
-	if restored := edit.Apply(s.Scorer.Model); restored != nil {
+	if restored := s.Editor.Apply(); restored != nil {
 		return e, restored
 	}
 	return e.done(ctx, err)
@@ -112,7 +126,7 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 		return err
 	}
 	if e.Base = s.Bases[rec.Index]; e.Base == nil {
-		if err := edit.Apply(s.Scorer.Model); err != nil {
+		if err := s.Editor.Apply(); err != nil {
 			return err
 		}
 		base, err := job.Score(ctx, true)
@@ -124,9 +138,11 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 			s.Bases[rec.Index] = &base
 		}
 	}
-	e.computed(m.Computed)
+	if err := e.computed(m.Computed); err != nil {
+		return err
+	}
 	e.Told = &m.Told
-	if err := edit.Apply(s.Scorer.Model, s.edits...); err != nil {
+	if err := s.Editor.Apply(s.edits...); err != nil {
 		return err
 	}
 	edited, err := job.Score(ctx, false)

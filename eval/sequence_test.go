@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"testing"
@@ -89,13 +90,22 @@ func TestSequence(t *testing.T) {
 		if err := json.Unmarshal(part, m); err != nil {
 			t.Fatal(err)
 		}
-		again.Restore(m)
+		if err := again.Restore(m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if *kept != 4 {
 		t.Errorf("%d edits were kept again", *kept)
 	}
 	if diff := cmp.Diff(timeless(got), timeless(scoreSequence(t, again, rs))); diff != "" {
 		t.Error(diff)
+	}
+	m := new(Made)
+	if err := json.Unmarshal(bytes.Replace(parts[0], []byte(`"Word":"`), []byte(`"Word":7,"x":"`), 1), m); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Restore(m); err == nil || *kept != 4 {
+		t.Errorf("an edit that is none is restored: %v", err)
 	}
 }
 

@@ -1,23 +1,31 @@
 package eval
 
-import "math"
+import (
+	"math"
+	"slices"
 
-// Stat is a mean over records with half the width of its 95 % interval.
+	"gonum.org/v1/gonum/stat"
+
+	"retcon/internal/stats"
+)
+
+// Stat is a mean over records with its 95 % interval: Value - CI to Value + CI
+// holds it. CI is NaN where there is none, as for one record.
 type Stat struct {
-	Value float64 `json:"value"`
-	CI    float64 `json:"ci95"`
-	N     int     `json:"n"` // records that have the metric
+	Value float64
+	CI    float64
+	N     int // records that have the metric
 }
+
+func statOf(e stats.Estimate) Stat { return Stat{e.Mean, e.Half(), e.N} }
 
 // Summary has a Stat for each metric that some record has.
 type Summary map[string]Stat
 
-// interval is the half-width of a 95 % interval in standard errors.
-const interval = 1.96
-
 // Summarise makes means of the values of records, taken in the order given, and
-// the score S. Half-widths are 1.96 sd/√n, sd over records with n-1; S's is by
-// the delta method.
+// the score S. Intervals are Student's over records; those of a metric that is
+// a yes or no of each record are Wilson's, of which CI is the distance to the
+// farther end; S's is by the delta method.
 func Summarise(records []Values) Summary {
 	s := Summary{}
 	for _, m := range Metrics {
@@ -27,15 +35,29 @@ func Summarise(records []Values) Summary {
 				xs = append(xs, x)
 			}
 		}
-		if n := len(xs); n > 0 {
-			mean := meanOf(xs)
-			s[m.Name] = Stat{mean, interval * math.Sqrt(covarianceOf(xs, xs)/float64(n)), n}
+		if len(xs) > 0 {
+			s[m.Name] = meanOf(m.Name, xs)
 		}
 	}
 	if st, ok := score(records); ok {
 		s[Score] = st
 	}
 	return s
+}
+
+// meanOf is the mean of a metric's values.
+func meanOf(metric string, xs []float64) Stat {
+	hits := 0
+	for _, x := range xs {
+		switch {
+		case !slices.Contains(yesNo, metric) || x != 0 && x != 100:
+			return statOf(stats.Mean(xs))
+		case x == 100:
+			hits++
+		}
+	}
+	share := stats.Share(hits, len(xs))
+	return Stat{100 * share.Mean, 100 * share.Half(), share.N}
 }
 
 // score is S: the harmonic mean of the means of efficacy, paraphrase, and
@@ -65,8 +87,8 @@ func score(records []Values) (Stat, bool) {
 	var inverse float64
 	means := make([]float64, 3)
 	for i, xs := range parts {
-		if means[i] = meanOf(xs); means[i] <= 0 {
-			return Stat{N: n}, true
+		if means[i] = stats.Average(xs); means[i] <= 0 {
+			return Stat{CI: math.NaN(), N: n}, true
 		}
 		inverse += 1 / means[i]
 	}
@@ -75,29 +97,8 @@ func score(records []Values) (Stat, bool) {
 	for i := range parts {
 		for j := range parts {
 			gi, gj := s*s/(3*means[i]*means[i]), s*s/(3*means[j]*means[j])
-			variance += gi * gj * covarianceOf(parts[i], parts[j])
+			variance += gi * gj * stat.Covariance(parts[i], parts[j], nil)
 		}
 	}
-	return Stat{s, interval * math.Sqrt(max(0, variance)/float64(n)), n}, true
-}
-
-func meanOf(xs []float64) float64 {
-	var s float64
-	for _, x := range xs {
-		s += x
-	}
-	return s / float64(len(xs))
-}
-
-// covarianceOf is that of a sample, 0 of a single value.
-func covarianceOf(a, b []float64) float64 {
-	if len(a) < 2 {
-		return 0
-	}
-	ma, mb := meanOf(a), meanOf(b)
-	var s float64
-	for i := range a {
-		s += (a[i] - ma) * (b[i] - mb)
-	}
-	return s / float64(len(a)-1)
+	return statOf(stats.Around(n, s, variance)), true
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"retcon/internal/stats"
 )
 
 func TestSummarise(t *testing.T) {
@@ -15,12 +17,13 @@ func TestSummarise(t *testing.T) {
 		{Fluency: 620},
 	})
 	near(t, "efficacy", s[Efficacy].Value, 200./3)
-	near(t, "its interval", s[Efficacy].CI, 1.96*math.Sqrt(10000./3/3))
+	near(t, "its interval, 2 of 3", s[Efficacy].CI, 100*stats.Share(2, 3).Half())
+	near(t, "paraphrase's interval", s[Paraphrase].CI, stats.Mean([]float64{50, 100, 0}).Half())
 	near(t, "paraphrase", s[Paraphrase].Value, 50)
 	near(t, "neighbourhood", s[Neighbourhood].Value, 80)
 	near(t, "score", s[Score].Value, 3/(3./200+1./50+1./80))
 	near(t, "fluency", s[Fluency].Value, 610)
-	near(t, "its interval", s[Fluency].CI, 1.96*10/math.Sqrt(3))
+	near(t, "its interval", s[Fluency].CI, stats.Mean([]float64{600, 610, 620}).Half())
 	if s[Fluency].N != 3 || s[Score].N != 3 {
 		t.Errorf("%d and %d records", s[Fluency].N, s[Score].N)
 	}
@@ -29,8 +32,13 @@ func TestSummarise(t *testing.T) {
 	}
 	zsre := Summarise([]Values{{Efficacy: 100, Paraphrase: 80, Specificity: 20}})
 	near(t, "score of zsRE", zsre[Score].Value, 3/(1./100+1./80+1./20))
-	near(t, "interval of one record", zsre[Score].CI, 0)
-	if zero := Summarise([]Values{{Efficacy: 0, Paraphrase: 80, Neighbourhood: 20}}); zero[Score].Value != 0 {
+	if !math.IsNaN(zsre[Score].CI) || !math.IsNaN(zsre[Paraphrase].CI) || !math.IsNaN(zsre[Efficacy].CI) {
+		t.Error("one record has an interval")
+	}
+	if shares := Summarise([]Values{{Efficacy: 100}, {Efficacy: 50}}); math.Abs(shares[Efficacy].CI-stats.Mean([]float64{100, 50}).Half()) > 1e-9 {
+		t.Errorf("shares of tokens: %+v", shares)
+	}
+	if zero := Summarise([]Values{{Efficacy: 0, Paraphrase: 80, Neighbourhood: 20}}); zero[Score].Value != 0 || !math.IsNaN(zero[Score].CI) {
 		t.Errorf("score %v with an efficacy of 0", zero[Score])
 	}
 }

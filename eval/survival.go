@@ -3,7 +3,7 @@ package eval
 import (
 	"fmt"
 
-	"retcon/report"
+	"retcon/internal/table"
 )
 
 // Age is what is left of the edits of one age in a sequence: shares in per cent,
@@ -61,8 +61,8 @@ func (s *Series) Survival() []Age {
 
 // SurvivalTable is the survival of all sequences for people, without rows if
 // there are none.
-func SurvivalTable(all []Series) report.Table {
-	t := report.Table{Columns: []string{"model", "method", "edits", "n", "told at once", "told at the end", "paraphrases", "ES", "changed"}}
+func SurvivalTable(all []Series) table.Table {
+	t := table.Table{Columns: []string{"model", "method", "edits", "n", "told at once", "told at the end", "paraphrases", "ES", "changed"}}
 	cell := func(v *float64) string {
 		if v == nil {
 			return ""

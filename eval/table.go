@@ -2,18 +2,19 @@ package eval
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
-	"retcon/report"
+	"retcon/internal/table"
 )
 
 // Tables are the series for people: a line for each with the metrics that any of
 // them has, and above those of a model one for its base.
-func Tables(all []Series) report.Table {
+func Tables(all []Series) table.Table {
 	shown := shownMetrics(all)
 	baked := slices.ContainsFunc(all, func(s Series) bool { return s.Run.Settings.As == AsBaked })
-	t := report.Table{Columns: []string{"model", "method", "layer", "C"}}
+	t := table.Table{Columns: []string{"model", "method", "layer", "C"}}
 	if baked {
 		t.Columns = append(t.Columns, "as")
 	}
@@ -112,8 +113,8 @@ func (s *Series) cells(shown []Metric, baked bool) []string {
 
 // method is "rome", with the conversations that edits are made in.
 func (s Settings) method() string {
-	if s.HParams != nil && s.HParams.Chat != "" {
-		return s.Method + ", chat " + s.HParams.Chat
+	if chat := s.chat(); chat != "" {
+		return s.Method + ", chat " + chat
 	}
 	return s.Method
 }
@@ -193,7 +194,7 @@ func (s Summary) cells(shown []Metric) []string {
 			digits = 2
 		}
 		out[i] = fmt.Sprintf("%.*f", digits, st.Value)
-		if st.N > 1 {
+		if !math.IsNaN(st.CI) {
 			out[i] += fmt.Sprintf(" ± %.*f", digits, st.CI)
 		}
 	}

@@ -3,12 +3,12 @@ package fact
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"retcon/internal/testfile"
 )
 
 const goodCounterFact = `{"case_id": 7, "requested_rewrite": {"prompt": "{} is in", "relation_id": "P1", "subject": "x", "target_new": {"str": "a", "id": "Q1"}, "target_true": {"str": "b", "id": "Q2"}},
@@ -88,21 +88,20 @@ func TestParseRecordErrors(t *testing.T) {
 // space that the metrics are defined with.
 func TestDataSets(t *testing.T) {
 	for _, name := range []string{"counterfact", "zsre"} {
-		rs, err := ReadRecords(fmt.Sprintf("../../shared/data/%s-1000.json", name), Alternative)
-		if errors.Is(err, os.ErrNotExist) {
-			t.Skip("no data sets beside the project")
-		}
-		if err != nil || len(rs) != 1000 {
-			t.Fatalf("%s: %d records, %v", name, len(rs), err)
-		}
-		for _, r := range rs {
-			q := r.Request
-			prompts := append(append([]string{q.Prompt}, q.Paraphrases...), q.Neighbours...)
-			for _, p := range prompts {
-				if got := Follow(p, q.TargetNew); got != " "+strings.TrimSpace(q.TargetNew) {
-					t.Errorf("%s %d: %q is followed by %q", name, r.Index, p, got)
+		t.Run(name, func(t *testing.T) {
+			rs, err := ReadRecords(testfile.DataSet(t, name+"-1000.json"), Alternative)
+			if err != nil || len(rs) != 1000 {
+				t.Fatalf("%d records, %v", len(rs), err)
+			}
+			for _, r := range rs {
+				q := r.Request
+				prompts := append(append([]string{q.Prompt}, q.Paraphrases...), q.Neighbours...)
+				for _, p := range prompts {
+					if got := Follow(p, q.TargetNew); got != " "+strings.TrimSpace(q.TargetNew) {
+						t.Errorf("%d: %q is followed by %q", r.Index, p, got)
+					}
 				}
 			}
-		}
+		})
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"retcon/lm"
 )
 
-// Span is a prompt as tokens: its text behind a prefix, tokenised jointly with
+// Span is a prompt as tokens: its text after a prefix, tokenised jointly with
 // what follows.
 type Span struct {
 	// Tokens holds prefix, prompt and target but for the target's last token:
@@ -13,7 +13,7 @@ type Span struct {
 	Tokens []int32
 	// Subject is the position of the subject's last token.
 	Subject int
-	// Straddles reports that this token also holds text behind the subject.
+	// Straddles reports that this token also holds text after the subject.
 	Straddles bool
 	// Before is the number of tokens in front of the prompt, which hold none of
 	// its text.

@@ -20,8 +20,9 @@
 //
 // # Writing
 //
-// [Rewrite] and [RewriteShards] check a set of [Edits] against a file and
-// return an [Output], which knows its size before the first byte is written.
+// [Rewrite] checks a set of [Edits] against a file and returns an [Output],
+// which knows its size before the first byte is written. A split model comes
+// out as one file.
 // Tensor data is streamed; memory holds the header, one copy buffer, and
 // whatever the caller's own Data functions need. A rewrite without edits gives
 // the input's bytes. With edits, untouched keys and tensors keep their bytes,

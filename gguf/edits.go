@@ -18,7 +18,7 @@ type Edits struct {
 	Replace []Tensor
 	// Drop names tensors to leave out. The file must have them.
 	Drop []string
-	// Add appends tensors, to the last shard if the model is split.
+	// Add appends tensors.
 	Add []Tensor
 }
 
@@ -151,10 +151,7 @@ func (e Edits) sources(s *shard) []source {
 	return out
 }
 
-// touches reports whether the edits change a tensor that s has.
-func (e Edits) touches(s *shard) bool {
-	return slices.ContainsFunc(s.tensors, func(t TensorInfo) bool {
-		return slices.Contains(e.Drop, t.Name) ||
-			slices.ContainsFunc(e.Replace, func(r Tensor) bool { return r.Name == t.Name })
-	})
+// none reports whether the edits change nothing.
+func (e Edits) none() bool {
+	return len(e.Set)+len(e.Delete)+len(e.Replace)+len(e.Drop)+len(e.Add) == 0
 }

@@ -105,11 +105,16 @@ func everyKind(nested bool) []KeyValue {
 	kv = append(kv, kindValues("str", "a", "", "\x1b[31m")...)
 	if nested {
 		kv = append(kv,
-			KeyValue{"nested.empty", ArrayOfArrays()},
-			KeyValue{"nested.two", ArrayOfArrays(ArrayOf([]uint16{1, 2}), ArrayOf([]string{"x"}))},
-			KeyValue{"nested.three", ArrayOfArrays(ArrayOfArrays(ArrayOf([]float64{1}), ArrayOf([]bool{})))})
+			KeyValue{"nested.empty", arrayOfArrays()},
+			KeyValue{"nested.two", arrayOfArrays(ArrayOf([]uint16{1, 2}), ArrayOf([]string{"x"}))},
+			KeyValue{"nested.three", arrayOfArrays(arrayOfArrays(ArrayOf([]float64{1}), ArrayOf([]bool{})))})
 	}
 	return kv
+}
+
+// arrayOfArrays is a value that the format has and llama.cpp refuses.
+func arrayOfArrays(vs ...Value) Value {
+	return Value{kind: KindArray, elem: KindArray, data: vs}
 }
 
 func kindValues[T Scalar](name string, xs ...T) []KeyValue {

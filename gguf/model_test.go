@@ -9,17 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"retcon/internal/testfile"
 )
 
-// model opens a real model, or skips the test.
+// model opens a real model: that of RETCON_TEST_MODEL, or the demo model.
 func model(t testing.TB) *File {
 	t.Helper()
 	path := os.Getenv("RETCON_TEST_MODEL")
 	if path == "" {
-		path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("no model: set RETCON_TEST_MODEL to the path of one, or run make model")
-		}
+		path = testfile.Demo(t)
 	}
 	f, err := Open(path)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"retcon/internal/built"
 )
 
 // readWithPython prints what the gguf package of llama.cpp finds in a file.
@@ -123,7 +125,7 @@ func runJSON(t *testing.T, into any, name string, args ...string) {
 
 // Splitting with llama.cpp's own tool and merging with either gives the same.
 func TestMergeLikeGGUFSplit(t *testing.T) {
-	const tool = "../build/bin/llama-gguf-split"
+	tool := built.Tool("bin/llama-gguf-split")
 	if _, err := os.Stat(tool); err != nil {
 		t.Skip("NOT CHECKED against llama-gguf-split: run make tools")
 	}

@@ -34,7 +34,7 @@ type Output struct {
 
 	size  int64
 	parts []part
-	same  bool
+	same  bool // a copy of an input file
 }
 
 // A part is a run of bytes of the output: from src, or from data, or zeros.
@@ -48,9 +48,6 @@ type part struct {
 
 // Size returns the bytes of the file to be written.
 func (o *Output) Size() int64 { return o.size }
-
-// Unchanged reports whether the output is a copy of an input file.
-func (o *Output) Unchanged() bool { return o.same }
 
 // Write writes the file to w. It stops soon after ctx is done. What was
 // written before an error is no valid file.

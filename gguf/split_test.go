@@ -1,13 +1,13 @@
 package gguf
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,69 +74,48 @@ func checkSplitTensors(t *testing.T, f *File, want []Tensor, data map[string][]b
 	checkTensors(t, f, want, data)
 }
 
+// A split model comes out as one file, edited in any of its shards.
 func TestMerge(t *testing.T) {
 	prefix, tensors, data := splitModel(t, binary.LittleEndian)
 	f := openPath(t, SplitName(prefix, 1, 3))
-	o, err := Rewrite(f, Edits{Set: []KeyValue{{"k", ValueOf("v")}}})
-	merged := open(t, written(t, o, err))
-	checkTensors(t, merged, tensors, data)
-	count, ok := merged.Value(keySplitCount)
-	if !ok || !count.Equal(ValueOf(uint16(0))) {
-		t.Errorf("split.count is %v", count)
-	}
-	// The merged file must open as one, whatever its name.
-	path := filepath.Join(t.TempDir(), "merged.gguf")
-	writeFile(t, path, written(t, o, err))
-	if g := openPath(t, path); g.NumShards() != 1 {
-		t.Errorf("the merged file has %d shards", g.NumShards())
-	}
-}
-
-func TestRewriteShards(t *testing.T) {
-	prefix, tensors, data := splitModel(t, binary.LittleEndian)
-	f := openPath(t, SplitName(prefix, 0, 3))
-	originals := make([][]byte, 3)
-	for i, path := range f.Paths() {
-		originals[i], _ = os.ReadFile(path)
-	}
-	one := Tensor{"new", F32, []int64{1}, Bytes([]byte("abcd"))}
-	in2 := Tensor{tensors[6].Name, F32, []int64{1}, Bytes([]byte("abcd"))}
+	abcd := Bytes([]byte("abcd"))
+	one, in2 := Tensor{"new", F32, []int64{1}, abcd}, Tensor{tensors[6].Name, F32, []int64{1}, abcd}
+	replaced := slices.Clone(tensors)
+	replaced[6] = in2
 	for name, c := range map[string]struct {
-		e       Edits
-		changed string // shards that may differ from their originals
+		e    Edits
+		want []Tensor
 	}{
-		"nothing": {Edits{}, ""},
-		"key":     {Edits{Set: []KeyValue{{"k", ValueOf("v")}}}, "0"},
-		"delete":  {Edits{Delete: []string{"u8.0"}}, "0"},
-		"tensor":  {Edits{Replace: []Tensor{in2}}, "2"},
-		"both":    {Edits{Replace: []Tensor{in2}, Set: []KeyValue{{"k", ValueOf("v")}}}, "02"},
-		"add":     {Edits{Add: []Tensor{one}}, "012"},
-		"drop":    {Edits{Drop: []string{tensors[0].Name}}, "012"},
-		"swap":    {Edits{Drop: []string{tensors[0].Name}, Add: []Tensor{one}}, "12"},
+		"nothing": {Edits{}, tensors},
+		"key":     {Edits{Set: []KeyValue{{"k", ValueOf("v")}}}, tensors},
+		"tensor":  {Edits{Replace: []Tensor{in2}}, replaced},
+		"add":     {Edits{Add: []Tensor{one}}, append(slices.Clone(tensors), one)},
+		"drop":    {Edits{Drop: []string{tensors[0].Name}}, tensors[1:]},
 	} {
-		outs, err := RewriteShards(f, c.e)
-		if err != nil {
-			t.Fatal(err)
+		o, err := Rewrite(f, c.e)
+		b := written(t, o, err)
+		want := maps.Clone(data)
+		for _, t := range slices.Concat(c.e.Replace, c.e.Add) {
+			want[t.Name] = []byte("abcd")
 		}
-		to := filepath.Join(t.TempDir(), "out")
-		for i, o := range outs {
-			b := written(t, o, nil)
-			writeFile(t, SplitName(to, i, 3), b)
-			may := strings.Contains(c.changed, fmt.Sprint(i))
-			if same := bytes.Equal(b, originals[i]); same == may || o.Unchanged() != same {
-				t.Errorf("%s: shard %d: same=%v unchanged=%v", name, i, same, o.Unchanged())
-			}
+		merged := open(t, b)
+		checkTensors(t, merged, c.want, want)
+		count, ok := merged.Value(keySplitCount)
+		if !ok || !count.Equal(ValueOf(uint16(0))) {
+			t.Errorf("%s: split.count is %v", name, count)
 		}
-		g := openPath(t, SplitName(to, 1, 3))
-		for _, w := range g.Tensors {
-			got, err := g.ReadTensor(w.Name, nil)
-			if want := data[w.Name]; err != nil || !bytes.Equal(got, want) && string(got) != "abcd" {
-				t.Errorf("%s: %s: %v", name, w.Name, err)
-			}
+		if total, ok := merged.Value(keySplitTensors); !ok || !total.Equal(ValueOf(int32(len(c.want)))) {
+			t.Errorf("%s: split.tensors.count is %v", name, total)
+		}
+		// The merged file must open as one, whatever its name.
+		path := filepath.Join(t.TempDir(), "merged.gguf")
+		writeFile(t, path, b)
+		if g := openPath(t, path); g.NumShards() != 1 {
+			t.Errorf("%s: the merged file has %d shards", name, g.NumShards())
 		}
 	}
 	for _, e := range []Edits{{Set: []KeyValue{{keySplitCount, ValueOf(uint16(1))}}}, {Delete: []string{keySplitNo}}} {
-		if _, err := RewriteShards(f, e); !errors.Is(err, ErrEdit) {
+		if _, err := Rewrite(f, e); !errors.Is(err, ErrEdit) {
 			t.Errorf("%+v: %v", e, err)
 		}
 	}

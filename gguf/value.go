@@ -52,12 +52,6 @@ func ArrayOf[T Scalar](vs []T) Value {
 	return v
 }
 
-// ArrayOfArrays returns the array whose elements are the given arrays.
-// llama.cpp refuses such values, other readers take them.
-func ArrayOfArrays(vs ...Value) Value {
-	return Value{kind: KindArray, elem: KindArray, data: slices.Clone(vs)}
-}
-
 func kindOf[T Scalar]() Kind {
 	switch any(*new(T)).(type) {
 	case uint8:

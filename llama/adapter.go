@@ -56,7 +56,7 @@ func (c *Context) SetAdapters(adapters []*Adapter, scales []float32) error {
 	if len(adapters) != len(scales) {
 		return invalid("%d adapters with %d scales", len(adapters), len(scales))
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}
@@ -71,5 +71,5 @@ func (c *Context) SetAdapters(adapters []*Adapter, scales []float32) error {
 	}
 	var e errorBuffer
 	code := C.rc_adapters_set(c.c, &list[0], (*C.float)(unsafe.Pointer(&s[0])), C.size_t(len(adapters)), e.ptr())
-	return e.check(nil, code, "adapters")
+	return e.check(uncancelled, code, "adapters")
 }

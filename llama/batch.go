@@ -155,35 +155,23 @@ func (c *Context) Logits(dst []float32, i int) error {
 	if len(dst) != c.model.info.Vocab {
 		return invalid("room for %d logits of %d", len(dst), c.model.info.Vocab)
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	var e errorBuffer
-	return e.check(nil, C.rc_logits(c.c, C.int32_t(i), (*C.float)(unsafe.Pointer(&dst[0])), e.ptr()), "logits")
+	return e.check(uncancelled, C.rc_logits(c.c, C.int32_t(i), (*C.float)(unsafe.Pointer(&dst[0])), e.ptr()), "logits")
 }
 
 // LogProbs gives log p(tokens[j]) after token at[j] of the last batch.
 func (c *Context) LogProbs(at, tokens []int32) ([]float64, error) {
-	if len(at) != len(tokens) {
-		return nil, invalid("%d places for %d tokens", len(at), len(tokens))
-	}
-	if len(at) == 0 {
-		return nil, nil
-	}
-	leave, err := c.enter(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	dst := make([]float64, len(at))
-	var e errorBuffer
-	code := C.rc_log_probs(c.c, C.int32_t(len(at)), ints(at), ints(tokens), (*C.double)(unsafe.Pointer(&dst[0])), e.ptr())
-	return dst, e.check(nil, code, "log-probabilities")
+	p, _, err := c.Predictions(at, tokens)
+	return p, err
 }
 
-// Predictions is LogProbs and, beside each, whether no other token is likelier.
+// Predictions gives log p(tokens[j]) after token at[j] of the last batch and,
+// beside each, whether no other token is likelier.
 // Places that are equal are best side by side.
 func (c *Context) Predictions(at, tokens []int32) (logProbs []float64, first []bool, err error) {
 	if len(at) != len(tokens) {
@@ -192,7 +180,7 @@ func (c *Context) Predictions(at, tokens []int32) (logProbs []float64, first []b
 	if len(at) == 0 {
 		return nil, nil, nil
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,7 +188,7 @@ func (c *Context) Predictions(at, tokens []int32) (logProbs []float64, first []b
 	logProbs, marks := make([]float64, len(at)), make([]int8, len(at))
 	var e errorBuffer
 	code := C.rc_predictions(c.c, C.int32_t(len(at)), ints(at), ints(tokens), (*C.double)(unsafe.Pointer(&logProbs[0])), (*C.int8_t)(unsafe.Pointer(&marks[0])), e.ptr())
-	if err := e.check(nil, code, "predictions"); err != nil {
+	if err := e.check(uncancelled, code, "predictions"); err != nil {
 		return nil, nil, err
 	}
 	first = make([]bool, len(at))

@@ -115,7 +115,7 @@ func (c *Context) readCapture(n int, want []graph.ID) (*Recording, error) {
 	if n == 0 {
 		return nil, fmt.Errorf("%w: the decode ran no graph", ErrCompute)
 	}
-	if err := e.check(nil, C.rc_capture_nodes(c.c, &table[0], C.size_t(n), e.ptr()), "capture"); err != nil {
+	if err := e.check(uncancelled, C.rc_capture_nodes(c.c, &table[0], C.size_t(n), e.ptr()), "capture"); err != nil {
 		return nil, err
 	}
 	r := &Recording{Graph: &graph.Graph{Nodes: make([]graph.Node, n)}, data: map[graph.ID][]byte{}}
@@ -147,7 +147,7 @@ func (c *Context) readData(r *Recording, id graph.ID) error {
 	buf := make([]byte, max(size, 1))
 	var e errorBuffer
 	code := C.rc_capture_data(c.c, C.int32_t(id), unsafe.Pointer(&buf[0]), C.size_t(size), e.ptr())
-	if err := e.check(nil, code, "capture"); err != nil {
+	if err := e.check(uncancelled, code, "capture"); err != nil {
 		return err
 	}
 	r.data[id] = buf[:size]

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -75,7 +74,7 @@ func (m *Model) NewContext(params ContextParams) (*Context, error) {
 	}, e.ptr())
 	if code != C.RC_OK {
 		m.release()
-		return nil, e.check(nil, code, "context")
+		return nil, e.check(uncancelled, code, "context")
 	}
 	params.Cells = int(C.rc_context_cells(c.c))
 	c.params = params
@@ -117,7 +116,7 @@ func (c *Context) Close() error {
 
 // enter locks the context for one native call and watches ctx meanwhile.
 func (c *Context) enter(ctx context.Context) (leave func(), err error) {
-	if ctx != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	c.mu.Lock()
@@ -131,7 +130,7 @@ func (c *Context) enter(ctx context.Context) (leave func(), err error) {
 
 // Clear forgets all cells of the cache.
 func (c *Context) Clear() {
-	if leave, err := c.enter(nil); err == nil {
+	if leave, err := c.enter(uncancelled); err == nil {
 		defer leave()
 		C.rc_memory_clear(c.c)
 	}
@@ -143,7 +142,7 @@ func (c *Context) Remove(seq, begin, end int) error {
 	if err := c.checkSequence(seq); err != nil {
 		return err
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}
@@ -151,25 +150,6 @@ func (c *Context) Remove(seq, begin, end int) error {
 	if !bool(C.rc_memory_remove(c.c, C.int32_t(seq), C.int32_t(begin), C.int32_t(end))) {
 		return invalid("positions %d to %d of sequence %d cannot be removed", begin, end, seq)
 	}
-	return nil
-}
-
-// Copy lets sequence to share the cells of sequence from at positions
-// [begin, end); a negative end means all from begin on. Where each sequence has
-// a cache of its own, only a whole one can be copied.
-func (c *Context) Copy(from, to, begin, end int) error {
-	if err := errors.Join(c.checkSequence(from), c.checkSequence(to)); err != nil {
-		return err
-	}
-	if c.params.Separate && from != to && (begin > 0 || end >= 0) {
-		return invalid("positions %d to %d of sequence %d cannot be copied to a cache of its own", begin, end, from)
-	}
-	leave, err := c.enter(nil)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	C.rc_memory_copy(c.c, C.int32_t(from), C.int32_t(to), C.int32_t(begin), C.int32_t(end))
 	return nil
 }
 

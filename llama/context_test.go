@@ -161,15 +161,15 @@ func TestLogProbs(t *testing.T) {
 	}
 }
 
-// Sequences do not see each other; copied ones are alike; removed cells are gone.
+// Sequences do not see each other; removed cells are gone.
 func TestSequences(t *testing.T) {
 	for _, separate := range []bool{false, true} {
 		c := newContext(t, loadTiny(t), llama.ContextParams{Cells: 64, Batch: 16, Sequences: 2, Separate: separate})
 		want := decodeFresh(t, c, prompt(6, 0))
-		next := func(seq int) []float32 {
+		next := func() []float32 {
 			t.Helper()
 			b := &llama.Batch{}
-			b.Add(9, 6, seq, true)
+			b.Add(9, 6, 0, true)
 			if err := c.Decode(context.Background(), b); err != nil {
 				t.Fatal(err)
 			}
@@ -179,32 +179,17 @@ func TestSequences(t *testing.T) {
 			}
 			return logits
 		}
-		if err := c.Copy(0, 1, 0, -1); err != nil {
-			t.Fatal(err)
-		}
-		first := next(0)
-		if !equal(next(1), first) {
-			t.Errorf("separate %v: a copied sequence goes on otherwise", separate)
-		}
+		first := next()
 		if err := c.Remove(0, 6, -1); err != nil {
 			t.Fatal(err)
 		}
-		if !equal(next(0), first) {
+		if !equal(next(), first) {
 			t.Errorf("separate %v: a cell removed and decoded again changes the logits", separate)
 		}
 		for _, seq := range []int{-1, 2, 1000} {
 			if err := c.Remove(seq, 0, -1); !errors.Is(err, llama.ErrInvalid) {
 				t.Errorf("removing of sequence %d: %v", seq, err)
 			}
-			if err := errors.Join(c.Copy(seq, 0, 0, -1)); !errors.Is(err, llama.ErrInvalid) {
-				t.Errorf("copying of sequence %d: %v", seq, err)
-			}
-			if err := c.Copy(0, seq, 0, -1); !errors.Is(err, llama.ErrInvalid) {
-				t.Errorf("copying to sequence %d: %v", seq, err)
-			}
-		}
-		if err := c.Copy(0, 1, 2, 4); separate != errors.Is(err, llama.ErrInvalid) {
-			t.Errorf("separate %v: copying a part: %v", separate, err)
 		}
 		if got := decodeFresh(t, c, prompt(6, 1)); !equal(got, want) {
 			t.Errorf("separate %v: the second sequence has other logits", separate)
@@ -234,7 +219,7 @@ func TestClosedContext(t *testing.T) {
 	for name, err := range map[string]error{
 		"decode": c.Decode(ctx, prompt(2, 0)), "record": recordErr, "hooked": c.DecodeHooked(ctx, prompt(2, 0), nil),
 		"logits": c.Logits(logits, 0), "probabilities": probErr, "store": storeErr,
-		"remove": c.Remove(0, 0, -1), "copy": c.Copy(0, 0, 0, -1), "adapters": c.SetAdapters(nil, nil),
+		"remove": c.Remove(0, 0, -1), "adapters": c.SetAdapters(nil, nil),
 		"write": llama.WriteTensor(c, s.Handle(0), 0, []float32{1}), "read": llama.ReadTensor(c, s.Handle(0), 0, logits[:1]),
 		"run": p.Run(ctx), "set": p.Set(x, logits[:8]), "read of a program": p.Read(logits[:8], y), "measure": measureErr,
 	} {

@@ -44,7 +44,7 @@ func (b *errorBuffer) check(ctx context.Context, code C.int, what string) error 
 	case C.RC_OK:
 		return nil
 	case C.RC_CANCELLED:
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}
 	case C.RC_NO_MEMORY:

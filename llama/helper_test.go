@@ -8,11 +8,10 @@ import (
 	"testing"
 
 	"retcon/gguf"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
-
-const demoModel = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 func load(t testing.TB, path string) *llama.Model {
 	t.Helper()
@@ -30,10 +29,7 @@ func load(t testing.TB, path string) *llama.Model {
 
 func loadDemo(t testing.TB) *llama.Model {
 	t.Helper()
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
-	return load(t, demoModel)
+	return load(t, testfile.Demo(t))
 }
 
 // tinyPath writes a tiny model without a vocabulary.

@@ -66,7 +66,7 @@ type ModelInfo struct {
 // must be the first. A cancelled context ends the load.
 func LoadModel(ctx context.Context, path string, params ModelParams) (*Model, error) {
 	setup()
-	if ctx != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if st, err := os.Stat(path); err != nil {

@@ -41,14 +41,14 @@ func (c *Context) NewStore(specs []TensorSpec) (*Store, error) {
 	for i, spec := range specs {
 		types[i], ne[i] = int32(spec.Type), spec.Ne
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	var e errorBuffer
 	code := C.rc_store_new(&s.c, c.c, ints(types), (*[4]C.int64_t)(unsafe.Pointer(&ne[0])), C.size_t(len(specs)), (*C.uint64_t)(unsafe.Pointer(&s.handles[0])), e.ptr())
-	if err := e.check(nil, code, "stored tensors"); err != nil {
+	if err := e.check(uncancelled, code, "stored tensors"); err != nil {
 		return nil, err
 	}
 	s.bytes = int64(C.rc_store_bytes(s.c))
@@ -93,14 +93,14 @@ func WriteTensor[T Scalar](c *Context, handle uint64, offset int, data []T) erro
 	if len(data) == 0 {
 		return nil
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	var e errorBuffer
 	code := C.rc_tensor_write(c.c, C.uint64_t(handle), C.size_t(offset), unsafe.Pointer(&data[0]), C.size_t(uintptr(len(data))*unsafe.Sizeof(data[0])), e.ptr())
-	return e.check(nil, code, "write")
+	return e.check(uncancelled, code, "write")
 }
 
 // ReadTensor reads elements of the live tensor handle into data.
@@ -108,14 +108,14 @@ func ReadTensor[T Scalar](c *Context, handle uint64, offset int, data []T) error
 	if len(data) == 0 {
 		return nil
 	}
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	var e errorBuffer
 	code := C.rc_tensor_read(c.c, C.uint64_t(handle), C.size_t(offset), unsafe.Pointer(&data[0]), C.size_t(uintptr(len(data))*unsafe.Sizeof(data[0])), e.ptr())
-	return e.check(nil, code, "read")
+	return e.check(uncancelled, code, "read")
 }
 
 // Program is a graph that runs on the model's devices. Programs of a context
@@ -182,14 +182,14 @@ func (p *Program) build(outputs []graph.ID) error {
 			}
 		}
 	}
-	leave, err := p.ctx.enter(nil)
+	leave, err := p.ctx.enter(uncancelled)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	var e errorBuffer
 	code := C.rc_program_new(&p.c, p.ctx.c, &table[0], C.size_t(len(table)), ints(outs), C.size_t(len(outs)), C.bool(p.g.AnyOrder), e.ptr())
-	if err := e.check(nil, code, "program"); err != nil {
+	if err := e.check(uncancelled, code, "program"); err != nil {
 		return err
 	}
 	p.ctx.parts[p] = struct{}{}
@@ -297,7 +297,7 @@ func (p *Program) Read(dst []float32, id graph.ID) error {
 	if n.Type != graph.F32 || !n.Contiguous() || int64(len(dst)) != n.Elements() {
 		return invalid("reading %d values of %v", len(dst), n)
 	}
-	leave, err := p.ctx.enter(nil)
+	leave, err := p.ctx.enter(uncancelled)
 	if err != nil {
 		return err
 	}
@@ -306,13 +306,13 @@ func (p *Program) Read(dst []float32, id graph.ID) error {
 		return fmt.Errorf("program: %w", ErrClosed)
 	}
 	var e errorBuffer
-	return e.check(nil, C.rc_program_read(p.c, C.int32_t(id), 0, unsafe.Pointer(&dst[0]), C.size_t(len(dst)*4), e.ptr()), "read")
+	return e.check(uncancelled, C.rc_program_read(p.c, C.int32_t(id), 0, unsafe.Pointer(&dst[0]), C.size_t(len(dst)*4), e.ptr()), "read")
 }
 
 // Measure is the compute buffer that the program needs, in bytes; it is not
 // allocated.
 func (p *Program) Measure() (int64, error) {
-	leave, err := p.ctx.enter(nil)
+	leave, err := p.ctx.enter(uncancelled)
 	if err != nil {
 		return 0, err
 	}
@@ -322,7 +322,7 @@ func (p *Program) Measure() (int64, error) {
 	}
 	var n C.size_t
 	var e errorBuffer
-	err = e.check(nil, C.rc_program_measure(p.c, &n, e.ptr()), "program")
+	err = e.check(uncancelled, C.rc_program_measure(p.c, &n, e.ptr()), "program")
 	return int64(n), err
 }
 
@@ -339,7 +339,7 @@ func (p *Program) OwnProducts() int {
 
 // count reads a number of the program, 0 once it is closed.
 func (p *Program) count(read func() int) int {
-	leave, err := p.ctx.enter(nil)
+	leave, err := p.ctx.enter(uncancelled)
 	if err != nil {
 		return 0
 	}
@@ -354,7 +354,7 @@ func (p *Program) count(read func() int) int {
 // matrix of type t, and add up its rows, on the bridge's own kernel: it takes the
 // matrix as it is, so that neither a copy nor a transpose is needed.
 func (c *Context) OwnKernel(t graph.Type) bool {
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return false
 	}

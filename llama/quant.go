@@ -24,7 +24,7 @@ func Dequantize(dst []float32, t int, src []byte) error {
 	}
 	var e errorBuffer
 	code := C.rc_dequantize(C.int(t), unsafe.Pointer(&src[0]), (*C.float)(unsafe.Pointer(&dst[0])), C.int64_t(len(dst)), e.ptr())
-	return e.check(nil, code, "dequantise")
+	return e.check(uncancelled, code, "dequantise")
 }
 
 // Quantize writes rows of rowLen values as ggml type t. importance [rowLen]
@@ -54,7 +54,7 @@ func Quantize(dst []byte, t int, src []float32, rowLen int, importance []float32
 	}
 	var e errorBuffer
 	code := C.rc_quantize(C.int(t), (*C.float)(unsafe.Pointer(&src[0])), unsafe.Pointer(&dst[0]), C.int64_t(len(src)/rowLen), C.int64_t(rowLen), imp, e.ptr())
-	return e.check(nil, code, "quantise")
+	return e.check(uncancelled, code, "quantise")
 }
 
 // NeedsImportance reports whether rows cannot be written as t without an

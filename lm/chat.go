@@ -11,7 +11,7 @@ type Message struct {
 // Chatter is a Model that knows how its conversations are written.
 type Chatter interface {
 	// Chat is a conversation as the model's chat template writes it, and with
-	// assistant the beginning of the assistant's answer behind it. It is to be
+	// assistant the beginning of the assistant's answer after it. It is to be
 	// tokenised with special.
 	Chat(messages []Message, assistant bool) (string, error)
 }
@@ -25,7 +25,7 @@ func RenderChat(m Model, messages []Message, assistant bool) (string, error) {
 	}
 	text, err := c.Chat(messages, assistant)
 	if err != nil {
-		return "", fault.Advise(fault.Errorf(ErrUnsupported, "%w", err), fault.GiveTemplate)
+		return "", fault.Advise(fault.Errorf(ErrUnsupported, "%w", err), fault.Template)
 	}
 	return text, nil
 }

@@ -14,11 +14,12 @@ import (
 	"testing"
 
 	"retcon/graph"
+	"retcon/internal/built"
 	"retcon/llama"
 	"retcon/replay"
 )
 
-const archDir = "../build/archs"
+var archDir = built.Tool("archs")
 
 // archRow is a line of the table: an architecture and, for each kind of site,
 // the worst over its layers.

@@ -3,22 +3,17 @@ package replay_test
 import (
 	"context"
 	"math"
-	"os"
 	"testing"
 
 	"retcon/graph"
+	"retcon/internal/testfile"
 	"retcon/llama"
 	"retcon/replay"
 )
 
-const demoModel = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-
 func loadDemo(t testing.TB) *llama.Model {
 	t.Helper()
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
-	m, err := llama.LoadModel(context.Background(), demoModel, llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), testfile.Demo(t), llama.ModelParams{CPUOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}

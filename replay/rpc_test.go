@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"retcon/graph"
+	"retcon/internal/built"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
@@ -12,7 +13,7 @@ import (
 // With the model behind an RPC server, whose buffers are no host memory, a
 // decode is captured, replayed and differentiated as on the CPU.
 func TestRPC(t *testing.T) {
-	testmodel.StartRPC(t, "../build/bin/ggml-rpc-server")
+	testmodel.StartRPC(t, built.Tool("bin/ggml-rpc-server"))
 	// small ones: the server and this process share the cores
 	for _, path := range fixtures(t, "llama-dense", "gemma3-dense") {
 		m, c := openModel(t, path)

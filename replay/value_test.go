@@ -10,6 +10,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/graph"
+	"retcon/internal/built"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
@@ -288,7 +289,7 @@ func TestCopiesInPlace(t *testing.T) {
 func splitModels(t *testing.T) []string {
 	t.Helper()
 	var paths []string
-	for _, p := range []string{"../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", "../build/SmolLM2-135M-Instruct.F32.gguf"} {
+	for _, p := range []string{"../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", built.Tool("SmolLM2-135M-Instruct.F32.gguf")} {
 		if _, err := os.Stat(p); err == nil {
 			paths = append(paths, p)
 		}
@@ -301,7 +302,7 @@ func fixtures(t *testing.T, names ...string) []string {
 	t.Helper()
 	var paths []string
 	for _, n := range names {
-		p := filepath.Join("../build/archs", n+".gguf")
+		p := built.Tool("archs/" + n + ".gguf")
 		if _, err := os.Stat(p); err != nil {
 			t.Skip("no fixtures: run make archs")
 		}

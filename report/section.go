@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/internal/table"
+)
 
 // Section is a result in a plain form: lines over layers, a table, or both.
 type Section struct {
@@ -20,10 +24,7 @@ type Series struct {
 }
 
 // Table is text in rows and columns.
-type Table struct {
-	Columns []string
-	Rows    [][]string
-}
+type Table = table.Table
 
 // check refuses a section whose parts do not fit together.
 func (s Section) check() error {

@@ -2,7 +2,7 @@
 # Writes MODEL in other types of weights, all of them (DIR/all-*.gguf) and ffn_down's alone
 # (DIR/down-*.gguf), and prints which type each class of weights got: rows that are no
 # multiple of 256 cannot be K-quants, and llama.cpp falls back to other types for them.
-# For measuring edits on them: docs/results.md.
+# For measuring edits on them: docs/lab/scores.md.
 # usage: types.sh LLAMA_QUANTIZE MODEL DIR
 set -euo pipefail
 quantize=$1 model=$2 dir=$3

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"retcon/internal/shard"
+	"retcon/internal/testfile"
 	"retcon/llama"
 )
 
@@ -34,9 +35,9 @@ func TestAgreement(t *testing.T) {
 		t.Skip("a measurement: set RETCON_AGREEMENT to a number of facts")
 	}
 	var facts []struct{ Prompt, Subject, Attribute string }
-	data, err := os.ReadFile("../../shared/data/known-1000.json")
+	data, err := os.ReadFile(testfile.DataSet(t, "known-1000.json"))
 	if err != nil {
-		t.Skip("no facts beside the project")
+		t.Fatal(err)
 	}
 	if err := json.Unmarshal(data, &facts); err != nil {
 		t.Fatal(err)
@@ -45,9 +46,9 @@ func TestAgreement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := llama.LoadModel(context.Background(), "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), testfile.Demo(t), llama.ModelParams{CPUOnly: true})
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer m.Close()
 	exact, estimates := New(m, Options{}), New(m, Options{})

@@ -7,9 +7,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"retcon/gguf"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
@@ -116,52 +118,48 @@ func TestDraw(t *testing.T) {
 
 // ROME's figure, over the subjects of the first 200 known facts.
 func TestReferenceDeviation(t *testing.T) {
-	const path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-	var ref struct {
-		Noise     float64 `json:"noise_level"`
-		Deviation float64 `json:"embedding_std"`
-	}
-	var facts []struct{ Subject string }
-	for name, into := range map[string]any{"trace-smollm2.json": &ref, "../known-1000.json": &facts} {
-		data, err := os.ReadFile(filepath.Join(referenceDir, name))
-		if err != nil {
-			t.Skip("no reference values beside the project")
-		}
-		if err := json.Unmarshal(data, into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the demo model is not there; make model fetches it")
-	}
-	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	path, ref := testfile.Demo(t), readReference(t)
+	d, err := SubjectDeviation(context.Background(), path, ref.Subjects)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
-	var subjects, spaced []string
-	for _, f := range facts[:200] {
-		subjects = append(subjects, f.Subject)
-		spaced = append(spaced, " "+f.Subject)
-	}
-	deviation := func(subjects []string) float64 {
-		tokens, err := SubjectTokens(m, subjects)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := SubjectDeviation(context.Background(), path, tokens)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%d tokens: %.8g", len(tokens), d)
-		return d
-	}
 	// The original's figure is in float32.
-	if d := deviation(subjects); math.Abs(d-ref.Deviation) > 1e-5*d || math.Abs(3*d-ref.Noise) > 1e-5*ref.Noise {
+	if math.Abs(d-ref.Deviation) > 1e-5*d || math.Abs(3*d-ref.Level) > 1e-5*ref.Level {
 		t.Errorf("%g, not %g", d, ref.Deviation)
 	}
-	if d := deviation(spaced); math.Abs(d-ref.Deviation) < 1e-5*d {
-		t.Errorf("subjects with a space in front give %g too: the test cannot tell", d)
+	t.Run("tokens", func(t *testing.T) {
+		var facts []struct{ Subject string }
+		data, err := os.ReadFile(testfile.DataSet(t, "known-1000.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &facts); err != nil {
+			t.Fatal(err)
+		}
+		var subjects []string
+		for _, f := range facts[:200] {
+			subjects = append(subjects, f.Subject)
+		}
+		got, err := SubjectTokens(demo(t), subjects)
+		if err != nil || !slices.Equal(got, ref.Subjects) {
+			t.Errorf("tokens %v, not %v; %v", got, ref.Subjects, err)
+		}
+	})
+}
+
+// Subjects are tokenised with no space in front: of the facts that the original
+// traced each opens its prompt, or not.
+func TestSubjectTokens(t *testing.T) {
+	m := demo(t)
+	for _, r := range readReference(t).Records {
+		got, err := SubjectTokens(m, []string{r.Subject})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := r.InputIDs[r.SubjectRange[0]:r.SubjectRange[1]]
+		if opens := r.SubjectRange[0] == 0; slices.Equal(got, own) != opens {
+			t.Errorf("%q: tokens %v alone, %v in the prompt", r.Subject, got, own)
+		}
 	}
 }
 

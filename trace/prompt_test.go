@@ -3,21 +3,17 @@ package trace
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
+	"retcon/internal/testfile"
 	"retcon/llama"
 )
 
 // demo is the demo model, which has a tokeniser.
 func demo(t *testing.T) *llama.Model {
 	t.Helper()
-	const path = "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the demo model is not there; make model fetches it")
-	}
-	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), testfile.Demo(t), llama.ModelParams{CPUOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}

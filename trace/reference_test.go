@@ -2,32 +2,15 @@ package trace
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"testing"
 
+	"retcon/internal/reference"
+	"retcon/internal/testfile"
 	"retcon/llama"
 )
-
-const referenceDir = "../../shared/data/reference"
-
-type referenceTrace struct {
-	Noise   float64 `json:"noise_level"`
-	Window  int     `json:"window"`
-	Records []struct {
-		Prompt, Subject, Answer string
-		InputIDs                []int32 `json:"input_ids"`
-		SubjectRange            [2]int  `json:"subject_range"`
-		High, Low               float64
-		Hidden, MLP, Attn       [][]float64
-		Severed                 Severed
-		NoiseFile               string `json:"noise_file"`
-		NoiseShape              [3]int `json:"noise_shape"`
-	}
-}
 
 // The original ran in float32 on other kernels; probabilities are read off a
 // softmax behind 30 layers of rounding. 2e-4 is ten times what is seen.
@@ -37,18 +20,7 @@ func TestReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: three traces")
 	}
-	data, err := os.ReadFile(filepath.Join(referenceDir, "trace-smollm2.json"))
-	if err != nil {
-		t.Skip("no reference values beside the project")
-	}
-	var ref referenceTrace
-	if err := json.Unmarshal(data, &ref); err != nil {
-		t.Fatal(err)
-	}
-	const path = "../build/SmolLM2-135M-Instruct.F32.gguf"
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the tests of package engine make the F32 model: run them first")
-	}
+	ref, path := readReference(t), testfile.DemoF32(t)
 	m, err := llama.LoadModel(context.Background(), path, llama.ModelParams{CPUOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -63,14 +35,15 @@ func TestReference(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Begin != rec.SubjectRange[0] || p.End != rec.SubjectRange[1] {
-				t.Fatalf("subject [%d,%d), not %v", p.Begin, p.End, rec.SubjectRange)
+			if p.Begin != rec.SubjectRange[0] || p.End != rec.SubjectRange[1] || !slices.Equal(p.Tokens, rec.InputIDs) {
+				t.Fatalf("subject [%d,%d) of %v, not %v of %v", p.Begin, p.End, p.Tokens, rec.SubjectRange, rec.InputIDs)
 			}
-			noise := readNoise(t, rec.NoiseFile, rec.NoiseShape)
+			noise, second := drawTwice(rec.NoiseShape, ref.Level)
+			checkNoise(t, noise, rec)
 			tr := New(m, Options{})
 			defer tr.Close()
 			r, err := tr.Run(context.Background(), p, Config{
-				Corruption: Corruption{Noise: noise}, Level: ref.Noise, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
+				Corruption: Corruption{Noise: noise}, Level: ref.Level, Window: ref.Window, Hidden: true, MLP: true, Attn: true, Sever: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -89,15 +62,7 @@ func TestReference(t *testing.T) {
 			close(t, "single", r.Severed.Single, rec.Severed.Single)
 			// The original's second pass, in which modules are pinned, goes on
 			// drawing from its generator instead of starting anew.
-			first, second := drawTwice(rec.NoiseShape, ref.Noise)
-			for i := range first {
-				for j, v := range first[i] {
-					if math.Abs(float64(v-noise[i][j])) > 1e-6 {
-						t.Fatalf("the noise drawn differs from the noise given: %g, %g", v, noise[i][j])
-					}
-				}
-			}
-			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Pin: first, Window: ref.Window, Sever: true})
+			r, err = tr.Run(context.Background(), p, Config{Corruption: Corruption{Noise: second}, Pin: noise, Window: ref.Window, Sever: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,20 +72,28 @@ func TestReference(t *testing.T) {
 	}
 }
 
-func readNoise(t *testing.T, name string, shape [3]int) [][]float32 {
+func readReference(t *testing.T) *reference.Traces {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(referenceDir, name))
+	ref, err := reference.LoadTraces()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([][]float32, shape[0])
-	for i := range out {
-		for range shape[1] * shape[2] {
-			out[i] = append(out[i], math.Float32frombits(binary.LittleEndian.Uint32(data)))
-			data = data[4:]
+	return ref
+}
+
+// checkNoise holds the ends of the noise drawn to those of the original's.
+func checkNoise(t *testing.T, drawn [][]float32, rec reference.Trace) {
+	t.Helper()
+	all := slices.Concat(drawn...)
+	n := len(rec.NoiseFirst)
+	if len(all) != rec.NoiseShape[0]*rec.NoiseShape[1]*rec.NoiseShape[2] {
+		t.Fatalf("%d values of noise, not %v", len(all), rec.NoiseShape)
+	}
+	for i := range n {
+		if first, last := float64(all[i]), float64(all[len(all)-n+i]); math.Abs(first-rec.NoiseFirst[i]) > 1e-6 || math.Abs(last-rec.NoiseLast[i]) > 1e-6 {
+			t.Fatalf("the noise drawn differs from the original's: %g, %g, not %g, %g", first, last, rec.NoiseFirst[i], rec.NoiseLast[i])
 		}
 	}
-	return out
 }
 
 func close(t *testing.T, what string, got, want []float64) {

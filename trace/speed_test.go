@@ -4,15 +4,16 @@ import (
 	"context"
 	"testing"
 
+	"retcon/internal/testfile"
 	"retcon/llama"
 )
 
 // benchmarkTrace traces a prompt of nine tokens on the demo model, all three
 // kinds, ten samples.
 func benchmarkTrace(b *testing.B, approx *Approx) {
-	m, err := llama.LoadModel(context.Background(), "../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", llama.ModelParams{CPUOnly: true})
+	m, err := llama.LoadModel(context.Background(), testfile.Demo(b), llama.ModelParams{CPUOnly: true})
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
 	defer m.Close()
 	p, err := NewPrompt(m, "The Space Needle is in the city of", "Space Needle")

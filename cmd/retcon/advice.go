@@ -6,38 +6,43 @@ import (
 	"retcon/internal/fault"
 )
 
-// adviceFlags words advice by flags.
-var adviceFlags = map[fault.Advice]string{
-	fault.GiveText:           "give a longer --corpus",
-	fault.MoreTime:           "raise --stats-time",
-	fault.DiagonalCovariance: "take --covariance diagonal",
-	fault.OtherLayer:         "try another --layer",
-	fault.AutoLayer:          "try --layer auto",
-	fault.MoreSteps:          "raise --steps",
-	fault.ShorterSteps:       "lower --max-step",
-	fault.LowerClamp:         "lower --clamp",
-	fault.RaiseClamp:         "raise --clamp",
-	fault.WriteAdapter:       "write an adapter with --lora",
-	fault.GiveImportance:     "give an importance matrix with --imatrix",
-	fault.GiveRequests:       "name what to score with --requests FILE",
-	fault.GiveTemplate:       "give a template in Jinja with --chat-template-file, or do without chat",
-	fault.Force:              "--force does it nevertheless",
-	fault.Resume:             "--resume goes on with it",
+// adviceWords say advice in terms of the command line.
+var adviceWords = map[fault.Advice]string{
+	fault.MoreSteps:     "more --steps",
+	fault.OtherLayer:    "another --layer",
+	fault.SeveralLayers: "--layer auto",
+	fault.LowerClamp:    "a lower --clamp",
+	fault.HigherClamp:   "a higher --clamp",
+	fault.ShorterStep:   "a shorter --max-step",
+	fault.GiveText:      "a text with --corpus",
+	fault.LongerText:    "a longer --corpus",
+	fault.MoreTime:      "more --stats-time",
+	fault.Diagonal:      "--covariance diagonal",
+	fault.Identity:      "--covariance identity",
+	fault.Importance:    "an importance matrix (--imatrix)",
+	fault.WriteAdapter:  "an adapter with --lora",
+	fault.WriteModel:    "a model with -o",
+	fault.Resume:        "--resume",
+	fault.Force:         "--force",
+	fault.Template:      "a chat template in Jinja with --chat-template-file",
+	fault.NameRequests:  "--requests FILE",
+	fault.SmallWindow:   "a smaller --window",
 }
 
-// adviceText is the advice that comes with an error as the end of a sentence;
-// empty without any.
-func adviceText(err error) string {
-	var all []string
-	for _, a := range fault.AdviceOf(err) {
-		all = append(all, adviceFlags[a])
+// words puts flags in the place of the advice in a text.
+var words = func() func(string) string {
+	var pairs []string
+	for _, a := range fault.All {
+		pairs = append(pairs, string(a), adviceWords[a])
 	}
-	switch n := len(all); n {
-	case 0:
-		return ""
-	case 1:
-		return "; " + all[0]
-	default:
-		return "; " + strings.Join(all[:n-1], ", ") + " or " + all[n-1]
+	return strings.NewReplacer(pairs...).Replace
+}()
+
+// allWords is words of each of several texts.
+func allWords(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = words(t)
 	}
+	return out
 }

@@ -7,37 +7,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// shortNames are llama.cpp's short names of more than one letter, which pflag
-// would read as several flags. All of them are rewritten, so that the error for
-// one that does not exist here names it and not its letters.
-var shortNames = map[string]string{
-	"-ngl": "--n-gpu-layers",
-	"-lv":  "--verbosity",
-	"-ub":  "--ubatch-size",
-	"-tb":  "--threads-batch",
-	"-fa":  "--flash-attn",
-	"-hf":  "--hf-repo",
-	"-hfr": "--hf-repo",
-	"-hff": "--hf-file",
-	"-dev": "--device",
-	"-ts":  "--tensor-split",
-	"-sm":  "--split-mode",
-	"-mg":  "--main-gpu",
-	"-ot":  "--override-tensor",
-	"-ctk": "--cache-type-k",
-	"-ctv": "--cache-type-v",
-	"-mu":  "--model-url",
-}
+// shortName is llama.cpp's short name of more than one letter, which pflag would
+// read as several flags.
+const shortName, shortFor = "-ngl", "--n-gpu-layers"
 
-// longNames rewrites the short names of args, alone or before "=". What stands
+// longNames rewrites the short name in args, alone or before "=". What stands
 // where a flag takes its value is left as it is, and so is all after "--".
 func longNames(args []string, takesValue func(arg string) bool) []string {
 	out := make([]string, len(args))
 	copy(out, args)
 	for i := 0; i < len(out) && out[i] != "--"; i++ {
 		name, value, assigned := strings.Cut(out[i], "=")
-		if long, ok := shortNames[name]; ok {
-			out[i] = long
+		if name == shortName {
+			out[i] = shortFor
 			if assigned {
 				out[i] += "=" + value
 			}

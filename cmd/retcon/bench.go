@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
+	"retcon/internal/atomicfile"
 )
 
 const benchExamples = `  retcon bench -m model.gguf --data counterfact.json -n 100
@@ -61,8 +62,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if f.merge {
 		return a.mergeFiles(f, args)
 	}
-	f.edit.patch = f.edit.patches(flags)
-	h, warnings, err := f.edit.hyperparameters(flags)
+	_, warnings, err := f.edit.hyperparameters(flags)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	}
 	defer r.log.Close()
 	for _, path := range f.models {
-		if err := a.benchModel(ctx, f, r, t, h, path, options); err != nil {
+		if err := a.benchModel(ctx, flags, f, r, t, path, options); err != nil {
 			return err
 		}
 	}
@@ -102,36 +102,31 @@ type sweep struct {
 	bases map[int]*eval.Result
 
 	options engine.Options
-	patch   edit.PatchConfig
 }
 
 // benchModel runs every combination on one model.
-func (a *app) benchModel(ctx context.Context, f *benchFlags, r *results, t *task, h edit.HParams, path string, o engine.Options) error {
+func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, r *results, t *task, path string, o engine.Options) error {
 	m, err := engine.Open(ctx, path, o)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o, patch: f.edit.patch}
+	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o}
 	if s.facts, err = factsOf(path, m.Info()); err != nil {
 		return err
 	}
-	layers := f.layers.of(m.Info(), h)
-	for _, l := range layers {
-		if n := m.Info().Layers; l >= n {
-			return usagef("--layer %d: %s has layers 0 to %d", l, filepath.Base(path), n-1)
+	var ways []way
+	for _, name := range f.methods {
+		more, err := methodNamed(name).sweep(f, flags, m.Info())
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
+		ways = append(ways, more...)
 	}
 	if s.text, err = a.textOf(ctx, t, m); err != nil {
 		return err
 	}
 	defer s.text.Close()
-	ways := s.ways(layers, h)
-	for _, w := range ways {
-		if last := m.Info().Layers - 1; s.needsKeys(w) && w.h.Layers[0] == last {
-			return usagef("--layer %d: the last layer computes its keys only where logits are read, so that their covariance cannot be taken: choose a layer before it, or --covariance identity", last)
-		}
-	}
 	for _, w := range ways {
 		if err := a.benchEdits(ctx, s, r, w); err != nil {
 			return err
@@ -152,7 +147,8 @@ func (a *app) mergeFiles(f *benchFlags, paths []string) error {
 	}
 	all = eval.Merge(all)
 	if f.score.output != "" {
-		if err := writeSeries(f.score.output, f.score.force, all); err != nil {
+		opts := atomicfile.Options{Force: f.score.force, Inputs: paths}
+		if err := eval.WriteLog(f.score.output, opts, all); err != nil {
 			return err
 		}
 	}

@@ -8,10 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/eval"
-	"retcon/lm"
 )
 
 // benchFlags are the flags of bench as they stand on the command line.
@@ -91,19 +89,22 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 	case f.edit.statsTime <= 0:
 		return usagef("--stats-time must be above 0, as in 10m or 90s")
 	}
-	if f.batch < 1 || f.batch > 1 && (f.sequential || slices.Contains(f.methods, edit.MethodTPatcher)) {
+	if f.batch < 1 || f.batch > 1 && f.sequential {
 		return usagef("--batch takes 1 or more edits of rome on the unedited model: it goes with neither tpatcher nor --sequential")
 	}
 	for _, m := range f.methods {
-		if err := (choice{new(string), []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}).Set(m); err != nil {
+		if err := (choice{new(string), methodNames()}).Set(m); err != nil {
 			return usagef("--method %q: %v", m, err)
+		}
+		if err := methodNamed(m).checkBench(f); err != nil {
+			return err
 		}
 	}
 	if err := f.checkChats(flags); err != nil {
 		return err
 	}
 	for _, as := range f.as {
-		if err := (choice{new(string), []string{eval.AsAdapter, eval.AsBaked}, nil}).Set(as); err != nil {
+		if err := (choice{new(string), []string{eval.AsAdapter, eval.AsBaked}}).Set(as); err != nil {
 			return usagef("--as %q: %v", as, err)
 		}
 	}
@@ -112,34 +113,18 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 			return err
 		}
 	}
-	if slices.Contains(f.as, eval.AsBaked) && (f.sequential || slices.Contains(f.methods, edit.MethodTPatcher)) {
+	if slices.Contains(f.as, eval.AsBaked) && f.sequential {
 		return usagef("--as baked writes a file for each edit of rome: it goes with neither tpatcher nor --sequential")
 	}
 	if f.sequential && f.score.shard.N > 1 {
 		return usagef("--sequential edits one record on top of the other: it has no --shard")
 	}
-	if err := f.checkPatches(flags); err != nil {
+	if err := foreignFlags(flags, f.methods...); err != nil {
 		return err
 	}
 	for _, c := range f.covariances {
-		if err := (choice{new(string), []string{"full", "diagonal", "identity"}, nil}).Set(c); err != nil {
+		if err := (choice{new(string), []string{"full", "diagonal", "identity"}}).Set(c); err != nil {
 			return usagef("--covariance %q: %v", c, err)
-		}
-	}
-	return nil
-}
-
-// checkPatches finds flags that do not go with the methods.
-func (f *benchFlags) checkPatches(flags *pflag.FlagSet) error {
-	if !slices.Contains(f.methods, edit.MethodTPatcher) {
-		return f.edit.noPatchFlags(flags)
-	}
-	if !slices.Contains(f.methods, edit.MethodROME) {
-		return nil
-	}
-	for _, name := range []string{"steps", "lr"} {
-		if flags.Changed(name) {
-			return usagef("--%s is another thing to rome than to tpatcher: give each method a run of its own", name)
 		}
 	}
 	return nil
@@ -182,22 +167,4 @@ func (l *layerList) Set(text string) error {
 	}
 	*l = layerList{list: list}
 	return nil
-}
-
-// of are the layers of a model. All are all but the last, whose keys a decode
-// computes only where logits are read, so that C of them cannot be taken.
-func (l *layerList) of(info lm.Info, h edit.HParams) []int {
-	switch {
-	case l.all:
-		var out []int
-		for n := range max(1, info.Layers-1) {
-			out = append(out, n)
-		}
-		return out
-	case len(l.list) > 0:
-		return l.list
-	case len(h.Layers) > 0:
-		return h.Layers
-	}
-	return []int{edit.DefaultLayer(info.Arch, info.Layers)}
 }

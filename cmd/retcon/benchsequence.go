@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"retcon/eval"
-	"retcon/internal/journal"
+	"retcon/internal/jsonl"
 )
 
 // sequence edits the records one after the other, then scores them. The edits
@@ -25,7 +25,9 @@ func (a *app) sequence(ctx context.Context, r *results, s *sweep, run eval.Run, 
 		if err := json.Unmarshal(part, m); err != nil || i >= len(s.task.records) || m.Index != s.task.records[i].Index {
 			return fmt.Errorf("%s: edit %d is not of these records", s.journalPath(run.ID), i+1)
 		}
-		seq.Restore(m)
+		if err := seq.Restore(m); err != nil {
+			return fmt.Errorf("%s: %w", s.journalPath(run.ID), err)
+		}
 	}
 	for i := len(made); i < len(s.task.records); i++ {
 		a.progress(label+" edits", i, len(s.task.records))
@@ -62,14 +64,14 @@ func (s *sweep) journalPath(run string) string { return s.score.output + "." + r
 // journal opens it, or none where results are not written.
 //
 // Results that were replaced take theirs with them.
-func (s *sweep) journal(run string) (*journal.Journal, []json.RawMessage, error) {
+func (s *sweep) journal(run string) (*jsonl.Journal, []json.RawMessage, error) {
 	switch path := s.journalPath(run); {
 	case s.score.output == "":
 		return nil, nil, nil
 	case s.score.resume:
-		return journal.Resume(path, run)
+		return jsonl.ResumeJournal(path, run)
 	default:
-		j, err := journal.Create(path, run, true)
+		j, err := jsonl.CreateJournal(path, run)
 		return j, nil, err
 	}
 }

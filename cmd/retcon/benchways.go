@@ -8,74 +8,17 @@ import (
 	"path/filepath"
 
 	"retcon/edit"
-	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/eval"
 	"retcon/fact"
-	"retcon/lm"
 )
-
-// way is one way to make edits.
-type way struct {
-	method string
-	keys   float64 // a dimension; 0 is the default
-	h      edit.HParams
-}
-
-// ways are all combinations. Keys make no difference where none are used.
-func (s *sweep) ways(layers []int, h edit.HParams) []way {
-	var out []way
-	patched := false
-	for _, layer := range layers {
-		for _, kind := range s.covariances {
-			keys := s.keys
-			if kind == string(covariance.KindIdentity) {
-				keys = []float64{covariance.EnoughKeys}
-			}
-			for _, k := range keys {
-				for _, method := range s.methods {
-					for _, chat := range s.chats {
-						w := way{method: method, h: h}
-						w.keys, _ = keysPerDim(k)
-						w.h.Layers, w.h.Auto, w.h.Covariance = []int{layer}, false, covariance.Kind(kind)
-						if s.chatAsked {
-							w.h.Chat = chatKind(chat)
-						}
-						if method == edit.MethodTPatcher && patched {
-							continue // it has one layer and no covariance
-						}
-						patched = patched || method == edit.MethodTPatcher
-						out = append(out, w)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
-// needsKeys: the covariance of the layer's keys over a text is taken.
-func (s *sweep) needsKeys(w way) bool {
-	given := w.h.Covariance == covariance.KindDiagonal && s.edit.imatrix != ""
-	return w.method == edit.MethodROME && w.h.Covariance != covariance.KindIdentity && !given
-}
 
 // benchEdits makes edits in one way and scores them in each that is asked for.
 func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error {
-	f := &s.edit
-	cfg := edit.Config{
-		Model: s.path, Method: w.method, Patch: s.patch, HParams: w.h, Corpus: f.corpus, KeysPerDim: w.keys, Imatrix: f.imatrix,
-		StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
-	}
+	cfg := edit.Config{Model: s.path, Method: w.method, Material: s.edit.material(), Version: version}
+	cfg.KeysPerDim = w.keys
 	a.connect(&cfg, s.options, a.log)
-	open := cfg.Open
-	cfg.Open = func(ctx context.Context, path string, adapters ...string) (lm.Model, error) {
-		if path == s.path {
-			return shared{s.model}, nil
-		}
-		return open(ctx, path, adapters...)
-	}
-	editor, err := edit.NewEditor(ctx, cfg)
+	editor, err := edit.NewEditor(ctx, s.model, cfg)
 	if err != nil {
 		return err
 	}
@@ -95,27 +38,24 @@ func (a *app) benchEdits(ctx context.Context, s *sweep, r *results, w way) error
 // benchRun edits and scores the records in one way.
 func (a *app) benchRun(ctx context.Context, s *sweep, r *results, w way, editor *edit.Editor, edits map[int]*edit.Computed, as string) error {
 	set := s.task.settings
-	stats, params := editor.Stats(), editor.HParams()
-	set.Model, set.Method, set.As, set.Layer, set.Covariance = s.facts, w.method, as, editor.Layer(), string(stats.Kind)
-	set.Keys, set.Stats, set.HParams, set.Seed = w.keys, &stats, &params, w.h.Seed
-	set.Patch, set.Sequence = editor.Patch(), s.sequential
-	label := fmt.Sprintf("%s layer %d %s", w.method, editor.Layer(), stats.Kind)
-	if set.Patch != nil {
-		set.HParams, set.Stats, set.Keys, label = nil, nil, 0, w.method
-	} else {
-		set.Tensor = editor.TensorType().String()
+	made := editor.Settings()
+	if err := set.SetEdit(made); err != nil {
+		return err
+	}
+	set.Model, set.As, set.Sequence = s.facts, as, s.sequential
+	label := fmt.Sprintf("%s layer %d %s", made.Method, made.Layer, made.Covariance)
+	if w.plain {
+		label = made.Method
 	}
 	b := &eval.Bench{
-		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.h.Seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential},
+		Scorer: &eval.Scorer{Model: s.model, Stages: s.task.stages, Seed: w.seed, Snippets: s.task.snippets, Text: s.text, Constant: s.sequential},
 		Editor: editor, Bases: s.bases, Edits: edits, Batch: s.batch, Records: s.task.records,
 	}
 	if s.batch > 1 {
 		set.Batch = s.batch
 		label += fmt.Sprintf(" batch %d", s.batch)
 	}
-	if w.h.Chat != "" {
-		label += " chat " + w.h.Chat
-	}
+	label += w.label
 	if as == eval.AsBaked {
 		b.Write = func(ctx context.Context, req fact.Request, c *edit.Computed) (*eval.Written, error) {
 			return writeBaked(ctx, editor, req, c, s.dir(), s.options)

@@ -18,7 +18,7 @@ const chatOff = "off"
 // chatFlag is edit's --chat.
 func chatFlag(fs *pflag.FlagSet, value *string) {
 	*value = chatOff
-	fs.Var(choice{value, chatKinds, nil}, "chat", "edit the prompt in conversations by the model's chat template too: as the beginning of an answer, as the user's turn, or both")
+	fs.Var(choice{value, chatKinds}, "chat", "edit the prompt in conversations by the model's chat template too: as the beginning of an answer, as the user's turn, or both")
 	fs.Lookup("chat").NoOptDefVal = contexts.Both
 }
 
@@ -40,7 +40,7 @@ func chatAxis(fs *pflag.FlagSet, values *[]string) {
 // where it was asked for.
 func (f *benchFlags) checkChats(flags *pflag.FlagSet) error {
 	for _, c := range f.chats {
-		if err := (choice{new(string), chatKinds, nil}).Set(c); err != nil {
+		if err := (choice{new(string), chatKinds}).Set(c); err != nil {
 			return usagef("--chat %q: %v", c, err)
 		}
 	}

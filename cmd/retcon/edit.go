@@ -11,7 +11,8 @@ import (
 
 	"retcon/edit"
 	"retcon/edit/covariance"
-	"retcon/edit/patch"
+	"retcon/edit/rome"
+	"retcon/edit/tpatcher"
 )
 
 // editFlags are the flags of edit as they stand on the command line.
@@ -32,9 +33,11 @@ type editFlags struct {
 	hparams, prefixes  string
 	chat               string
 	ask                []string
-	h                  edit.HParams
-	patch              edit.PatchConfig
+	h                  rome.HParams
+	patch              tpatcher.Config
 	memoryLoss         string
+	remove             string
+	report             func(stage string, done, total int64) // progress, nil for none
 }
 
 const editExamples = `  retcon edit -m model.gguf -p "The Eiffel Tower is located in the city of" --subject "Eiffel Tower" --target Rome
@@ -84,7 +87,7 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	fs.Var(text{&f.lora, "FILE"}, "lora", "write a LoRA adapter for the untouched model there")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "say the plan, its size and time, and stop")
 	fs.BoolVar(&f.force, "force", false, "replace outputs that exist, and write an edit that would be refused")
-	fs.BoolVar(&f.resume, "resume", false, "go on behind the requests that an interrupted run with --method tpatcher has done")
+	fs.BoolVar(&f.resume, "resume", false, "go on after the requests that an interrupted run has done")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "leave out requests that fail instead of stopping")
 	fs.StringArrayVar(&f.ask, "ask", nil, "question to put to the model through its chat template before and after, `TEXT`; may be given again")
 	fs.Var(text{&f.text, "FILE"}, "text", "text to measure side effects on (default: one on everyday matters)")
@@ -92,57 +95,10 @@ func (f *editFlags) outputFlags() *pflag.FlagSet {
 	return fs
 }
 
-func (f *editFlags) methodFlags() *pflag.FlagSet {
-	f.h = edit.DefaultHParams()
-	h := &f.h
-	f.method, f.covariance = "rome", string(h.Covariance)
-	fs := newFlagSet("method")
-	fs.Var(choice{&f.method, []string{edit.MethodROME, edit.MethodTPatcher}, []string{"memit", "alphaedit"}}, "method", "rome changes a matrix; tpatcher adds neurons to the last layer, one a wrong token")
-	fs.Var(&f.layer, "layer", "layer to edit, from 0; auto tries several, trace takes the one with the largest FFN effect at the subject (default: by the model's depth)")
-	fs.IntVar(&h.Steps, "steps", h.Steps, "most steps of the optimisation")
-	fs.Float64Var(&h.StopNLL, "stop-nll", h.StopNLL, "mean -log p of the target over a step's prompts, in nats, below which it ends")
-	fs.Float64Var(&h.StopLoss, "stop-loss", h.StopLoss, "whole loss below which it ends")
-	fs.Var(choice{&h.Optimizer, []string{edit.Polyak, edit.Adam}, nil}, "optimizer", "polyak needs fewer steps; adam is the original's")
-	fs.Float64Var(&h.MaxStep, "max-step", h.MaxStep, "longest step of polyak, in parts of the value's norm")
-	fs.IntVar(&h.StepRows, "rows", h.StepRows, "prompts that a step takes; those behind prefixes take turns; 0 is all")
-	fs.Float64Var(&h.LR, "lr", h.LR, "learning rate of adam, which it implies, and of tpatcher")
-	fs.Float64Var(&h.KLFactor, "kl-factor", h.KLFactor, "weight of what is to stay as it is about the subject")
-	fs.Var(choice{&h.KLPosition, []string{edit.KLSubject, edit.KLEnd}, nil}, "kl-position", "where that is read: at the subject's last token, or after \"is a\"")
-	fs.Float64Var(&h.WeightDecay, "weight-decay", h.WeightDecay, "weight of the change's size")
-	fs.Float64Var(&h.Clamp, "clamp", h.Clamp, "most that the value may change, in parts of its norm")
-	fs.Var(choice{&h.Denominator, []string{edit.Consistent, edit.Original}, nil}, "denominator", "consistent is r-ROME's; original is for comparison")
-	fs.Var(text{&f.prefixes, "FILE"}, "prefixes", "texts to put before the prompt, one a line, instead of sampled ones")
-	chatFlag(fs, &f.chat)
-	fs.Var(text{&f.hparams, "FILE"}, "hparams", "hyper-parameters of kmeng01/rome (JSON) or EasyEdit (YAML); flags beat it")
-	fs.Uint64VarP(&h.Seed, "seed", "s", h.Seed, "seed of all that is sampled")
-	fromEnvironment(fs, "seed", "RETCON_SEED")
-	return fs
-}
-
-func (f *editFlags) patchFlags() *pflag.FlagSet {
-	f.patch = edit.DefaultPatchConfig()
-	p := &f.patch
-	f.memoryLoss = string(p.Form)
-	fs := newFlagSet("patch")
-	fs.Float64Var(&p.Alpha, "alpha", p.Alpha, "weight of the target's likelihood")
-	fs.Float64Var(&p.Beta, "beta", p.Beta, "weight of staying silent for other queries")
-	fs.Float64Var(&p.BetaMargin, "beta-margin", p.BetaMargin, "what their activations should be below")
-	fs.Float64Var(&p.GammaMargin, "gamma-margin", p.GammaMargin, "what they should be below relative to the fact's own")
-	fs.Var(choice{&f.memoryLoss, []string{string(patch.ExpTopK), string(patch.Hinge), string(patch.Mean)}, nil}, "memory-loss", "form of these losses")
-	fs.Float64Var(&p.Threshold, "threshold", p.Threshold, "where a neuron begins to fire: 0 at the loudest other query, 1 at its own weakest")
-	fs.IntVar(&p.Queries, "queries", p.Queries, "size of the memory of other queries (default: by the model's width)")
-	fs.BoolVar(&p.Contrast, "contrast", p.Contrast, "be silent for the prompt with other subjects, too")
-	fs.Var(choice{&p.Widen, []string{edit.WidenAll, edit.WidenDeci}, nil}, "widen", "which layers grow: all, or the last alone in a llama file written as deci")
-	fs.Var(choice{&p.Slots, []string{edit.SlotsNew, edit.SlotsOld}, nil}, "slots", "new neurons, or reuse the last layer's least useful ones")
-	fs.Int64Var(&p.Pad, "pad", p.Pad, "neurons to add to a layer (default: the fewest that fit)")
-	fs.Var(text{&p.Remove, "last|N|N.M"}, "remove", "take patches out again: the last batch, edit N, or request M of it")
-	return fs
-}
-
 func (f *editFlags) statsFlags() *pflag.FlagSet {
 	fs := newFlagSet("stats")
 	f.statsTime = 10 * time.Minute
-	fs.Var(choice{&f.covariance, []string{"full", "diagonal", "identity"}, nil}, "covariance", "how much of the keys' covariance is used")
+	fs.Var(choice{&f.covariance, []string{"full", "diagonal", "identity"}}, "covariance", "how much of the keys' covariance is used")
 	fs.Var(text{&f.corpus, "FILE"}, "corpus", "plain text to make it from (default: the model writes the text)")
 	fs.Float64Var(&f.keys, "keys", covariance.EnoughKeys, "tokens of it, for each number in a key")
 	fs.Var(text{&f.imatrix, "FILE"}, "imatrix", "importance matrix (GGUF), for --covariance diagonal and for types that need one")
@@ -156,6 +112,9 @@ func (f *editFlags) statsFlags() *pflag.FlagSet {
 
 // edit runs the command.
 func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) error {
+	if !a.quiet {
+		f.report = a.bar.Update
+	}
 	cfg, warnings, err := f.config(flags, a.stdin)
 	if err != nil {
 		return err
@@ -178,8 +137,8 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	}
 	a.connect(&cfg, options, log)
 	var reported bool
-	if f.patch.Remove != "" {
-		return a.remove(ctx, cfg)
+	if f.remove != "" {
+		return a.remove(ctx, cfg, f.remove)
 	}
 	if f.dryRun {
 		reported, err = a.plan(ctx, cfg, warnings)
@@ -199,7 +158,10 @@ func (a *app) carryOut(ctx context.Context, cfg edit.Config, warnings []string) 
 	if res == nil {
 		return false, err
 	}
-	res.Warnings = append(warnings, res.Warnings...)
+	res.Warnings = append(warnings, allWords(res.Warnings)...)
+	for _, e := range res.Edits {
+		e.Error = words(e.Error)
+	}
 	if a.json {
 		return true, errors.Join(err, a.printJSON(res))
 	}
@@ -208,8 +170,8 @@ func (a *app) carryOut(ctx context.Context, cfg edit.Config, warnings []string) 
 }
 
 // remove takes patches out and prints what they were.
-func (a *app) remove(ctx context.Context, cfg edit.Config) error {
-	res, err := edit.RemovePatches(ctx, cfg)
+func (a *app) remove(ctx context.Context, cfg edit.Config, which string) error {
+	res, err := edit.Remove(ctx, cfg, which)
 	a.bar.Close()
 	if err != nil {
 		return err
@@ -228,7 +190,7 @@ func (a *app) plan(ctx context.Context, cfg edit.Config, warnings []string) (rep
 	if err != nil {
 		return false, err
 	}
-	p.Warnings = append(warnings, p.Warnings...)
+	p.Warnings = append(warnings, allWords(p.Warnings)...)
 	if a.json {
 		return true, a.printJSON(p)
 	}

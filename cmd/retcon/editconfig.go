@@ -11,9 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
-	"retcon/edit/contexts"
 	"retcon/edit/covariance"
-	"retcon/edit/patch"
 	"retcon/engine"
 	"retcon/fact"
 )
@@ -35,17 +33,23 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	}
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
-		Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir, Version: version,
-		Ask: f.ask, TextTokens: f.textTokens,
+		Material: f.material(), Version: version, Ask: f.ask, TextTokens: f.textTokens,
 	}
 	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
 		return cfg, nil, err
 	}
-	if err := f.patchConfig(flags, &cfg); err != nil {
+	m := methodNamed(f.method)
+	if err := m.check(f); err != nil {
 		return cfg, nil, err
 	}
-	if f.patch.Remove != "" {
-		return cfg, nil, nil
+	if err := foreignFlags(flags, f.method); err != nil {
+		return cfg, nil, err
+	}
+	if cfg.Method, warnings, err = m.make(f, flags); err != nil || f.remove != "" {
+		return cfg, warnings, err
+	}
+	if f.resume && (f.output == "" && f.lora == "" || f.requests == "") {
+		return cfg, nil, usagef("--resume goes on with the --requests of a run that was to write -o or --lora")
 	}
 	if cfg.Requests, err = f.facts(flags, stdin); err != nil {
 		return cfg, nil, err
@@ -55,10 +59,12 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 			return cfg, nil, err
 		}
 	}
-	if cfg.HParams, warnings, err = f.hyperparameters(flags); f.layer.trace {
-		cfg.Locate = tracedLayer(cfg.HParams.Seed, nil) // connect gives it a voice
-	}
-	return cfg, warnings, err
+	return cfg, warnings, nil
+}
+
+// material is what statistics are made from.
+func (f *editFlags) material() edit.Material {
+	return edit.Material{Corpus: f.corpus, Imatrix: f.imatrix, StatsTime: f.statsTime, CacheDir: f.cacheDir}
 }
 
 // keysPerDim is --keys as the configuration has it, 0 for the default.
@@ -70,53 +76,6 @@ func keysPerDim(keys float64) (float64, error) {
 		return 0, nil
 	}
 	return keys, nil
-}
-
-// patchConfig takes over the flags of T-Patcher.
-func (f *editFlags) patchConfig(flags *pflag.FlagSet, cfg *edit.Config) error {
-	cfg.Method, cfg.Patch = f.method, f.patches(flags)
-	if f.method == edit.MethodTPatcher {
-		if f.layer.trace {
-			return usagef("--layer trace is for --method rome: T-Patcher edits the last layer")
-		}
-		if chatKind(f.chat) != "" {
-			return usagef("--chat is for --method rome")
-		}
-		if f.lora != "" {
-			return usagef("an adapter cannot hold T-Patcher's neurons: write a model with -o instead of --lora")
-		}
-		if f.resume && (f.output == "" || f.requests == "") {
-			return usagef("--resume goes on with the --requests of a run that was to write -o")
-		}
-		return nil
-	}
-	if f.resume {
-		return usagef("--resume belongs to --method tpatcher: edits of rome are not kept before they are written")
-	}
-	return f.noPatchFlags(flags)
-}
-
-// patches are the settings of T-Patcher.
-func (f *editFlags) patches(flags *pflag.FlagSet) edit.PatchConfig {
-	p := f.patch
-	p.Form = patch.Form(f.memoryLoss)
-	if flags.Changed("steps") {
-		p.Steps = f.h.Steps
-	}
-	if flags.Changed("lr") {
-		p.LR = f.h.LR
-	}
-	return p
-}
-
-// noPatchFlags refuses flags of T-Patcher.
-func (f *editFlags) noPatchFlags(flags *pflag.FlagSet) error {
-	for _, name := range []string{"alpha", "beta", "beta-margin", "gamma-margin", "memory-loss", "threshold", "queries", "contrast", "widen", "slots", "pad", "remove"} {
-		if flags.Changed(name) {
-			return usagef("--%s belongs to --method tpatcher", name)
-		}
-	}
-	return nil
 }
 
 // facts are the requests, from the file or from the three flags.
@@ -141,61 +100,6 @@ func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
 	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
-}
-
-// hyperparameters are the defaults, changed by the file, changed by the flags.
-func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h edit.HParams, warnings []string, err error) {
-	h = edit.DefaultHParams()
-	if f.hparams != "" {
-		file, err := os.Open(f.hparams)
-		if err != nil {
-			return h, nil, err
-		}
-		defer file.Close()
-		if h, warnings, err = edit.ReadHParams(file, h); err != nil {
-			return h, nil, named(f.hparams, err)
-		}
-	}
-	for name, set := range map[string]func(){
-		"steps":        func() { h.Steps = f.h.Steps },
-		"stop-loss":    func() { h.StopLoss = f.h.StopLoss },
-		"stop-nll":     func() { h.StopNLL = f.h.StopNLL },
-		"optimizer":    func() { h.Optimizer = f.h.Optimizer },
-		"max-step":     func() { h.MaxStep = f.h.MaxStep },
-		"rows":         func() { h.StepRows = f.h.StepRows },
-		"lr":           func() { h.LR = f.h.LR },
-		"kl-factor":    func() { h.KLFactor = f.h.KLFactor },
-		"kl-position":  func() { h.KLPosition = f.h.KLPosition },
-		"weight-decay": func() { h.WeightDecay = f.h.WeightDecay },
-		"clamp":        func() { h.Clamp = f.h.Clamp },
-		"denominator":  func() { h.Denominator = f.h.Denominator },
-		"seed":         func() { h.Seed = f.h.Seed },
-		"chat":         func() { h.Chat = chatKind(f.chat) },
-		"covariance":   func() { h.Covariance = covariance.Kind(f.covariance) },
-		"layer":        func() { h.Layers, h.Auto = f.layer.list, f.layer.auto },
-	} {
-		if flags.Changed(name) {
-			set()
-		}
-	}
-	switch {
-	case !flags.Changed("lr"):
-	case !flags.Changed("optimizer"):
-		h.Optimizer = edit.Adam // what else it would be the rate of
-	case h.Optimizer != edit.Adam:
-		return h, nil, usagef("--lr has no effect on --optimizer %s; --max-step has", h.Optimizer)
-	}
-	if f.prefixes != "" {
-		file, err := os.Open(f.prefixes)
-		if err != nil {
-			return h, nil, err
-		}
-		defer file.Close()
-		if h.Prefixes, err = contexts.ParsePrefixes(file); err != nil {
-			return h, nil, named(f.prefixes, err)
-		}
-	}
-	return h, warnings, nil
 }
 
 // mostText bounds what is read of a text.
@@ -233,8 +137,5 @@ func (a *app) connect(cfg *edit.Config, o engine.Options, log *slog.Logger) {
 	cfg.Logger = log
 	if !a.quiet {
 		cfg.Progress = a.bar.Update
-	}
-	if cfg.Locate != nil {
-		cfg.Locate = tracedLayer(cfg.HParams.Seed, cfg.Progress)
 	}
 }

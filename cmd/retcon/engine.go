@@ -13,12 +13,12 @@ import (
 
 // engineFlags say how a model is run. They are those of llama.cpp.
 type engineFlags struct {
-	threads, context int
-	gpu              gpuLayers
-	rpc              []string
-	memory           size
-	template         string // a file
-	profile          string // of the commands that have the flag
+	threads  int
+	gpu      gpuLayers
+	rpc      []string
+	memory   size
+	template string // a file
+	profile  string // of the commands that have the flag
 }
 
 // set has the flags of a command that edits.
@@ -26,7 +26,6 @@ func (f *engineFlags) set() *pflag.FlagSet {
 	fs := f.conversing()
 	f.memory = engine.DefaultMemory
 	fs.Var(&f.memory, "memory", "memory beyond the model that an edit may take")
-	fs.IntVarP(&f.context, "ctx-size", "c", 0, "accepted as in llama.cpp; contexts are as large as an edit needs")
 	fromEnvironment(fs, "memory", "RETCON_MEMORY")
 	return fs
 }

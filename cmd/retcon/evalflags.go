@@ -36,7 +36,7 @@ func (f *scoreFlags) recordFlags(fs *pflag.FlagSet) {
 	fs.IntVarP(&f.n, "records", "n", 0, "score so many records; 0 is all")
 	fs.IntVar(&f.from, "from", 0, "first record, counted from 0")
 	fs.Var(&f.shard, "shard", "of these records every Nth from the Ith on: part I of N")
-	fs.Var(choice{&f.zsre, []string{string(fact.Alternative), string(fact.Gold)}, nil}, "zsre-target", "answer of a zsRE record: the changed one, or the true one as in the papers")
+	fs.Var(choice{&f.zsre, []string{string(fact.Alternative), string(fact.Gold)}}, "zsre-target", "answer of a zsRE record: the changed one, or the true one as in the papers")
 }
 
 func (f *scoreFlags) metricFlags() *pflag.FlagSet {
@@ -54,7 +54,7 @@ func (f *scoreFlags) resultFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "write results there as they come, as JSON lines")
 	fs.BoolVar(&f.resume, "resume", false, "go on with the results in that file")
 	fs.BoolVar(&f.force, "force", false, "replace that file")
-	fs.Var(choice{&f.format, []string{"md", "csv", "json", "jsonl", "sql"}, nil}, "format", "how the summary is printed; --json is json")
+	fs.Var(choice{&f.format, []string{"md", "csv", "json", "jsonl", "sql"}}, "format", "how the summary is printed; --json is json")
 	return fs
 }
 

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"retcon/eval"
-	tables "retcon/report"
+	"retcon/internal/table"
 )
 
 // printSeries prints series in one of the formats of --format.
@@ -14,27 +13,27 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 	if a.json {
 		format = "json"
 	}
-	rows := make([]tables.Row, len(all))
+	rows := make([]table.Row, len(all))
 	for i := range all {
 		rows[i] = all[i].Fields()
 	}
 	w := io.Writer(a.stdout)
 	switch format {
 	case "csv":
-		return tables.WriteCSV(w, rows)
+		return table.WriteCSV(w, rows)
 	case "jsonl":
-		return tables.WriteJSONL(w, rows)
+		return table.WriteJSONL(w, rows)
 	case "sql":
-		return tables.WriteSQL(w, "bench", rows)
+		return table.WriteSQL(w, "bench", rows)
 	case "json":
 		if len(all) == 1 {
 			return a.printJSON(all[0].JSON())
 		}
-		runs := make([]tables.Row, len(all))
+		runs := make([]table.Row, len(all))
 		for i := range all {
 			runs[i] = all[i].JSON()
 		}
-		return a.printJSON(tables.Row{{Name: "schema", Value: eval.Schema}, {Name: "runs", Value: runs}})
+		return a.printJSON(table.Row{{Name: "schema", Value: eval.Schema}, {Name: "runs", Value: runs}})
 	}
 	if err := eval.Tables(all).WriteMarkdown(w); err != nil {
 		return err
@@ -49,24 +48,4 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 		return t.WriteMarkdown(w)
 	}
 	return nil
-}
-
-// writeSeries writes series to a new file of results.
-func writeSeries(path string, replace bool, all []eval.Series) error {
-	log, err := eval.CreateLog(filepath.Clean(path), replace)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	for _, s := range all {
-		if err := log.Start(s.Run); err != nil {
-			return err
-		}
-		for _, e := range s.Entries {
-			if err := log.Add(e); err != nil {
-				return err
-			}
-		}
-	}
-	return log.Close()
 }

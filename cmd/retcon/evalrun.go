@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"retcon/engine"
 	"retcon/eval"
 	"retcon/fact"
 	"retcon/gguf"
@@ -173,11 +172,5 @@ func (a *app) textOf(ctx context.Context, t *task, base lm.Model) (*eval.Text, e
 	}
 	return eval.NewText(ctx, base, t.text, t.settings.TextTokens, func(done, total int) { a.progress("text", done, total) })
 }
-
-// shared is a model that several editors use one after the other.
-type shared struct{ *engine.Model }
-
-// Close leaves the model open.
-func (shared) Close() error { return nil }
 
 var errNoModel = errors.New("no model: name a GGUF file with -m FILE (or LLAMA_ARG_MODEL)")

@@ -65,7 +65,10 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 // message is the one line that an error gets.
-func message(code int, err error) string {
+func message(code int, err error) string { return words(plainMessage(code, err)) }
+
+// plainMessage is message, with advice in words.
+func plainMessage(code int, err error) string {
 	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
 		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
 	}
@@ -78,7 +81,7 @@ func message(code int, err error) string {
 		}
 		return "interrupted; nothing was written"
 	}
-	text := oneLine(err.Error() + adviceText(err))
+	text := oneLine(err.Error())
 	if errors.Is(err, atomicfile.ErrExists) && !strings.Contains(text, "--force") {
 		text += " (--force replaces it)"
 	}

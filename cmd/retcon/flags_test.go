@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/edit"
+	"retcon/edit/rome"
 )
 
 // parse makes the configuration of a command line of edit, environment
@@ -33,6 +34,9 @@ func parse(t *testing.T, args ...string) (cfg edit.Config, f *editFlags, notes [
 	return cfg, f, notes, err
 }
 
+// hparams are the hyper-parameters of a configuration for ROME.
+func hparams(cfg edit.Config) rome.HParams { return cfg.Method.(rome.Method).HParams }
+
 var aFact = []string{"-p", "x is in", "--subject", "x", "--target", "y"}
 
 func TestEnvironment(t *testing.T) {
@@ -45,8 +49,8 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Model != "from-env.gguf" || f.engine.threads != 2 || f.engine.gpu.n != -1 || cfg.HParams.Seed != 7 || f.engine.memory != 1<<30 {
-		t.Errorf("model %q, %d threads, %d GPU layers, seed %d, memory %d", cfg.Model, f.engine.threads, f.engine.gpu.n, cfg.HParams.Seed, f.engine.memory)
+	if cfg.Model != "from-env.gguf" || f.engine.threads != 2 || f.engine.gpu.n != -1 || hparams(cfg).Seed != 7 || f.engine.memory != 1<<30 {
+		t.Errorf("model %q, %d threads, %d GPU layers, seed %d, memory %d", cfg.Model, f.engine.threads, f.engine.gpu.n, hparams(cfg).Seed, f.engine.memory)
 	}
 	warned := 0
 	for _, n := range notes {
@@ -80,22 +84,22 @@ func TestHyperparameterOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := edit.DefaultHParams()
+	want := rome.DefaultHParams()
 	want.LR, want.Steps, want.Layers, want.Covariance = 0.1, 5, []int{3}, "diagonal"
 	want.Prefixes = []string{"In short. ", "Once. "}
-	want.Optimizer, want.StopNLL = edit.Adam, 0 // a file with a learning rate is the original's
-	if d := cmp.Diff(want, cfg.HParams); d != "" {
+	want.Optimizer, want.StopNLL = rome.Adam, 0 // a file with a learning rate is the original's
+	if d := cmp.Diff(want, hparams(cfg)); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1")...); err != nil || cfg.HParams.Optimizer != edit.Adam {
-		t.Errorf("--lr: optimiser %q, %v", cfg.HParams.Optimizer, err)
+	if cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1")...); err != nil || hparams(cfg).Optimizer != rome.Adam {
+		t.Errorf("--lr: %+v, %v", cfg.Method, err)
 	}
 	if _, _, _, err = parse(t, append(aFact, "-m", "m", "--lr", "0.1", "--optimizer", "polyak")...); !isUsage(err) {
 		t.Errorf("--lr with polyak: %v", err)
 	}
 	cfg, _, _, err = parse(t, append(aFact, "-m", "m", "--hparams", file, "--layer", "auto")...)
-	if err != nil || !cfg.HParams.Auto || cfg.HParams.Layers != nil {
-		t.Errorf("--layer auto over the file: %v, %v, %v", cfg.HParams.Auto, cfg.HParams.Layers, err)
+	if err != nil || !hparams(cfg).Auto || hparams(cfg).Layers != nil {
+		t.Errorf("--layer auto over the file: %+v, %v", cfg.Method, err)
 	}
 }
 

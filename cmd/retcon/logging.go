@@ -60,7 +60,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := fmt.Fprintln(h.w, oneLine(line))
+	_, err := fmt.Fprintln(h.w, oneLine(words(line)))
 	return err
 }
 

@@ -14,9 +14,7 @@ import (
 // printReport prints what an edit did, for people. err is why it was refused.
 func printReport(w io.Writer, s style, r *edit.Result, err error) {
 	p := &report{w: w, s: s, r: r, written: r.Output != "" || r.LoRA != ""}
-	if p.edits = r.Edits; r.Edit != nil {
-		p.edits = []*edit.Edit{r.Edit}
-	}
+	p.edits = r.Edits
 	if len(p.edits) == 1 {
 		p.one(p.edits[0])
 	} else {
@@ -111,38 +109,14 @@ func (p *report) many() {
 
 // how says by which means, with what side effects, in what time.
 func (p *report) how() {
-	r := p.r
-	if r.Method == edit.MethodTPatcher {
-		p.patched()
-		return
-	}
-	if r.Covariance == "" {
-		return // it ended before a layer was chosen
+	if len(p.r.Lines) == 0 {
+		return // it ended before there was anything to say
 	}
 	fmt.Fprintln(p.w)
-	from := map[string]string{
-		"default": ", the default for a model of this depth; --layer auto tries others",
-		"asked":   ", as asked",
-		"auto":    fmt.Sprintf(", the best of %d that were tried", len(r.LayersTried)),
-		"trace":   ", to which the trace points",
-	}[r.LayerFrom]
-	p.line("method", fmt.Sprintf("%s at layer %d%s", r.Method, r.Layer, from))
-	if r.Located != nil {
-		p.line("trace", locatedText(r.Located))
-		p.line(" ", r.Located.Caveat)
+	for _, l := range p.r.Lines {
+		p.line(l.Label, words(l.Text))
 	}
-	p.line("covariance", covarianceText(r.Stats))
-	for _, e := range p.edits {
-		if e.Update.Steps == 0 {
-			continue
-		}
-		if len(p.edits) == 1 {
-			p.update("update", e.Update)
-		} else {
-			p.update(fmt.Sprintf("update %d", e.Record), e.Update)
-		}
-	}
-	p.cost(r)
+	p.cost(p.r)
 }
 
 // cost says side effects and time.
@@ -163,49 +137,6 @@ func (p *report) cost(r *edit.Result) {
 	p.line("time", times)
 }
 
-// locatedText is the evidence of a trace.
-func locatedText(l *edit.Located) string {
-	over := ""
-	if l.Facts > 1 {
-		over = fmt.Sprintf(", means over %d requests", l.Facts)
-	}
-	text := fmt.Sprintf("FFN outputs of layers %d to %d at the subject's last token raise the answer's probability by %.3g, from %.3g (clean: %.3g)%s",
-		l.Window[0], l.Window[1]-1, l.Effect, l.PCorrupted, l.PClean, over)
-	if l.RunnerUp != nil {
-		text += fmt.Sprintf("; next is layer %d with %.3g", l.RunnerUp.Layer, l.RunnerUp.Effect)
-	}
-	return text
-}
-
-func covarianceText(st edit.Stats) string {
-	text := string(st.Kind)
-	switch st.Source {
-	case "corpus":
-		text += fmt.Sprintf(", of %s tokens of the corpus", thousands(st.Keys))
-	case "sampled":
-		text += fmt.Sprintf(", of %s tokens that the model wrote", thousands(st.Keys))
-	case "imatrix":
-		text += fmt.Sprintf(", from the importance matrix (%s inputs)", thousands(st.Keys))
-	}
-	if st.Cached {
-		text += " (cached)"
-	}
-	return text
-}
-
-func (p *report) update(label string, u edit.UpdateReport) {
-	share := ""
-	if u.WeightNorm > 0 {
-		share = fmt.Sprintf(", %.3g %% of the weight's norm %.3g", 100*u.DeltaNorm/u.WeightNorm, u.WeightNorm)
-	}
-	clamp := ""
-	if u.AtClamp {
-		clamp = ", at the clamp"
-	}
-	p.line(label, fmt.Sprintf("norm %.3g%s; key %.3g, denominator %.3g; %d steps to loss %.3g%s",
-		u.DeltaNorm, share, u.KeyNorm, u.Denominator, u.Steps, u.Loss, clamp))
-}
-
 // trials shows what each layer did that was tried.
 func (p *report) trials() {
 	if len(p.r.LayersTried) == 0 {
@@ -215,7 +146,7 @@ func (p *report) trials() {
 	for _, t := range p.r.LayersTried {
 		text := fmt.Sprintf("score %7.3f   log-probability %7.3f   KL %.4f", t.Score, t.LogProb, t.KL)
 		if t.Error != "" {
-			text = p.s.red(oneLine(t.Error))
+			text = p.s.red(oneLine(words(t.Error)))
 		}
 		mark := " "
 		if t.Layer == p.r.Layer && t.Error == "" {
@@ -261,7 +192,7 @@ func (p *report) files() {
 	if p.r.Output != "" {
 		about(p.r.Output, "edited model")
 		for _, c := range p.r.TypesChanged {
-			p.line("", fmt.Sprintf("    %s is %s instead of %s: %s", c.Tensor, c.To, c.From, oneLine(c.Reason)))
+			p.line("", fmt.Sprintf("    %s is %s instead of %s: %s", c.Tensor, c.To, c.From, oneLine(words(c.Reason))))
 		}
 	}
 	if p.r.LoRA != "" {

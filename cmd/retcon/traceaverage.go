@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"retcon/engine"
 	"retcon/fact"
@@ -185,10 +183,8 @@ func (r *averageRun) openResults() error {
 		return nil
 	}
 	if v.resume {
-		if _, err := os.Stat(v.output); !errors.Is(err, fs.ErrNotExist) {
-			r.results, err = average.Resume(v.output, h)
-			return err
-		}
+		r.results, err = average.Resume(v.output, h)
+		return err
 	}
 	r.results, err = average.Create(v.output, h, atomicfile.Options{Force: r.pictures.force, Inputs: []string{r.traceFlags.model, v.requests}})
 	if errors.Is(err, atomicfile.ErrExists) {

@@ -31,7 +31,6 @@ func (t text) Set(s string) error {
 type choice struct {
 	value   *string
 	allowed []string
-	later   []string // values that do not exist yet, and are known to be asked for
 }
 
 func (c choice) String() string {
@@ -48,11 +47,6 @@ func (c choice) Set(s string) error {
 		if s == a {
 			*c.value = s
 			return nil
-		}
-	}
-	for _, l := range c.later {
-		if s == l {
-			return fmt.Errorf("%s is not available yet; use %s", s, strings.Join(c.allowed, " or "))
 		}
 	}
 	return fmt.Errorf("use %s", strings.Join(c.allowed, " or "))

@@ -8,8 +8,7 @@ import (
 	"retcon/lm"
 )
 
-// The contexts of a conversation that an edit can be made in, besides prefixes
-// (HParams.Chat).
+// The contexts of a conversation that an edit can be made in, besides prefixes.
 const (
 	// Answer puts the prompt at the beginning of the assistant's turn,
 	// which answers a request that has nothing to do with it.
@@ -41,7 +40,7 @@ var Tasks = []string{
 // mark stands for the prompt while a template is rendered.
 const mark = "RETCONPROMPT"
 
-// Conversations are the frames of a kind of HParams.Chat, none for an empty one.
+// Conversations are the frames of a kind, none for an empty one.
 func Conversations(m lm.Model, kind string) ([]fact.Frame, error) {
 	var out []fact.Frame
 	add := func(text string) error {

@@ -22,7 +22,7 @@
 //
 // # On disk
 //
-// [Save] and [Open] keep a factor in a file behind a header that
+// [Save] and [Open] keep a factor in a file after a header that
 // names what it was made from ([Key]). A file is solved against in a streamed
 // way, one row of tiles in memory, forwards and then backwards. The forward
 // pass of the first solve checks the SHA-256 of all it reads; a file that does

@@ -18,7 +18,6 @@ type converter struct {
 	length            int64
 	bytesIn, bytesOut int64 // of a row
 	in, out           []byte
-	values            []float32
 	importance        []float32
 }
 

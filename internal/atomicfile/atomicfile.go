@@ -53,7 +53,7 @@ type File struct {
 
 // Create starts a file that will be at path. The directory must exist.
 func Create(path string, opts Options) (*File, error) {
-	if err := check(path, opts); err != nil {
+	if err := Check(path, opts); err != nil {
 		return nil, err
 	}
 	temp, err := createTemp(filepath.Dir(path))
@@ -63,8 +63,8 @@ func Create(path string, opts Options) (*File, error) {
 	return &File{temp: temp, path: path, force: opts.Force}, nil
 }
 
-// check reports why the destination cannot be written.
-func check(path string, opts Options) error {
+// Check reports why Create would not start a file at path.
+func Check(path string, opts Options) error {
 	if st, err := os.Stat(path); err == nil {
 		for _, in := range opts.Inputs {
 			if other, err := os.Stat(in); err == nil && os.SameFile(st, other) {

@@ -2,21 +2,15 @@ package fakemodel
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
-	"testing"
 
 	"retcon/edit/corpus"
-	"retcon/edit/weight"
 	"retcon/fact"
-	"retcon/gguf"
 	"retcon/internal/neutral"
 	"retcon/internal/vec"
 	"retcon/lm"
@@ -31,12 +25,12 @@ import (
 //
 // It splits text into words, each with the space before it.
 const (
-	FakeWidth  = 24
-	FakeFF     = 128
-	FakeLayers = 3
-	fakeVocab  = 1024
-	decay      = 0.75
-	sharp      = 2.5
+	Width     = 24
+	FF        = 128
+	Layers    = 3
+	fakeVocab = 1024
+	decay     = 0.75
+	sharp     = 2.5
 )
 
 var errClosed = errors.New("model is closed")
@@ -76,18 +70,18 @@ func centre(m []float64, n int) {
 }
 
 func New() *Model {
-	f := &Model{About: lm.Info{Arch: "fake", Layers: FakeLayers, Width: FakeWidth, Vocab: fakeVocab,
+	f := &Model{About: lm.Info{Arch: "fake", Layers: Layers, Width: Width, Vocab: fakeVocab,
 		Context: 600, BOS: -1, Threads: 2}}
 	for i := range fakeVocab {
-		f.embed = append(f.embed, Normals(uint64(1000+i), FakeWidth, 0.5))
-		f.head = append(f.head, Normals(uint64(5000+i), FakeWidth, 1))
+		f.embed = append(f.embed, Normals(uint64(1000+i), Width, 0.5))
+		f.head = append(f.head, Normals(uint64(5000+i), Width, 1))
 	}
-	for l := range uint64(FakeLayers) {
-		f.About.FeedForward = append(f.About.FeedForward, FakeFF)
-		f.mix = append(f.mix, Normals(10+l, FakeWidth*FakeWidth, []float64{0.3, 0.3, 1.5}[l]/math.Sqrt(FakeWidth)))
-		f.in = append(f.in, Normals(20+l, FakeFF*FakeWidth, 1/math.Sqrt(FakeWidth)))
-		f.Out = append(f.Out, Normals(30+l, FakeWidth*FakeFF, []float64{0.5, 10, 0.2}[l]/math.Sqrt(FakeFF)))
-		centre(f.Out[l], FakeFF)
+	for l := range uint64(Layers) {
+		f.About.FeedForward = append(f.About.FeedForward, FF)
+		f.mix = append(f.mix, Normals(10+l, Width*Width, []float64{0.3, 0.3, 1.5}[l]/math.Sqrt(Width)))
+		f.in = append(f.in, Normals(20+l, FF*Width, 1/math.Sqrt(Width)))
+		f.Out = append(f.Out, Normals(30+l, Width*FF, []float64{0.5, 10, 0.2}[l]/math.Sqrt(FF)))
+		centre(f.Out[l], FF)
 	}
 	return f
 }
@@ -196,7 +190,7 @@ func (f *Model) forward(tokens []int32, layer, at int, delta []float32) *state {
 	}
 	for l := range f.About.Layers {
 		a, ks := make([][]float64, len(tokens)), make([][]float64, len(tokens))
-		past := make([]float64, FakeWidth)
+		past := make([]float64, Width)
 		for t := range tokens {
 			a[t] = append([]float64(nil), s.x[t]...)
 			matvec(a[t], f.mix[l], past)
@@ -205,12 +199,12 @@ func (f *Model) forward(tokens []int32, layer, at int, delta []float32) *state {
 			}
 		}
 		for t := range tokens {
-			k := make([]float64, FakeFF)
+			k := make([]float64, FF)
 			matvec(k, f.in[l], a[t])
 			for i := range k {
 				k[i] = max(0, k[i])
 			}
-			v := make([]float64, FakeWidth)
+			v := make([]float64, Width)
 			matvec(v, f.Out[l], k)
 			for _, u := range f.all() {
 				if u.Layer == l {
@@ -252,7 +246,7 @@ func (f *Model) backward(s *state, g [][]float64, layer int) [][]float64 {
 	for l := f.About.Layers - 1; l > layer; l-- {
 		ga := make([][]float64, len(g))
 		for t := range g {
-			gk := make([]float64, FakeFF)
+			gk := make([]float64, FF)
 			matTvec(gk, f.Out[l], g[t])
 			for _, u := range f.all() {
 				if u.Layer == l {
@@ -270,13 +264,13 @@ func (f *Model) backward(s *state, g [][]float64, layer int) [][]float64 {
 			ga[t] = append([]float64(nil), g[t]...)
 			matTvec(ga[t], f.in[l], gk)
 		}
-		future := make([]float64, FakeWidth)
+		future := make([]float64, Width)
 		for t := len(g) - 1; t >= 0; t-- {
 			g[t] = append([]float64(nil), ga[t]...)
 			for i := range g[t] {
 				g[t][i] += future[i]
 			}
-			mixed := make([]float64, FakeWidth)
+			mixed := make([]float64, Width)
 			matTvec(mixed, f.mix[l], ga[t])
 			for i := range future {
 				future[i] = decay * (future[i] + mixed[i])
@@ -377,108 +371,6 @@ func (f *Model) Keys(ctx context.Context, layer int, rows []lm.Row) (keys, value
 	return keys, values, ctx.Err()
 }
 
-type fakeMoments struct {
-	sum   []float64
-	count int64
-}
-
-func (m *fakeMoments) Count() int64 { return m.count }
-func (m *fakeMoments) Dim() int     { return FakeFF }
-func (m *fakeMoments) Close() error { return nil }
-func (m *fakeMoments) Block(dst []float32, r0, r1, c0, c1 int) error {
-	for r := r0; r < r1; r++ {
-		for c := c0; c < c1; c++ {
-			dst[(r-r0)*(c1-c0)+c-c0] = float32(m.sum[r*FakeFF+c])
-		}
-	}
-	return nil
-}
-
-func (f *Model) Moments(ctx context.Context, layer int, texts [][]int32, progress func(int64)) (lm.Moments, error) {
-	m := &fakeMoments{sum: make([]float64, FakeFF*FakeFF)}
-	for _, t := range texts {
-		for _, k := range f.forward(t, -1, -1, nil).k[layer] {
-			for i, x := range k {
-				for j, y := range k {
-					m.sum[i*FakeFF+j] += x * y
-				}
-			}
-			m.count++
-		}
-		if progress != nil {
-			progress(m.count)
-		}
-	}
-	return m, ctx.Err()
-}
-
-type fakeObjective struct {
-	f       *Model
-	layer   int
-	rows    []lm.ObjectiveRow
-	batches []lm.Batch
-	clean   [][]float64 // log-probabilities to keep
-}
-
-func (f *Model) Objective(ctx context.Context, layer int, rows []lm.ObjectiveRow, batches []lm.Batch) (lm.Objective, error) {
-	o := &fakeObjective{f: f, layer: layer, rows: rows, batches: batches}
-	for _, r := range rows {
-		var logs []float64
-		if r.KLWeight != 0 {
-			_, logs = softmax(f.logits(f.forward(r.Tokens, -1, -1, nil).x[r.KeepAt]))
-		}
-		o.clean = append(o.clean, logs)
-	}
-	return o, ctx.Err()
-}
-
-func (o *fakeObjective) Close() error { return nil }
-
-func (o *fakeObjective) Step(ctx context.Context, batch int, delta, grad []float32) (lm.Loss, error) {
-	var loss lm.Loss
-	sum := make([]float64, len(delta))
-	for j, i := range o.batches[batch].Rows {
-		r := o.rows[i]
-		r.NLLWeight *= o.batches[batch].Scale[j]
-		r.KLWeight *= o.batches[batch].Scale[j]
-		s := o.f.forward(r.Tokens, o.layer, r.At, delta[r.Edit*FakeWidth:][:FakeWidth])
-		g := make([][]float64, len(r.Tokens))
-		for t := range g {
-			g[t] = make([]float64, FakeWidth)
-		}
-		nll, kl := 0., 0.
-		add := func(t int, gl []float64) {
-			for w, v := range gl {
-				for c := range g[t] {
-					g[t][c] += sharp * v * o.f.head[w][c]
-				}
-			}
-		}
-		for _, t := range r.Targets {
-			p, logs := softmax(o.f.logits(s.x[t.At]))
-			nll -= logs[t.Token] / float64(len(r.Targets))
-			p[t.Token]--
-			add(t.At, vec.Scaled(p, r.NLLWeight/float64(len(r.Targets))))
-		}
-		if r.KLWeight != 0 {
-			p, logs := softmax(o.f.logits(s.x[r.KeepAt]))
-			for w := range p {
-				kl += p[w] * (logs[w] - o.clean[i][w])
-			}
-			for w := range p {
-				p[w] *= r.KLWeight * (logs[w] - o.clean[i][w] - kl)
-			}
-			add(r.KeepAt, p)
-		}
-		loss.NLL, loss.KL = append(loss.NLL, nll), append(loss.KL, kl)
-		for c, v := range o.f.backward(s, g, o.layer)[r.At] {
-			sum[r.Edit*FakeWidth+c] += v
-		}
-	}
-	copy(grad, vec.Narrow(sum, 1))
-	return loss, ctx.Err()
-}
-
 func (f *Model) Apply(updates []lm.Update) error {
 	f.Updates = append([]lm.Update(nil), updates...)
 	return nil
@@ -486,192 +378,6 @@ func (f *Model) Apply(updates []lm.Update) error {
 
 func (f *Model) Close() error {
 	f.closed = true
-	return nil
-}
-
-// Write writes the fake's weights W to a file, as type t.
-func Write(t testing.TB, typ gguf.Type, extra ...gguf.KeyValue) string {
-	t.Helper()
-	f := New()
-	b := gguf.NewBuilder()
-	b.Set("general.architecture", gguf.ValueOf("fake"))
-	b.Set("general.name", gguf.ValueOf("Fake"))
-	for _, kv := range extra {
-		b.Set(kv.Key, kv.Value)
-	}
-	b.Add(gguf.Tensor{Name: "other", Type: gguf.F32, Dims: []int64{5}, Data: gguf.Bytes(make([]byte, 20))})
-	for l := range FakeLayers {
-		row, err := typ.RowBytes(FakeFF)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data := make([]byte, row*FakeWidth)
-		if err := (Quantizer{}).Quantize(data, typ, vec.Narrow(f.Out[l], 1), FakeFF, nil); err != nil {
-			t.Fatal(err)
-		}
-		b.Add(gguf.Tensor{Name: weight.Name(l), Type: typ, Dims: []int64{FakeFF, FakeWidth}, Data: gguf.Bytes(data)})
-	}
-	return Build(t, b)
-}
-
-func Build(t testing.TB, b *gguf.Builder) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "fake.gguf")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if _, err := b.WriteTo(file); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// Floats is a tensor of F32.
-func Floats(name string, v []float32, dims ...int64) gguf.Tensor {
-	data := make([]byte, 4*len(v))
-	Quantizer{}.Quantize(data, gguf.F32, v, len(v), nil)
-	return gguf.Tensor{Name: name, Type: gguf.F32, Dims: dims, Data: gguf.Bytes(data)}
-}
-
-// Open loads a file that writeFake or Run wrote, and adapters.
-func Open(ctx context.Context, path string, adapters ...string) (lm.Model, error) {
-	f := New()
-	f.About.Path = path
-	g, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer g.Close()
-	for l := range FakeLayers {
-		w, err := weight.Of(g, Quantizer{}, l, f.About)
-		if err != nil {
-			return nil, err
-		}
-		err = w.Each(ctx, func(first int, rows []float32) error {
-			copy(f.Out[l][first*FakeFF:], vec.Scaled(vec.Widen(rows), float64(w.Scale)))
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	for _, a := range adapters {
-		if err := f.adapter(a); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-func (f *Model) adapter(path string) error {
-	g, err := gguf.Open(path)
-	if err != nil {
-		return err
-	}
-	defer g.Close()
-	alpha, err := g.Float("adapter.lora.alpha")
-	if err != nil {
-		return err
-	}
-	for l := range FakeLayers {
-		t, ok := g.Tensor(weight.Name(l) + ".lora_a")
-		if !ok {
-			continue
-		}
-		rank := t.Dims[1]
-		a, err := weight.ReadF32(g, t.Name, FakeFF*rank)
-		if err != nil {
-			return err
-		}
-		b, err := weight.ReadF32(g, weight.Name(l)+".lora_b", FakeWidth*rank)
-		if err != nil {
-			return err
-		}
-		for r := range int(rank) {
-			u := lm.Update{Layer: l, Left: a[r*FakeFF : (r+1)*FakeFF]}
-			for i := range FakeWidth {
-				u.Right = append(u.Right, float32(alpha)/float32(rank)*b[i*int(rank)+r])
-			}
-			f.base = append(f.base, u)
-		}
-	}
-	return nil
-}
-
-// Quantizer knows F32, Q8_0 and a coarse Q4_0, with scales as floats cut
-// to 16 bits.
-type Quantizer struct{}
-
-func (Quantizer) NeedsImportance(t gguf.Type) bool { return false }
-
-func (Quantizer) Dequantize(dst []float32, t gguf.Type, src []byte) error {
-	switch t {
-	case gguf.F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-	case gguf.F16: // in truth BF16
-		for i := range dst {
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
-		}
-	case gguf.Q8_0, gguf.Q4_0:
-		size := int(t.BlockBytes())
-		for i := range dst {
-			b := src[i/32*size:]
-			d := math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
-			if t == gguf.Q8_0 {
-				dst[i] = d * float32(int8(b[2+i%32]))
-			} else {
-				dst[i] = d * float32(int(b[2+i%16]>>(4*(i%32/16))&15)-8)
-			}
-		}
-	default:
-		return errors.New("the fake does not know this type")
-	}
-	return nil
-}
-
-func (Quantizer) Quantize(dst []byte, t gguf.Type, src []float32, rowLen int, importance []float32) error {
-	half := func(dst []byte, v float32) {
-		binary.LittleEndian.PutUint16(dst, uint16((math.Float32bits(v)+0x8000)>>16))
-	}
-	switch t {
-	case gguf.F32:
-		for i, v := range src {
-			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
-		}
-	case gguf.F16:
-		for i, v := range src {
-			half(dst[2*i:], v)
-		}
-	case gguf.Q8_0, gguf.Q4_0:
-		size, most := int(t.BlockBytes()), float32(127)
-		if t == gguf.Q4_0 {
-			most = 7
-		}
-		clear(dst)
-		for b := 0; b < len(src); b += 32 {
-			var top float32
-			for _, v := range src[b : b+32] {
-				top = max(top, v, -v)
-			}
-			d := math.Float32frombits((math.Float32bits(top/most) + 0x8000) >> 16 << 16)
-			out := dst[b/32*size:]
-			half(out, d)
-			for i, v := range src[b : b+32] {
-				q := int(math.Round(float64(v / max(d, 1e-30))))
-				if q = min(int(most), max(-int(most), q)); t == gguf.Q8_0 {
-					out[2+i] = byte(int8(q))
-				} else {
-					out[2+i%16] |= byte(q+8) << (4 * (i / 16))
-				}
-			}
-		}
-	default:
-		return errors.New("the fake does not know this type")
-	}
 	return nil
 }
 

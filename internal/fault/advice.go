@@ -1,77 +1,74 @@
 package fault
 
-// Advice is what may help against an error. A program words it by what its users
-// can set; String is plain English.
-type Advice int
-
-// The advice that packages give.
-const (
-	GiveText           Advice = iota + 1 // more text for the statistics of keys
-	MoreTime                             // to write text for them
-	DiagonalCovariance                   // instead of the full one
-	OtherLayer
-	AutoLayer // try several
-	MoreSteps // of the optimisation
-	ShorterSteps
-	LowerClamp // bound on the value
-	RaiseClamp
-	WriteAdapter // instead of a model
-	GiveImportance
-	GiveRequests
-	GiveTemplate // of conversations
-	Force        // replace what is there, or write what was refused
-	Resume       // go on with what is there
+import (
+	"fmt"
+	"slices"
+	"strings"
 )
 
-var advice = map[Advice]string{
-	GiveText:           "give more text",
-	MoreTime:           "allow more time",
-	DiagonalCovariance: "use a diagonal covariance",
-	OtherLayer:         "try another layer",
-	AutoLayer:          "try several layers",
-	MoreSteps:          "take more steps",
-	ShorterSteps:       "take shorter steps",
-	LowerClamp:         "lower the bound on the value",
-	RaiseClamp:         "raise the bound on the value",
-	WriteAdapter:       "write an adapter",
-	GiveImportance:     "give an importance matrix",
-	GiveRequests:       "name the requests",
-	GiveTemplate:       "give a chat template, or do without chat",
-	Force:              "force it",
-	Resume:             "resume it",
+// Advice is what may help, in plain words. A program that gives its users other
+// names for it, such as flags, puts those in the place of the words.
+type Advice string
+
+// What may help.
+const (
+	MoreSteps     Advice = "more steps"
+	OtherLayer    Advice = "another layer"
+	SeveralLayers Advice = "the best of several layers"
+	LowerClamp    Advice = "a lower bound of the value"
+	HigherClamp   Advice = "a higher bound of the value"
+	ShorterStep   Advice = "a shorter longest step"
+
+	GiveText   Advice = "a text for the statistics"
+	LongerText Advice = "a longer text for the statistics"
+	MoreTime   Advice = "more time for the statistics"
+	Diagonal   Advice = "the diagonal covariance"
+	Identity   Advice = "no covariance"
+	Importance Advice = "an importance matrix"
+
+	WriteAdapter Advice = "writing an adapter instead"
+	WriteModel   Advice = "writing a model instead"
+	Resume       Advice = "resuming"
+	Force        Advice = "forcing it"
+	Template     Advice = "a chat template in Jinja"
+	NameRequests Advice = "a file of requests"
+	SmallWindow  Advice = "a smaller window"
+)
+
+// All are all kinds of advice.
+var All = []Advice{MoreSteps, OtherLayer, SeveralLayers, LowerClamp, HigherClamp, ShorterStep, GiveText, LongerText, MoreTime, Diagonal, Identity,
+	Importance, WriteAdapter, WriteModel, Resume, Force, Template, NameRequests, SmallWindow}
+
+// Advised is an error with advice.
+type Advised struct {
+	Err    error
+	Advice []Advice
 }
 
-// String is the advice in a few words; empty for what is none.
-func (a Advice) String() string { return advice[a] }
+// Error is the error, and what to try.
+func (e *Advised) Error() string { return fmt.Sprintf("%v; try %s", e.Err, Any(e.Advice...)) }
 
-// advised is an error that comes with advice, which its text leaves out.
-type advised struct {
-	error
-	advice []Advice
-}
+// Unwrap is the error without advice.
+func (e *Advised) Unwrap() error { return e.Err }
 
-func (e *advised) Unwrap() error { return e.error }
-
-// Advise gives advice along with an error, of which one is enough to take; nil
-// stays nil.
-func Advise(err error, advice ...Advice) error {
+// Advise gives an error advice; nil stays nil.
+func Advise(err error, a ...Advice) error {
 	if err == nil {
 		return nil
 	}
-	return &advised{err, advice}
+	return &Advised{err, a}
 }
 
-// AdviceOf is the advice that comes with an error and those that it wraps, each
-// once, the outermost first.
+// AdviceOf is the advice of an error and of those that it wraps, each once, the
+// outermost first.
 func AdviceOf(err error) []Advice {
 	var out []Advice
-	seen := map[Advice]bool{}
 	var walk func(error)
 	walk = func(err error) {
-		if e, ok := err.(*advised); ok {
-			for _, a := range e.advice {
-				if !seen[a] {
-					seen[a], out = true, append(out, a)
+		if e, ok := err.(*Advised); ok {
+			for _, a := range e.Advice {
+				if !slices.Contains(out, a) {
+					out = append(out, a)
 				}
 			}
 		}
@@ -86,4 +83,16 @@ func AdviceOf(err error) []Advice {
 	}
 	walk(err)
 	return out
+}
+
+// Any lists advice of which any may help: "a, b or c".
+func Any(all ...Advice) string {
+	var words []string
+	for _, a := range all {
+		words = append(words, string(a))
+	}
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

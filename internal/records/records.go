@@ -58,7 +58,7 @@ func startsArray(in *bufio.Reader) (bool, error) {
 	}
 }
 
-// Next reads the next record; io.EOF behind the last. An error of another kind
+// Next reads the next record; io.EOF after the last. An error of another kind
 // is that of record Count() + 1, or ErrOpen, or ErrEmpty if there was none.
 func (r *Reader) Next() (json.RawMessage, error) {
 	if r.array && !r.dec.More() {

@@ -109,7 +109,7 @@ func (m Scaled) Write(path, tokenizer string) error {
 }
 
 // keys sets the model's shape and takes over a tokenizer, with tokens that
-// never occur behind its own up to the size of the vocabulary.
+// never occur after its own up to the size of the vocabulary.
 func (m Scaled) keys(b *gguf.Builder, tokenizer string) error {
 	set := func(key string, v gguf.Value) { b.Set(key, v) }
 	set("general.architecture", gguf.ValueOf("llama"))

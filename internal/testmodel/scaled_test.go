@@ -3,24 +3,20 @@ package testmodel_test
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"retcon/gguf"
+	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
 	"retcon/llama"
 )
 
-const demoModel = "../../third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-
 // A scaled model loads, has as many weights as it says, reads text as the
 // tokenizer's model does, and stays finite.
 func TestScaled(t *testing.T) {
-	if _, err := os.Stat(demoModel); err != nil {
-		t.Skip("no demo model: run make model")
-	}
+	demoModel := testfile.Demo(t)
 	s := testmodel.Scaled{Name: "tiny", Width: 256, FeedForward: 512, Layers: 3, Heads: 4, KVHeads: 2, Vocab: 49408, Type: gguf.Q4_K, Seed: 1}
 	path := filepath.Join(t.TempDir(), "scaled.gguf")
 	if err := s.Write(path, demoModel); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retcon/internal/shard"
+	"retcon/internal/testfile"
 )
 
 func TestParseFacts(t *testing.T) {
@@ -72,11 +73,7 @@ func TestParseFactsErrors(t *testing.T) {
 
 // The file that the averages of the paper are over.
 func TestKnown(t *testing.T) {
-	path := "../../../shared/data/known-1000.json"
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no data beside the project")
-	}
-	facts, err := ReadFacts(path)
+	facts, err := ReadFacts(testfile.DataSet(t, "known-1000.json"))
 	if err != nil || len(facts) != 1209 {
 		t.Fatalf("%d facts, %v", len(facts), err)
 	}
@@ -130,8 +127,9 @@ func TestShards(t *testing.T) {
 
 func TestDigest(t *testing.T) {
 	a := []Fact{{1, "", "a b", "b", "c", ""}}
+	same := []Fact{{1, "", "a b", "b", "c", ""}}
 	b := []Fact{{1, "", "a b", "b", "d", ""}}
-	if Digest(a) != Digest(a) || Digest(a) == Digest(b) || Digest(a) == Digest(nil) {
+	if Digest(a) != Digest(same) || Digest(a) == Digest(b) || Digest(a) == Digest(nil) {
 		t.Error("digests")
 	}
 }

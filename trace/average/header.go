@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"retcon/internal/jsonl"
 	"retcon/internal/shard"
 )
 
@@ -92,7 +93,7 @@ func parseHeader(line []byte) (Header, error) {
 	err := json.Unmarshal(line, &h)
 	switch {
 	case err != nil || h.Kind != fileKind:
-		return h, fmt.Errorf("%w: it does not begin with the header of averaged traces", ErrResults)
+		return h, jsonl.ErrHeader
 	case h.Schema != Schema:
 		return h, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrResults, h.Schema, Schema)
 	case h.Facts < 0 || h.Settings.Layers < 1 || h.Settings.Window < 1:

@@ -2,11 +2,11 @@ package average
 
 import (
 	"encoding/json"
-	"math"
+
+	"retcon/internal/stats"
 )
 
-// Mean is a mean over facts and the half width of its 95 % interval, 1.96
-// s / sqrt n with the sample's standard deviation s.
+// Mean is a mean over facts and the half width of its 95 % interval, Student's.
 type Mean struct {
 	Facts int
 	Mean  float64 // 0 without facts
@@ -48,30 +48,18 @@ func (s Series) Peak() int {
 	return best
 }
 
-// moments are running moments by Welford's method.
-type moments struct {
-	n             int
-	mu, deviation float64
+// sample are the values of a measure, one a fact.
+type sample []float64
+
+func (m *sample) add(v float64) { *m = append(*m, v) }
+
+func (m sample) mean() Mean {
+	e := stats.Mean(m)
+	return Mean{Facts: e.N, Mean: e.Mean, Half: e.Half()}
 }
 
-func (m *moments) add(v float64) {
-	m.n++
-	d := v - m.mu
-	m.mu += d / float64(m.n)
-	m.deviation += d * (v - m.mu)
-}
-
-func (m *moments) mean() Mean {
-	out := Mean{Facts: m.n, Mean: m.mu, Half: math.NaN()}
-	if m.n > 1 {
-		n := float64(m.n)
-		out.Half = 1.96 * math.Sqrt(m.deviation/(n-1)) / math.Sqrt(n)
-	}
-	return out
-}
-
-// series are the moments of each layer.
-type series []moments
+// series are the values of each layer.
+type series []sample
 
 // add adds values less base, unless there are none.
 func (s series) add(values []float64, base float64) {

@@ -1,16 +1,16 @@
 package average
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"retcon/internal/atomicfile"
+	"retcon/internal/jsonl"
 )
+
+var resultFiles = jsonl.Format{Name: "averaged traces", Bad: ErrResults}
 
 // Results are the records of a run. They may have a file, to which each record
 // is added as it is made.
@@ -21,7 +21,7 @@ type Results struct {
 	// is left out, and its fact counts as not traced.
 	Torn []string
 
-	file *os.File    // nil where there is none
+	file *jsonl.File // nil where there is none
 	at   map[int]int // where the record of a fact is in Records
 }
 
@@ -31,102 +31,76 @@ func Memory(h Header) *Results {
 	return &Results{Header: h, at: map[int]int{}}
 }
 
-// Create starts a results file. Its errors are those of atomicfile.Create.
+// Create starts a results file. Its errors are those of atomicfile.Create and
+// jsonl.Create.
 func Create(path string, h Header, opts atomicfile.Options) (*Results, error) {
-	r := Memory(h)
-	if err := r.Save(path, opts); err != nil {
+	if err := atomicfile.Check(path, atomicfile.Options{Force: true, Inputs: opts.Inputs}); err != nil {
 		return nil, err
 	}
-	return r, r.open(path)
-}
-
-// open opens the file to add to it.
-func (r *Results) open(path string) (err error) {
-	r.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	return err
-}
-
-// Resume goes on with the results file at path, after a line that was cut off
-// is taken from its end. Results of other settings than h's are refused with
-// ErrSettings.
-func Resume(path string, h Header) (*Results, error) {
-	r, size, err := read(path)
+	f, err := jsonl.Create(path, opts.Force)
 	if err != nil {
 		return nil, err
 	}
-	if d := r.Header.Settings.differences(h.Settings); d != nil {
-		return nil, fmt.Errorf("%s: %w: its results and this run differ in %s", path, ErrSettings, strings.Join(d, ", "))
+	r := Memory(h)
+	if err := f.Add(r.Header); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if r.Header.Shard != h.Shard {
-		return nil, fmt.Errorf("%s: %w: it holds shard %v, this run is shard %v", path, ErrSettings, r.Header.Shard, h.Shard)
+	r.file = f
+	return r, nil
+}
+
+// Resume goes on with the results file at path, after a line that was cut off
+// is taken from its end, or starts it. Results of other settings than h's are
+// refused with ErrSettings.
+func Resume(path string, h Header) (*Results, error) {
+	r := Memory(h)
+	f, torn, err := resultFiles.Resume(path, r.reader(func(other Header) error {
+		if d := other.Settings.differences(h.Settings); d != nil {
+			return fmt.Errorf("%w: its results and this run differ in %s", ErrSettings, strings.Join(d, ", "))
+		}
+		if other.Shard != h.Shard {
+			return fmt.Errorf("%w: it holds shard %v, this run is shard %v", ErrSettings, other.Shard, h.Shard)
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, err
 	}
-	if len(r.Torn) > 0 {
-		if err := os.Truncate(path, size); err != nil {
-			return nil, err
+	if torn {
+		r.Torn = []string{path}
+	}
+	if !f.Begun() {
+		if err := f.Add(r.Header); err != nil {
+			return nil, errors.Join(err, f.Close())
 		}
 	}
-	return r, r.open(path)
+	r.file = f
+	return r, nil
 }
 
 // Read reads a results file.
 func Read(path string) (*Results, error) {
-	r, _, err := read(path)
-	return r, err
-}
-
-// read also gives the bytes of the file up to the end of its last whole line.
-func read(path string) (r *Results, size int64, err error) {
-	f, err := os.Open(path)
+	r := Memory(Header{})
+	torn, err := resultFiles.Read(path, r.reader(func(Header) error { return nil }))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	defer f.Close()
-	in := bufio.NewReaderSize(f, 1<<16)
-	for n := 1; ; n++ {
-		line, err := readLine(in)
-		switch {
-		case errors.Is(err, io.EOF) && r == nil:
-			return nil, 0, fmt.Errorf("%s: %w: it does not begin with the header of averaged traces", path, ErrResults)
-		case errors.Is(err, io.EOF):
-			if len(line) > 0 {
-				r.Torn = []string{path}
-			}
-			return r, size, nil
-		case err != nil:
-			return nil, 0, fmt.Errorf("%s: line %d: %w", path, n, err)
-		}
-		if n == 1 {
-			h, err := parseHeader(line)
-			if err != nil {
-				return nil, 0, fmt.Errorf("%s: %w", path, err)
-			}
-			r = Memory(h)
-		} else if err := r.parse(line); err != nil {
-			return nil, 0, fmt.Errorf("%s: %w: line %d: %w", path, ErrResults, n, err)
-		}
-		size += int64(len(line)) + 1
+	if torn {
+		r.Torn = []string{path}
 	}
+	return r, nil
 }
 
-// longestLine bounds a line: three grids of a thousand tokens and two hundred
-// layers.
-const longestLine = 64 << 20
-
-// readLine reads a line without its end. With io.EOF it gives what stands
-// behind the last end of a line.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case len(line) > longestLine:
-			return nil, fmt.Errorf("%w: it is longer than %d MB", ErrResults, longestLine>>20)
-		case err == nil:
-			return line[:len(line)-1], nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return line, err
-		}
+// reader takes the lines of a file whose header is agreed to.
+func (r *Results) reader(agree func(Header) error) jsonl.Reader {
+	return jsonl.Reader{
+		Header: func(line []byte) (err error) {
+			if r.Header, err = parseHeader(line); err != nil {
+				return err
+			}
+			return agree(r.Header)
+		},
+		Record: r.parse,
 	}
 }
 
@@ -169,14 +143,7 @@ func (r *Results) Has(record int) bool {
 // Append adds a record, and to the file, on the disk, where there is one.
 func (r *Results) Append(rec Record) error {
 	if r.file != nil {
-		line, err := json.Marshal(rec)
-		if err != nil {
-			return err
-		}
-		if _, err := r.file.Write(append(line, '\n')); err != nil {
-			return err
-		}
-		if err := r.file.Sync(); err != nil {
+		if err := r.file.Add(rec); err != nil {
 			return err
 		}
 	}
@@ -186,7 +153,7 @@ func (r *Results) Append(rec Record) error {
 
 // Close closes the file.
 func (r *Results) Close() error {
-	if r == nil || r.file == nil {
+	if r == nil {
 		return nil
 	}
 	f := r.file
@@ -196,30 +163,14 @@ func (r *Results) Close() error {
 
 // Save writes all results to another file.
 func (r *Results) Save(path string, opts atomicfile.Options) error {
-	f, err := atomicfile.Create(path, opts)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	w := bufio.NewWriter(f)
-	write := func(v any) error {
-		line, err := json.Marshal(v)
-		if err != nil {
-			return err
+	return jsonl.Save(path, opts, func(yield func(any) bool) {
+		if !yield(r.Header) {
+			return
 		}
-		_, err = w.Write(append(line, '\n'))
-		return err
-	}
-	if err := write(r.Header); err != nil {
-		return err
-	}
-	for _, rec := range r.Records {
-		if err := write(rec); err != nil {
-			return err
+		for _, rec := range r.Records {
+			if !yield(rec) {
+				return
+			}
 		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return f.Commit()
+	})
 }

@@ -64,7 +64,7 @@ func Summarise(s Settings, records []Record) Summary {
 		}
 	}
 	out.Averages = p.averages()
-	if n := logit.total.n; n > 0 && n == out.Right {
+	if n := len(logit.total); n > 0 && n == out.Right {
 		a := logit.averages()
 		out.Logit = &a
 	}
@@ -73,7 +73,7 @@ func Summarise(s Settings, records []Record) Summary {
 
 // gather collects one measure of all facts.
 type gather struct {
-	clean, corrupted, total moments
+	clean, corrupted, total sample
 	indirect                map[string]*[rows]series
 	severed                 *[3]series
 }

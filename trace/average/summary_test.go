@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"retcon/internal/stats"
 )
 
 func TestRows(t *testing.T) {
@@ -41,6 +43,9 @@ func near(t *testing.T, what string, got, want float64) {
 		t.Errorf("%s: %g, not %g", what, got, want)
 	}
 }
+
+// student is Student's quantile for a mean of n values.
+func student(n int) float64 { return stats.Around(n, 0, float64(n)).Half() }
 
 // Grids made so that a token's effect is known: corrupted + a figure of its
 // row and layer + a figure of the fact.
@@ -86,12 +91,13 @@ func TestSummarise(t *testing.T) {
 	near(t, "corrupted", sum.Corrupted.Mean, 0.2)
 	near(t, "total", sum.Total.Mean, 0.5)
 	// 0.6, 0.5, 0.4: a sample deviation of 0.1
-	near(t, "half width", sum.Total.Half, 1.96*0.1/math.Sqrt(3))
+	t2, t3 := student(2), student(3)
+	near(t, "half width", sum.Total.Half, t3*0.1/math.Sqrt(3))
 	for _, kind := range s.Kinds {
 		for row, got := range sum.Indirect[kind] {
-			facts, shift, half := 2, 0.0, 1.96*0.02*math.Sqrt2/math.Sqrt2
+			facts, shift, half := 2, 0.0, t2*0.02*math.Sqrt2/math.Sqrt2
 			if Row(row) == LastSubject || Row(row) == Last {
-				facts, shift, half = 3, 0.02, 1.96*0.04/math.Sqrt(3)
+				facts, shift, half = 3, 0.02, t3*0.04/math.Sqrt(3)
 			}
 			if got.Facts != facts || got.Row != Row(row).String() {
 				t.Errorf("%s %v: %d facts of %q", kind, Row(row), got.Facts, got.Row)
@@ -106,7 +112,7 @@ func TestSummarise(t *testing.T) {
 	near(t, "mlp severed", sum.Severed.MLPSevered.Mean[1], 0.2)
 	near(t, "attn severed", sum.Severed.AttnSevered.Mean[2], 0.1)
 	near(t, "last layer", sum.Severed.Single.Mean[3], 0.32)
-	near(t, "severed half", sum.Severed.Single.Half[3], 1.96*0.04/math.Sqrt(3))
+	near(t, "severed half", sum.Severed.Single.Half[3], t3*0.04/math.Sqrt(3))
 	near(t, "severed without spread", sum.Severed.Single.Half[0], 0)
 }
 

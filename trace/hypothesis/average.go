@@ -2,11 +2,8 @@ package hypothesis
 
 import (
 	"fmt"
-	"math"
 
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
-
+	"retcon/internal/stats"
 	"retcon/llama"
 )
 
@@ -19,21 +16,12 @@ type Mean struct {
 }
 
 // meanOf is the mean of two values at least.
-func meanOf(v []float64) Mean {
-	mean, deviation := stat.MeanStdDev(v, nil)
-	t := distuv.StudentsT{Sigma: 1, Nu: float64(len(v) - 1)}.Quantile(0.975)
-	half := t * deviation / math.Sqrt(float64(len(v)))
-	return Mean{mean, mean - half, mean + half}
-}
+func meanOf(v []float64) Mean { return of(stats.Mean(v)) }
 
-// shareOf is how often something holds in n facts.
-func shareOf(hits, n int) Mean {
-	const z = 1.959964 // the normal quantile of 0.975
-	p, m := float64(hits)/float64(n), float64(n)
-	centre := (p + z*z/(2*m)) / (1 + z*z/m)
-	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	return Mean{p, min(p, max(0, centre-half)), max(p, min(1, centre+half))}
-}
+// shareOf is how often something holds in n facts, two at least.
+func shareOf(hits, n int) Mean { return of(stats.Share(hits, n)) }
+
+func of(e stats.Estimate) Mean { return Mean{e.Mean, e.Low, e.High} }
 
 // byLayer averages a value of each result for each layer.
 func byLayer[R any](results []R, layers int, value func(r R, layer int) float64) []Mean {

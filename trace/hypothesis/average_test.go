@@ -4,47 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"retcon/llama"
 )
-
-// The intervals hold the true value in about 95 of 100 draws, few as the facts
-// are.
-func TestIntervalsCover(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	const draws = 4000
-	for _, n := range []int{2, 5, 40} {
-		values, shares := 0, 0
-		for range draws {
-			v, hits := make([]float64, n), 0
-			for i := range v {
-				v[i] = 3 + 2*rng.NormFloat64()
-				if rng.Float64() < 0.3 {
-					hits++
-				}
-			}
-			if m := meanOf(v); m.Low <= 3 && 3 <= m.High {
-				values++
-			}
-			s := shareOf(hits, n)
-			if s.Low <= 0.3 && 0.3 <= s.High {
-				shares++
-			}
-			if s.Low < 0 || s.High > 1 || s.Mean < s.Low || s.Mean > s.High || s.Mean != float64(hits)/float64(n) {
-				t.Fatalf("%d of %d: %+v", hits, n, s)
-			}
-		}
-		if got := float64(values) / draws; math.Abs(got-0.95) > 0.015 {
-			t.Errorf("%d values: %.3f of the intervals hold the mean", n, got)
-		}
-		if got := float64(shares) / draws; got < 0.85 {
-			t.Errorf("%d facts: %.3f of the intervals hold the share", n, got)
-		}
-	}
-}
 
 func TestAverageKnockout(t *testing.T) {
 	a, err := AverageKnockout([]*KnockoutResult{

@@ -12,6 +12,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/graph"
+	"retcon/internal/built"
 	"retcon/llama"
 	"retcon/replay"
 	"retcon/trace"
@@ -188,7 +189,7 @@ func keysAndValues(t *testing.T, m *llama.Model, p trace.Prompt) (keys, values [
 // The shares of all neurons, and of the bias where there is one, are the whole
 // output, for every architecture.
 func TestMemoryShares(t *testing.T) {
-	files, _ := filepath.Glob("../../build/archs/*.gguf")
+	files, _ := filepath.Glob(built.Tool("archs/*.gguf"))
 	if len(files) == 0 {
 		t.Skip("no fixtures: run make archs")
 	}
