@@ -49,7 +49,7 @@ type attribution struct {
 	grads              [3][]float32 // of the layer in hand: before it, FFN, attention
 }
 
-// values are a layer's: the stream behind it and its modules' outputs.
+// values are a layer's: the stream after it and its modules' outputs.
 type values struct{ stream, ffn, attn []float32 }
 
 // moves are by how much restoring a layer's values at a row moves the log-odds of

@@ -19,7 +19,7 @@ type base struct {
 
 	layer  int            // the layer in hand
 	before []float32      // the stream that it reads, [rows x width]
-	stream []float32      // the stream behind it; behind the last layer, logits
+	stream []float32      // the stream after it; after the last layer, logits
 	output [3][]float32   // its modules' outputs
 	shares *replay.Shares // what other runs take of it
 }
@@ -115,12 +115,12 @@ func (b *base) outputOf(m replay.Module, run, token int) []float32 {
 	return b.output[m][row*b.width:][:b.width]
 }
 
-// streamOf is the residual stream behind the layer in hand at a run's token.
+// streamOf is the residual stream after the layer in hand at a run's token.
 func (b *base) streamOf(run, token int) []float32 {
 	return b.stream[b.row(run, token)*b.width:][:b.width]
 }
 
-// logits are those behind a run, once the last layer is done.
+// logits are those after a run, once the last layer is done.
 func (b *base) logits(run int) []float32 {
 	n := len(b.stream) / b.runs.Count()
 	return b.stream[run*n:][:n]

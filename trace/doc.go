@@ -3,7 +3,7 @@
 //
 // A clean run gives the answer. A corrupted run has noise added to the
 // embeddings of the subject's tokens. A restored run is corrupted but for one
-// value, put back to what it was in the clean run: the state behind a layer at
+// value, put back to what it was in the clean run: the state after a layer at
 // a token (hidden), or a module's outputs at a token over a window of layers
 // (mlp, attn). How far the answer's probability comes back says how much that
 // value carries. Every cell sees the same noise.

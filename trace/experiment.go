@@ -13,7 +13,7 @@ type experiment struct {
 	// clean says where overwritten outputs come from: the clean run, or each
 	// run's own corrupted one.
 	clean bool
-	// restored: its runs begin behind layer start-1 with the clean state there.
+	// restored: its runs begin after layer start-1 with the clean state there.
 	restored bool
 	into     target
 	stream   []float32
@@ -34,7 +34,7 @@ func (e *experiment) alone() { e.start, e.trunk = e.own, nil }
 // logit difference are added up.
 type target func(token int) (prob, diff *float64)
 
-// hidden restores the state behind a layer.
+// hidden restores the state after a layer.
 func hidden(layer int, into target) *experiment {
 	none := func(int) replay.Module { return replay.NoModule }
 	return &experiment{start: layer + 1, overwrite: none, restored: true, into: into}
@@ -55,7 +55,7 @@ func held(m replay.Module, into target) *experiment {
 	return &experiment{into: into, overwrite: func(int) replay.Module { return m }}
 }
 
-// severed restores the state behind a layer and holds a module's outputs to
+// severed restores the state after a layer and holds a module's outputs to
 // the corrupted run's from there on.
 func severed(m replay.Module, layer int, into target) *experiment {
 	return &experiment{start: layer + 1, restored: true, into: into, overwrite: func(int) replay.Module { return m }}

@@ -2,7 +2,7 @@ package trace
 
 import "slices"
 
-// begin starts the experiments that restore the state behind the layer in hand,
+// begin starts the experiments that restore the state after the layer in hand,
 // or branch from another one there.
 func (l *lane) begin(b *base) {
 	for _, e := range l.exps {
@@ -20,7 +20,7 @@ func (l *lane) begin(b *base) {
 	}
 }
 
-// restore puts the clean state behind the layer in hand into a stream.
+// restore puts the clean state after the layer in hand into a stream.
 func (l *lane) restore(b *base, stream []float32) {
 	for run, x := range l.cells {
 		copy(stream[l.runs.Start(run)*b.width:], b.streamOf(0, x.token))

@@ -77,7 +77,7 @@ type kind struct {
 	name   string
 	grid   [][]float64
 	of     func(*LogitDifference) [][]float64
-	module replay.Module // NoModule: the state behind a layer
+	module replay.Module // NoModule: the state after a layer
 }
 
 // kinds lists the grids asked for.

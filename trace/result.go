@@ -101,7 +101,7 @@ func (j *job) finishGrid(g [][]float64, samples, corrupted float64) {
 	}
 }
 
-// finishHidden fills the last layer, behind which nothing but the last token is
+// finishHidden fills the last layer, after which nothing but the last token is
 // read.
 func (j *job) finishHidden(g [][]float64, clean, corrupted float64) {
 	for token, row := range g {

@@ -360,7 +360,7 @@ func (j *job) choose(b *base) []int32 {
 			j.result.LogitDifference.Clean = float64(clean[j.answer] - clean[j.foil])
 		}
 	}
-	// exact runs behind an estimate may use other copies of weights
+	// exact runs after an estimate may use other copies of weights
 	j.result.PClean = logits.Probability(clean, j.answer)
 	for i, s := range b.samples {
 		x := b.logits(i + 1)

@@ -45,7 +45,7 @@ func (w *wave) add(ctx context.Context, c *llama.Context, cells []cell, exps []*
 }
 
 // run computes base and experiments, layer by layer. choose is called with the
-// base behind its last layer and gives the tokens to read.
+// base after its last layer and gives the tokens to read.
 func (w *wave) run(ctx context.Context, choose func(b *base) []int32) error {
 	for w.base.layer < w.base.layers-1 {
 		if !w.resident {
@@ -124,7 +124,7 @@ func (w *wave) layer(ctx context.Context, lane *lane, m replay.Module) error {
 	return nil
 }
 
-// take keeps the stream behind the layer, or reads the answers behind the last.
+// take keeps the stream after the layer, or reads the answers after the last.
 func (w *wave) take(lane *lane, l *replay.Layer, e *experiment) error {
 	if !w.base.last() {
 		return l.StreamTo(e.stream)

@@ -172,7 +172,7 @@ func TestMergeEqualsWhole(t *testing.T) {
 	}
 }
 
-// A run that is cut off after any number of bytes behind the header goes on to
+// A run that is cut off after any number of bytes after the header goes on to
 // the file of one run.
 func TestResumeAnywhere(t *testing.T) {
 	facts, h, path := whole(t, 5)

@@ -26,7 +26,7 @@ var parts = map[string]func(ctx context.Context, m *llama.Model, p trace.Prompt,
 }
 
 // Progress counts up to its total; a cancelled context ends a part, and the
-// model can be closed behind it: nothing is left open.
+// model can be closed after it: nothing is left open.
 func TestProgressAndCancel(t *testing.T) {
 	for name, run := range parts {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ const mostRows = 256
 // Knockout cuts what the last token sees of the subject's tokens, of all other
 // earlier tokens and of itself, each in a window of layers around every layer
 // (attention knock-out, Geva et al. 2023, section 5). The prompt must go on
-// behind its subject, or the error wraps [trace.ErrPrompt]; attention that is
+// after its subject, or the error wraps [trace.ErrPrompt]; attention that is
 // not of the known form is refused with [llama.ErrUnsupported].
 func Knockout(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cfg KnockoutConfig) (*KnockoutResult, error) {
 	start := time.Now()

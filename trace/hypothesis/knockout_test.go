@@ -37,7 +37,7 @@ func load(t *testing.T, path string) *llama.Model {
 	return m
 }
 
-// after is the row behind tokens at positions from first on, in a real
+// after is the row after tokens at positions from first on, in a real
 // decode of nothing else.
 func after(t *testing.T, m *llama.Model, tokens []int32, first int) []float32 {
 	t.Helper()

@@ -141,7 +141,7 @@ func (s *swapper) record(ctx context.Context, threads int, r *LayersResult) erro
 }
 
 // changes runs every changed model. What lies in front of a change is the same
-// for all behind it and runs once.
+// for all after it and runs once.
 func (s *swapper) changes(ctx context.Context, r *LayersResult) error {
 	front := s.program.Begin()
 	for l := range s.layers {
@@ -183,7 +183,7 @@ func (s *swapper) progress(done int) {
 	}
 }
 
-// change takes the stream in front of a change through the layers behind it.
+// change takes the stream in front of a change through the layers after it.
 func (s *swapper) change(ctx context.Context, front []float32, order []int) (LayerChange, error) {
 	x := append([]float32(nil), front...)
 	if err := s.program.Run(ctx, x, order...); err != nil {
@@ -192,7 +192,7 @@ func (s *swapper) change(ctx context.Context, front []float32, order []int) (Lay
 	return s.read(ctx, x)
 }
 
-// read gives what the stream behind the last layer says of the answer and of
+// read gives what the stream after the last layer says of the answer and of
 // the text.
 func (s *swapper) read(ctx context.Context, x []float32) (LayerChange, error) {
 	n := len(s.prompt.Tokens)

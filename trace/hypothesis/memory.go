@@ -36,7 +36,7 @@ type MemoryResult struct {
 //
 // What it promotes is v through the model's final norm and output matrix, by
 // itself, as if it were all of the residual stream. v is taken before whatever
-// a model does to it on the way to the stream: the norms behind the modules of
+// a model does to it on the way to the stream: the norms after the modules of
 // Gemma 2 and 3 and OLMo 2, and scales, are not in it.
 type MemoryLayer struct {
 	Layer       int        `json:"layer"`
