@@ -21,7 +21,7 @@ func TestPicture(t *testing.T) {
 			Grids: Grids{MLP: grid, Severed: &Severed{Single: series, MLPSevered: series, AttnSevered: series}},
 		}
 	}
-	for n, records := range [][]Record{{record(0.6)}, {record(0.6), record(0.8)}} {
+	for n, records := range [][]Record{{record(0.7)}, {record(0.7), record(0.71)}} {
 		s := Summarise(set, records)
 		a := Picture(set, s)
 		if err := report.WriteAverageSVG(io.Discard, *a); err != nil {
