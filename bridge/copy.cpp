@@ -34,7 +34,7 @@ void write(ggml_type type, const float * src, char * dst, int64_t n) {
     }
 }
 
-constexpr int64_t tile = 32; // rows that are read, and columns that are turned, at a time
+constexpr int64_t tile = 32; // rows that are read, and columns that are transposed, at a time
 
 // copier copies rows [begin, end) of w, a tile at a time, by as many threads as call run.
 struct copier {
@@ -51,7 +51,7 @@ struct copier {
                 values_of(w, i + r, values.data() + r * w->ne[0]);
             }
             if (transposed) {
-                turn(values.data(), i, rows);
+                transpose(values.data(), i, rows);
                 continue;
             }
             for (int64_t r = 0; r < rows; r++) {
@@ -60,8 +60,8 @@ struct copier {
         }
     }
 
-    // turn writes values [rows, k] to columns first.. of dst [m, k].
-    void turn(const float * values, int64_t first, int64_t rows) {
+    // transpose writes values [rows, k] to columns first.. of dst [m, k].
+    void transpose(const float * values, int64_t first, int64_t rows) {
         const int64_t k = w->ne[0];
         float part[tile][tile];
         for (int64_t j = 0; j < k; j += tile) {

@@ -2,7 +2,7 @@
 //
 // ggml multiplies by dot products of unpacked rows and comes to a quarter of
 // what such a processor can do (docs/results.md). Here a panel of the first
-// factor lies turned in the second-level cache, and a tile, a piece of it and
+// factor lies transposed in the second-level cache, and a tile, a piece of it and
 // eight rows of the second, is summed in registers, as in Goto and van de Geijn
 // (2008), "Anatomy of High-Performance Matrix Multiplication". A quantised factor
 // is dequantised on its way into the panel. Each sum runs in the order of its
@@ -31,7 +31,7 @@ constexpr int most_vectors = 3;       // registers of a panel's row
 constexpr int panel_width = most_vectors * lanes;
 constexpr int tile_rows = 8;          // rows of a tile: 24 sums stay in registers
 constexpr int64_t depth = 800;        // terms summed in one go: a panel takes at most 150 KB
-constexpr int64_t turned_blocks[2] = {160, 256}; // columns unpacked at a time, of blocks of 32 and of 256
+constexpr int64_t transposed_blocks[2] = {160, 256}; // columns unpacked at a time, of blocks of 32 and of 256
 constexpr int64_t block_rows = 256;   // rows that meet a panel before it is packed anew
 constexpr int64_t piece = 256;        // values of a row that are dequantised at a time
 constexpr size_t near = 1024;         // bytes from row to row of a matrix that is as good as packed
@@ -79,8 +79,8 @@ template <int V>
 constexpr tile_fn tiles_of[tile_rows] = {tile<V, 1>, tile<V, 2>, tile<V, 3>, tile<V, 4>, tile<V, 5>, tile<V, 6>, tile<V, 7>, tile<V, 8>};
 constexpr const tile_fn * tiles[most_vectors] = {tiles_of<1>, tiles_of<2>, tiles_of<3>};
 
-// turn writes a square of registers, one row each, as its transpose.
-AVX512 inline void turn(__m512 r[lanes], float * to, size_t ld) {
+// transpose writes a square of registers, one row each, as its transpose.
+AVX512 inline void transpose(__m512 r[lanes], float * to, size_t ld) {
     __m512 t[lanes];
     UNROLL for (int i = 0; i < 8; i++) {
         t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
@@ -124,10 +124,10 @@ AVX512 inline __m512 values(ggml_type type, const char * row, int64_t column, in
 }
 
 // factors are the two factors of one product, of a batch of them, and its result
-// [m, n]: W [k, m], or [m, k] if it lies turned already.
+// [m, n]: W [k, m], or [m, k] if it lies transposed already.
 struct factors {
     ggml_type type;
-    bool turned;
+    bool transposed;
     const char * w;
     size_t row; // of W, in bytes
     const float * x;
@@ -151,7 +151,7 @@ AVX512 inline void pack_square(const factors & f, int64_t first, int64_t from, i
         int64_t row = first + q;
         r[q] = row < f.m ? values(f.type, f.w + row * f.row, from, columns) : _mm512_setzero_ps();
     }
-    turn(r, to, ld);
+    transpose(r, to, ld);
 }
 
 // pack turns rows [first, first + width) of W, zeros past its end, columns
@@ -182,9 +182,9 @@ int panel_of(int vectors) {
     return (vectors + panels - 1) / panels;
 }
 
-// pack_turned copies columns [first, first + width) of W, which lies turned, of
+// pack_transposed copies columns [first, first + width) of W, which lies transposed, of
 // rows [from, from + k), to panels that follow each other.
-AVX512 void pack_turned(const factors & f, int64_t first, int width, int64_t from, int k, float * panels) {
+AVX512 void pack_transposed(const factors & f, int64_t first, int width, int64_t from, int k, float * panels) {
     const int64_t known = std::min<int64_t>(width, f.m - first);
     for (int p = 0; p < k; p++) {
         const char * row = f.w + (from + p) * f.row;
@@ -235,15 +235,15 @@ void rows(const factors & f, const float * panel, size_t ldp, int width, int64_t
 factors of(const ggml_tensor * dst, ggml_op op, int64_t i2, int64_t i3) {
     const ggml_tensor * w = dst->src[0], * x = dst->src[1];
     factors f = {};
-    f.turned = op == GGML_OP_OUT_PROD;
+    f.transposed = op == GGML_OP_OUT_PROD;
     f.type = w->type;
     f.w = (const char *) w->data + i2 / (dst->ne[2] / w->ne[2]) * w->nb[2] + i3 / (dst->ne[3] / w->ne[3]) * w->nb[3];
     f.row = w->nb[1];
     f.x = (const float *) ((const char *) x->data + i2 * x->nb[2] + i3 * x->nb[3]);
     f.c = (float *) ((char *) dst->data + i2 * dst->nb[2] + i3 * dst->nb[3]);
-    f.m = dst->ne[0], f.n = dst->ne[1], f.k = w->ne[f.turned ? 1 : 0];
+    f.m = dst->ne[0], f.n = dst->ne[1], f.k = w->ne[f.transposed ? 1 : 0];
     const size_t step[2] = {x->nb[0] / sizeof(float), x->nb[1] / sizeof(float)};
-    f.sx = f.turned ? strides{step[1], step[0]} : strides{step[0], step[1]};
+    f.sx = f.transposed ? strides{step[1], step[0]} : strides{step[0], step[1]};
     return f;
 }
 
@@ -257,13 +257,13 @@ struct cut {
 
     explicit cut(const factors & f) {
         const int64_t unit = std::max<int64_t>(lanes, ggml_blck_size(f.type));
-        const bool blocked = f.turned && unit > lanes; // whole blocks are unpacked: several panels at a time
-        const int64_t most_columns = blocked ? turned_blocks[unit > 32] : panel_width;
+        const bool blocked = f.transposed && unit > lanes; // whole blocks are unpacked: several panels at a time
+        const int64_t most_columns = blocked ? transposed_blocks[unit > 32] : panel_width;
         columns = up(parts_of(f.m, parts_of(f.m, most_columns)), blocked ? unit : lanes);
         across = parts_of(f.m, columns);
         blocks = std::max<int64_t>(1, (f.n + block_rows / 2) / block_rows);
         block = up(parts_of(f.n, blocks), tile_rows);
-        const int64_t term = f.turned ? lanes : unit;
+        const int64_t term = f.transposed ? lanes : unit;
         const int64_t most = std::min<int64_t>(::depth, panel_size / columns) / term * term;
         depth = up(parts_of(f.k, parts_of(f.k, most)), term);
     }
@@ -275,12 +275,12 @@ struct cut {
         for (int64_t from = 0; from < f.k; from += depth) {
             const int k = (int) std::min(depth, f.k - from);
             const bool whole = f.type == GGML_TYPE_F32 && first + width <= f.m;
-            if (f.turned && whole && f.row <= near && end - begin < 4 * tile_rows) { // a copy would not pay
+            if (f.transposed && whole && f.row <= near && end - begin < 4 * tile_rows) { // a copy would not pay
                 rows(f, (const float *) (f.w + from * f.row) + first, f.row / sizeof(float), width, first, begin, end, from, k);
                 continue;
             }
-            if (f.turned) {
-                pack_turned(f, first, width, from, k, panels);
+            if (f.transposed) {
+                pack_transposed(f, first, width, from, k, panels);
             } else {
                 pack(f, first, width, from, k, panels);
             }
@@ -314,7 +314,7 @@ bool rc::product_fits(const ggml_tensor * t) {
         return false;
     }
     const ggml_tensor * w = t->src[0], * x = t->src[1];
-    const bool turned = t->op == GGML_OP_OUT_PROD;
+    const bool transposed = t->op == GGML_OP_OUT_PROD;
     const bool aligned = (x->nb[0] | x->nb[1]) % sizeof(float) == 0 && w->nb[0] == ggml_type_size(w->type);
     if (x->type != GGML_TYPE_F32 || !aligned || !rc::product_takes(w->type)) {
         return false;
@@ -322,7 +322,7 @@ bool rc::product_fits(const ggml_tensor * t) {
     if (ggml_is_quantized(w->type)) {
         return true; // a row's values do not depend on how many others there are
     }
-    if (turned && w->type != GGML_TYPE_F32) {
+    if (transposed && w->type != GGML_TYPE_F32) {
         return true; // ggml has no such product
     }
     // few rows of a large matrix take the time that reading it takes

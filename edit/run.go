@@ -21,7 +21,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	s := newSession(&cfg)
-	s.memory = proc.WatchMemory()
+	s.memory = proc.WatchResident()
 	defer s.close()
 	defer s.memory.End()
 	if err := s.open(ctx, nil); err != nil {

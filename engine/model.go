@@ -41,7 +41,7 @@ type Model struct {
 	scratch *llama.Context
 	kept    *copiedContext // of the last objective
 	places  *places
-	patches *patchState // once asked for
+	network *networkState // once asked for
 }
 
 var _ lm.Model = (*Model)(nil)

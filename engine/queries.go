@@ -135,7 +135,7 @@ func (m *Model) lastGroup(ctx context.Context, rows [][]int32, tokens int) ([][]
 	if err := d.flush(ctx); err != nil {
 		return nil, err
 	}
-	h := llama.Hook{Place: m.patches.query, Width: m.info.Width, Rows: at, Data: make([]float32, len(rows)*m.info.Width)}
+	h := llama.Hook{Place: m.network.query, Width: m.info.Width, Rows: at, Data: make([]float32, len(rows)*m.info.Width)}
 	if err := c.DecodeHooked(ctx, &b, []llama.Hook{h}); err != nil {
 		return nil, err
 	}

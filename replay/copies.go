@@ -19,15 +19,15 @@ type Copies struct {
 
 // stock is what is kept, and how much may be.
 type stock struct {
-	ctx    *llama.Context
-	budget int64
-	bytes  int64
-	full   bool                   // a weight did not fit: no other is copied
-	of     map[uint64]weightCopy  // by the weight's handle
-	order  []uint64               // of their making
-	turned map[uint64]*Transposed // a transpose each
-	scope  scope
-	aside  *Copies // of the weights out of scope, for a while
+	ctx        *llama.Context
+	budget     int64
+	bytes      int64
+	full       bool                   // a weight did not fit: no other is copied
+	of         map[uint64]weightCopy  // by the weight's handle
+	order      []uint64               // of their making
+	transposes map[uint64]*Transposed // a transpose each
+	scope      scope
+	aside      *Copies // of the weights out of scope, for a while
 }
 
 type weightCopy struct {
@@ -46,7 +46,7 @@ func (s scope) has(weight uint64) bool { return s == nil || s(weight) }
 // kernel takes is the context's to say.
 func NewCopies(c *llama.Context, p Policy, budget int64) *Copies {
 	p.Own = c.OwnTypes()
-	return &Copies{policy: p, stock: &stock{ctx: c, budget: budget, of: map[uint64]weightCopy{}, turned: map[uint64]*Transposed{}}}
+	return &Copies{policy: p, stock: &stock{ctx: c, budget: budget, of: map[uint64]weightCopy{}, transposes: map[uint64]*Transposed{}}}
 }
 
 // Policy says which weights have copies; that of nil is the zero Policy.
@@ -161,8 +161,8 @@ func (s *stock) free(h uint64) {
 }
 
 func (s *stock) freeTurned(h uint64) {
-	t := s.turned[h]
+	t := s.transposes[h]
 	s.bytes -= t.Bytes()
 	t.Close()
-	delete(s.turned, h)
+	delete(s.transposes, h)
 }

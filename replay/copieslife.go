@@ -28,7 +28,7 @@ func (c *Copies) StartSlice(s *graph.Slice) {
 		}
 	}
 	c.SetBudget(0)
-	for h := range c.turned {
+	for h := range c.transposes {
 		if !of[h] {
 			c.freeTurned(h)
 		}
@@ -145,7 +145,7 @@ func (c *Copies) DropTransposes() {
 	if c == nil {
 		return
 	}
-	for h := range c.turned {
+	for h := range c.transposes {
 		c.freeTurned(h)
 	}
 }

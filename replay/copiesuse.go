@@ -83,8 +83,8 @@ func (c *Copies) Transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 		switch c.policy.Use(w.Type).Gradient {
 		case Copied:
 			err = c.copyForReverse(ctx, w)
-		case Turned:
-			err = c.turn(ctx, w)
+		case InTranspose:
+			err = c.transpose(ctx, w)
 		}
 		if err != nil {
 			return nil, err
@@ -96,13 +96,13 @@ func (c *Copies) Transposes(ctx context.Context, s *graph.Slice) (graph.Transpos
 		if c.of[w.Handle].reverse || c.policy.Use(w.Type).Gradient == AsIs {
 			return weight
 		}
-		return c.turned[w.Handle].Use(b, weight)
+		return c.transposes[w.Handle].Use(b, weight)
 	}, nil
 }
 
-// turn keeps the transpose of a weight, if it fits.
-func (c *Copies) turn(ctx context.Context, w graph.Node) error {
-	if c.turned[w.Handle] != nil || c.bytes+c.size(w) > c.budget {
+// transpose keeps the transpose of a weight, if it fits.
+func (c *Copies) transpose(ctx context.Context, w graph.Node) error {
+	if c.transposes[w.Handle] != nil || c.bytes+c.size(w) > c.budget {
 		return nil
 	}
 	one := &graph.Slice{Graph: graph.Graph{Nodes: []graph.Node{w}}}
@@ -110,7 +110,7 @@ func (c *Copies) turn(ctx context.Context, w graph.Node) error {
 	if err != nil {
 		return err
 	}
-	c.turned[w.Handle] = t
+	c.transposes[w.Handle] = t
 	c.bytes += t.Bytes()
 	return nil
 }
@@ -153,7 +153,7 @@ func (c *Copies) TransposedBytes() int64 {
 		return 0
 	}
 	n := int64(0)
-	for _, t := range c.turned {
+	for _, t := range c.transposes {
 		n += t.Bytes()
 	}
 	for _, s := range c.of {

@@ -263,12 +263,12 @@ func (l *Layer) overwrite(m Module) {
 	if len(at) == 0 {
 		return
 	}
-	out, patch, to := graph.OverwriteRows(l.slice, site, len(at))
-	l.slice, l.given = out, patch.Value
+	out, over, to := graph.OverwriteRows(l.slice, site, len(at))
+	l.slice, l.given = out, over.Value
 	for i := range l.consts {
 		l.consts[i].Node = to[l.consts[i].Node]
 	}
-	l.consts = append(l.consts, graph.Const{Node: patch.Rows, I64: at})
+	l.consts = append(l.consts, graph.Const{Node: over.Rows, I64: at})
 	for i, x := range l.shared {
 		l.shared[i].Own = to[x.Own]
 		if x.Base >= 0 {

@@ -55,7 +55,7 @@ const (
 	AsIs        Way = iota // the weight, as it is in the file
 	Copied                 // a copy where one fits, else the weight
 	Dequantised            // a copy in the right type where there is one, else values that each run writes anew
-	Turned                 // a transpose where one fits, else one that each run writes anew
+	InTranspose            // a transpose where one fits, else one that each run writes anew
 	OnTheWay               // a transpose that each run writes anew
 )
 
@@ -84,7 +84,7 @@ func (p Policy) Use(t graph.Type) Use {
 	case p.Products && quantised && p.takes(p.Copy):
 		u.Gradient = Copied // the kernel adds up a copy's rows as fast as it multiplies with them
 	default:
-		u.Gradient = Turned
+		u.Gradient = InTranspose
 	}
 	return u
 }

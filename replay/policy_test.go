@@ -83,5 +83,5 @@ func checkUse(t *testing.T, p Policy, typ graph.Type, u Use) {
 	never(u.Gradient == Copied && (u.Product != Copied || !p.takes(p.Copy)), "a copy serves a gradient that ggml would have to transpose, or that products do not use")
 	never(u.Gradient == AsIs && !(p.Products && own), "the weight itself serves a gradient, and ggml would have to transpose it")
 	never(p.Gradients && u.Gradient == OnTheWay, "there are no transposes for gradients")
-	never(!p.Gradients && (u.Gradient == Turned || u.Gradient == Copied), "there is something for gradients that nobody asked for")
+	never(!p.Gradients && (u.Gradient == InTranspose || u.Gradient == Copied), "there is something for gradients that nobody asked for")
 }

@@ -45,7 +45,7 @@ func hypothesisSections(h *hypothesis.Results, rows int) []pictures.Section {
 // seen themselves.
 const rankName = "log10 of the answer's rank"
 
-func memorySection(r *hypothesis.MemoryResult, rows int) pictures.Section {
+func memorySection(r *hypothesis.RecallResult, rows int) pictures.Section {
 	s := pictures.Section{Title: memoryTitle, Text: []string{r.Sentence()}, Name: rankName}
 	ranks := pictures.Series{Name: "rank of the answer"}
 	for _, l := range r.Layers {
@@ -53,7 +53,7 @@ func memorySection(r *hypothesis.MemoryResult, rows int) pictures.Section {
 	}
 	s.Series = []pictures.Series{ranks}
 	s.Table = &pictures.Table{Columns: []string{"layer", "answer's rank", "promotes", "strongest neurons"}}
-	for _, l := range first(r.Layers, rows, func(a, b hypothesis.MemoryLayer) int { return cmp.Compare(a.AnswerRank, b.AnswerRank) }, func(l hypothesis.MemoryLayer) int { return l.Layer }) {
+	for _, l := range first(r.Layers, rows, func(a, b hypothesis.RecallLayer) int { return cmp.Compare(a.AnswerRank, b.AnswerRank) }, func(l hypothesis.RecallLayer) int { return l.Layer }) {
 		s.Table.Rows = append(s.Table.Rows, []string{fmt.Sprint(l.Layer), thousands(int64(l.AnswerRank)), promotes(l.Promotes, 5), neurons(l.Neurons, 2)})
 	}
 	return s

@@ -5,7 +5,7 @@ import "fmt"
 // Averages are the means of all parts over facts, nil for a part that fewer than
 // two facts have.
 type Averages struct {
-	Memory   *MemoryAverage   `json:"memory,omitempty"`
+	Memory   *RecallAverage   `json:"memory,omitempty"`
 	Knockout *KnockoutAverage `json:"knockout,omitempty"`
 	Layers   *LayersAverage   `json:"layers,omitempty"`
 }
@@ -13,7 +13,7 @@ type Averages struct {
 // Average averages the results of one model; nil ones have no part in it, and
 // without others there is no average. The warnings say what is missing.
 func Average(results []*Results) (a *Averages, warnings []string, err error) {
-	var memory []*MemoryResult
+	var memory []*RecallResult
 	var knockout []*KnockoutResult
 	var layers []*LayersResult
 	leftOut, last := 0, ""
@@ -46,7 +46,7 @@ func Average(results []*Results) (a *Averages, warnings []string, err error) {
 		warnings = append(warnings, "averages of the hypothesis take two facts that the model gets right")
 	}
 	a = &Averages{}
-	if a.Memory, err = ofTwo(memory, AverageMemory); err != nil {
+	if a.Memory, err = ofTwo(memory, AverageRecall); err != nil {
 		return nil, nil, err
 	}
 	if a.Knockout, err = ofTwo(knockout, AverageKnockout); err != nil {

@@ -29,14 +29,14 @@ func TestAverageKnockout(t *testing.T) {
 }
 
 func TestAverageMemory(t *testing.T) {
-	ranks := func(r ...int) *MemoryResult {
-		m := &MemoryResult{Vocab: 999}
+	ranks := func(r ...int) *RecallResult {
+		m := &RecallResult{Vocab: 999}
 		for l, x := range r {
-			m.Layers = append(m.Layers, MemoryLayer{Layer: l, AnswerRank: x})
+			m.Layers = append(m.Layers, RecallLayer{Layer: l, AnswerRank: x})
 		}
 		return m
 	}
-	a, err := AverageMemory([]*MemoryResult{ranks(400, 3), ranks(300, 200), ranks(200, 100)})
+	a, err := AverageRecall([]*RecallResult{ranks(400, 3), ranks(300, 200), ranks(200, 100)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestAverageMemory(t *testing.T) {
 	if s := a.Sentence(); !strings.Contains(s, "best in layer 1: number 101 on average") || !strings.Contains(s, "for 33 %") || !strings.Contains(s, "number 500") {
 		t.Error(s)
 	}
-	if a, err = AverageMemory([]*MemoryResult{ranks(400, 30), ranks(300, 200)}); err != nil {
+	if a, err = AverageRecall([]*RecallResult{ranks(400, 30), ranks(300, 200)}); err != nil {
 		t.Fatal(err)
 	}
 	if s := a.Sentence(); !strings.Contains(s, "of no layer for any fact") {
@@ -85,7 +85,7 @@ func TestAverageRefuses(t *testing.T) {
 	if _, err := AverageKnockout([]*KnockoutResult{one, &other}); !errors.Is(err, llama.ErrInvalid) {
 		t.Errorf("two windows: %v", err)
 	}
-	if _, err := AverageMemory(nil); !errors.Is(err, llama.ErrInvalid) {
+	if _, err := AverageRecall(nil); !errors.Is(err, llama.ErrInvalid) {
 		t.Errorf("no results: %v", err)
 	}
 	if _, err := AverageLayers([]*LayersResult{{Dropped: make([]LayerChange, 2)}, {}}); !errors.Is(err, llama.ErrInvalid) {

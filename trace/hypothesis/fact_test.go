@@ -12,7 +12,7 @@ import (
 // parts runs each part in its smallest form.
 var parts = map[string]func(ctx context.Context, m *llama.Model, p trace.Prompt, progress func(done, total int)) error{
 	"memory": func(ctx context.Context, m *llama.Model, p trace.Prompt, progress func(done, total int)) error {
-		_, err := Memory(ctx, m, p, 2, MemoryConfig{Neurons: 1, Progress: progress})
+		_, err := Recall(ctx, m, p, 2, RecallConfig{Neurons: 1, Progress: progress})
 		return err
 	},
 	"knockout": func(ctx context.Context, m *llama.Model, p trace.Prompt, progress func(done, total int)) error {

@@ -77,7 +77,7 @@ func (d *downMatrix) each(ctx context.Context, fn func(row int, w []float32)) er
 // neurons ranks the neurons of a layer whose output is v, notes the first in
 // out, and gives what each of them adds to the output, k_i W_i, one after the
 // other.
-func (r *memoryReader) neurons(ctx context.Context, d *downMatrix, key, v []float32, out *MemoryLayer) ([]float32, error) {
+func (r *recallReader) neurons(ctx context.Context, d *downMatrix, key, v []float32, out *RecallLayer) ([]float32, error) {
 	squares, dots := make([]float64, len(key)), make([]float64, len(key))
 	err := d.each(ctx, func(row int, w []float32) {
 		for i, x := range w {
@@ -125,7 +125,7 @@ func norm(v []float32) float64 {
 }
 
 // promoted lists the tokens with the largest logits.
-func (r *memoryReader) promoted(logits []float32) []Promoted {
+func (r *recallReader) promoted(logits []float32) []Promoted {
 	k := min(r.cfg.Top, len(logits))
 	top := make([]int32, 0, k+1) // falling
 	for i, l := range logits {

@@ -26,7 +26,7 @@ type Config struct {
 
 // Results are what all parts gave on a prompt, nil for one that was left out.
 type Results struct {
-	Memory   *MemoryResult   `json:"memory,omitempty"`
+	Memory   *RecallResult   `json:"memory,omitempty"`
 	Knockout *KnockoutResult `json:"knockout,omitempty"`
 	Layers   *LayersResult   `json:"layers,omitempty"`
 	LeftOut  []string        `json:"left_out,omitempty"` // which, and why
@@ -44,7 +44,7 @@ func Run(ctx context.Context, m *llama.Model, p trace.Prompt, cfg Config) (*Resu
 	out := &Results{}
 	err := out.run(cfg.Progress, []part{
 		{"FFN memory", "reading FFNs", func(progress func(int, int)) (err error) {
-			out.Memory, err = Memory(ctx, m, p, cfg.Threads, MemoryConfig{Top: cfg.Top, Neurons: cfg.Neurons, Progress: progress})
+			out.Memory, err = Recall(ctx, m, p, cfg.Threads, RecallConfig{Top: cfg.Top, Neurons: cfg.Neurons, Progress: progress})
 			return err
 		}},
 		{"attention knock-out", "cutting attention", func(progress func(int, int)) (err error) {

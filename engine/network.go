@@ -14,8 +14,8 @@ import (
 
 var _ lm.Widenable = (*Model)(nil)
 
-// patchState is what the model keeps for patches.
-type patchState struct {
+// networkState is what the model keeps of its last feed-forward network.
+type networkState struct {
 	site       lm.Network
 	query, ffn llama.Place
 	pruned     bool // the last layer computes only rows whose logits are read
@@ -33,8 +33,8 @@ var acts = map[graph.Op]lm.Activation{
 
 // LastNetwork finds the last feed-forward network in a decode.
 func (m *Model) LastNetwork(ctx context.Context) (lm.Network, error) {
-	if m.patches != nil {
-		return m.patches.site, nil
+	if m.network != nil {
+		return m.network.site, nil
 	}
 	c, err := m.contextFor(batchTokens)
 	if err != nil {
@@ -51,7 +51,7 @@ func (m *Model) LastNetwork(ctx context.Context) (lm.Network, error) {
 	if err != nil {
 		return lm.Network{}, err
 	}
-	p := &patchState{pruned: d.Graph.Node(n.Query).Ne[1] == 1}
+	p := &networkState{pruned: d.Graph.Node(n.Query).Ne[1] == 1}
 	layer := len(d.Sites.Layers) - 1
 	if p.query, err = llama.PlaceOf(d.Graph, n.Query); err != nil {
 		return lm.Network{}, err
@@ -62,7 +62,7 @@ func (m *Model) LastNetwork(ctx context.Context) (lm.Network, error) {
 	if p.site, err = m.siteOf(c, d, n, layer); err != nil {
 		return lm.Network{}, err
 	}
-	m.patches = p
+	m.network = p
 	return p.site, nil
 }
 
@@ -182,7 +182,7 @@ func (m *Model) Head(ctx context.Context, rows []lm.HeadRow) (lm.Head, error) {
 	if err := m.transposeHead(ctx, c); err != nil {
 		return nil, err
 	}
-	h, err := replay.NewTail(ctx, c, b, m.patches.transposed)
+	h, err := replay.NewTail(ctx, c, b, m.network.transposed)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (m *Model) Head(ctx context.Context, rows []lm.HeadRow) (lm.Head, error) {
 // headContext is the context of heads, empty, which keeps the transposed output
 // matrix from one to the next.
 func (m *Model) headContext(cells, batch, rows int) (*llama.Context, error) {
-	p := m.patches
+	p := m.network
 	if p.heads != nil {
 		if have := p.heads.Params(); have.Cells >= cells && have.Batch >= batch && have.Sequences >= rows {
 			p.heads.Clear()
@@ -209,18 +209,18 @@ func (m *Model) headContext(cells, batch, rows int) (*llama.Context, error) {
 }
 
 func (m *Model) closeHeads() {
-	if m.patches == nil {
+	if m.network == nil {
 		return
 	}
-	m.patches.transposed.Close()
-	m.patches.heads.Close()
-	m.patches.transposed, m.patches.heads, m.patches.tried = nil, nil, false
+	m.network.transposed.Close()
+	m.network.heads.Close()
+	m.network.transposed, m.network.heads, m.network.tried = nil, nil, false
 }
 
 // transposeHead keeps the transposes of the weights after the site, where they
 // take at most half the memory.
 func (m *Model) transposeHead(ctx context.Context, c *llama.Context) error {
-	p := m.patches
+	p := m.network
 	if p.tried {
 		return nil
 	}

@@ -14,15 +14,15 @@ import (
 // neurons give for them added to the network's output.
 func (m *Model) SetNeurons(neurons []widen.Neuron) error {
 	if len(neurons) == 0 {
-		if m.patches != nil {
-			m.patches.neurons = nil
+		if m.network != nil {
+			m.network.neurons = nil
 		}
 		return nil
 	}
 	if _, err := m.LastNetwork(context.Background()); err != nil {
 		return err
 	}
-	m.patches.neurons = neurons
+	m.network.neurons = neurons
 	return nil
 }
 
@@ -30,12 +30,12 @@ func (m *Model) SetNeurons(neurons []widen.Neuron) error {
 // beside the output that it is added to.
 const negligible = 1e-8
 
-// decode decodes a batch with the patches that are set.
+// decode decodes a batch with the neurons that are set.
 func (m *Model) decode(ctx context.Context, c *llama.Context, b *llama.Batch) error {
-	if m == nil || m.patches == nil || len(m.patches.neurons) == 0 {
+	if m == nil || m.network == nil || len(m.network.neurons) == 0 {
 		return c.Decode(ctx, b)
 	}
-	p := m.patches
+	p := m.network
 	var rows []int32
 	n := 0
 	for i, want := range b.Logits {
@@ -71,7 +71,7 @@ func (m *Model) decode(ctx context.Context, c *llama.Context, b *llama.Batch) er
 }
 
 // output is what the neurons add for a query, nil for nothing.
-func (p *patchState) output(q []float32) []float32 {
+func (p *networkState) output(q []float32) []float32 {
 	var out []float32
 	for i := range p.neurons {
 		n := &p.neurons[i]

@@ -12,8 +12,8 @@ import (
 	"retcon/trace"
 )
 
-// MemoryConfig says how much to report.
-type MemoryConfig struct {
+// RecallConfig says how much to report.
+type RecallConfig struct {
 	Top int // tokens of a list; 0: 10
 	// Neurons of each layer to report; with 0 the FFN's matrices, which are
 	// most of a model, need not be read.
@@ -21,24 +21,24 @@ type MemoryConfig struct {
 	Progress func(done, total int) // layers; may be nil
 }
 
-// MemoryResult is what the FFN of each layer puts out at the subject's last
+// RecallResult is what the FFN of each layer puts out at the subject's last
 // token.
-type MemoryResult struct {
+type RecallResult struct {
 	Fact
 	At      string        `json:"at"`    // the subject's last token
 	Vocab   int           `json:"vocab"` // tokens that ranks are among
-	Layers  []MemoryLayer `json:"layers"`
+	Layers  []RecallLayer `json:"layers"`
 	Seconds float64       `json:"seconds"`
 }
 
-// MemoryLayer is a layer's FFN output v = W k + b, W being ffn_down with its
+// RecallLayer is a layer's FFN output v = W k + b, W being ffn_down with its
 // bias b where the model has one, and k the key.
 //
 // What it promotes is v through the model's final norm and output matrix, by
 // itself, as if it were all of the residual stream. v is taken before whatever
 // a model does to it on the way to the stream: the norms after the modules of
 // Gemma 2 and 3 and OLMo 2, and scales, are not in it.
-type MemoryLayer struct {
+type RecallLayer struct {
 	Layer       int        `json:"layer"`
 	Norm        float64    `json:"norm"` // |v|
 	Promotes    []Promoted `json:"promotes"`
@@ -70,11 +70,11 @@ type Promoted struct {
 	Logit float64 `json:"logit"`
 }
 
-// Memory reads the FFN of each layer as a key-value memory (Geva et al. 2021;
+// Recall reads the FFN of each layer as a key-value memory (Geva et al. 2021;
 // values in the vocabulary: Geva et al. 2022) at the subject's last token. Keys
 // and values come from a plain run with hooks, the columns of W from the file.
 // No adapter may be loaded.
-func Memory(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cfg MemoryConfig) (*MemoryResult, error) {
+func Recall(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cfg RecallConfig) (*RecallResult, error) {
 	start := time.Now()
 	if cfg.Top == 0 {
 		cfg.Top = 10
@@ -96,8 +96,8 @@ func Memory(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cf
 		return nil, err
 	}
 	defer c.Close()
-	r := &MemoryResult{At: m.Piece(p.Tokens[p.End-1], true), Vocab: m.Info().Vocab}
-	reader := &memoryReader{model: m, cfg: cfg, file: f, context: c}
+	r := &RecallResult{At: m.Piece(p.Tokens[p.End-1], true), Vocab: m.Info().Vocab}
+	reader := &recallReader{model: m, cfg: cfg, file: f, context: c}
 	if reader.head, err = replay.NewHead(ctx, c, headRows); err != nil {
 		return nil, err
 	}
@@ -118,10 +118,10 @@ func Memory(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cf
 	return r, nil
 }
 
-// memoryReader holds one run's keys and values at the subject's last token.
-type memoryReader struct {
+// recallReader holds one run's keys and values at the subject's last token.
+type recallReader struct {
 	model        *llama.Model
-	cfg          MemoryConfig
+	cfg          RecallConfig
 	file         *gguf.File
 	context      *llama.Context
 	head         *replay.Head
@@ -129,7 +129,7 @@ type memoryReader struct {
 }
 
 // run decodes the prompt, hooks reading every layer's key and value.
-func (r *memoryReader) run(ctx context.Context, p trace.Prompt) (Fact, error) {
+func (r *recallReader) run(ctx context.Context, p trace.Prompt) (Fact, error) {
 	// with logits everywhere the last layer has a row for every token
 	var b llama.Batch
 	for i, t := range p.Tokens {
@@ -172,8 +172,8 @@ func (r *memoryReader) run(ctx context.Context, p trace.Prompt) (Fact, error) {
 }
 
 // layer reads one layer.
-func (r *memoryReader) layer(ctx context.Context, layer int, answer int32) (MemoryLayer, error) {
-	out := MemoryLayer{Layer: layer}
+func (r *recallReader) layer(ctx context.Context, layer int, answer int32) (RecallLayer, error) {
+	out := RecallLayer{Layer: layer}
 	down, err := openDown(r.file, layer, len(r.keys[layer]), len(r.values[layer]))
 	if err != nil {
 		return out, err

@@ -90,7 +90,7 @@ func (p plain) promotes(what string, got []Promoted, logits []float64) {
 // file's tensors in plain arithmetic.
 func TestMemoryEqualsArithmetic(t *testing.T) {
 	m, prompt := tinyModel(t)
-	r, err := Memory(context.Background(), m, prompt, 2, MemoryConfig{Top: 4, Neurons: 3})
+	r, err := Recall(context.Background(), m, prompt, 2, RecallConfig{Top: 4, Neurons: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestMemoryShares(t *testing.T) {
 			continue
 		}
 		p := trace.Prompt{Tokens: []int32{3, 9, 41, 7}, Begin: 1, End: 3}
-		r, err := Memory(context.Background(), m, p, 2, MemoryConfig{Neurons: 1})
+		r, err := Recall(context.Background(), m, p, 2, RecallConfig{Neurons: 1})
 		m.Close()
 		if errors.Is(err, llama.ErrUnsupported) {
 			continue
@@ -225,7 +225,7 @@ func TestMemoryShares(t *testing.T) {
 }
 
 func TestRank(t *testing.T) {
-	r := &memoryReader{cfg: MemoryConfig{Top: 2}, model: &llama.Model{}}
+	r := &recallReader{cfg: RecallConfig{Top: 2}, model: &llama.Model{}}
 	logits := []float32{1, 5, 3, 5, 0}
 	if got := r.promoted(logits); len(got) != 2 || got[0].Token != 1 || got[1].Token != 3 {
 		t.Errorf("promoted %v", got)
@@ -238,7 +238,7 @@ func TestRank(t *testing.T) {
 }
 
 func TestMemorySentence(t *testing.T) {
-	r := &MemoryResult{Fact: Fact{Answer: " Paris"}, At: " Tower", Vocab: 49152, Layers: []MemoryLayer{{Layer: 0, AnswerRank: 9000}, {Layer: 1, AnswerRank: 812}}}
+	r := &RecallResult{Fact: Fact{Answer: " Paris"}, At: " Tower", Vocab: 49152, Layers: []RecallLayer{{Layer: 0, AnswerRank: 9000}, {Layer: 1, AnswerRank: 812}}}
 	for _, want := range []string{`At " Tower"`, `" Paris" most is that of layer 1`, "number 812 of 49152", "near 16384", "in 0 of 2 layers."} {
 		if s := r.Sentence(); !strings.Contains(s, want) {
 			t.Errorf("%q lacks %q", s, want)

@@ -2,8 +2,8 @@ package hypothesis
 
 import "fmt"
 
-// MemoryAverage is the mean of several results, by layer.
-type MemoryAverage struct {
+// RecallAverage is the mean of several results, by layer.
+type RecallAverage struct {
 	Facts      int    `json:"facts"`
 	Vocab      int    `json:"vocab"`
 	AnswerRank []Mean `json:"answer_rank"` // the answer's rank among what the layer promotes
@@ -11,15 +11,15 @@ type MemoryAverage struct {
 	AnyTopTen  Mean   `json:"any_top_ten"` // the same, in any layer
 }
 
-// AverageMemory averages results of one model.
-func AverageMemory(results []*MemoryResult) (*MemoryAverage, error) {
-	if err := alike(results, func(r *MemoryResult) [2]int { return [2]int{r.Vocab, len(r.Layers)} }); err != nil {
+// AverageRecall averages results of one model.
+func AverageRecall(results []*RecallResult) (*RecallAverage, error) {
+	if err := alike(results, func(r *RecallResult) [2]int { return [2]int{r.Vocab, len(r.Layers)} }); err != nil {
 		return nil, err
 	}
 	layers := len(results[0].Layers)
-	a := &MemoryAverage{Facts: len(results), Vocab: results[0].Vocab}
-	a.AnswerRank = byLayer(results, layers, func(r *MemoryResult, l int) float64 { return float64(r.Layers[l].AnswerRank) })
-	a.TopTen = sharesByLayer(results, layers, func(r *MemoryResult, l int) bool { return r.Layers[l].AnswerRank <= topTen })
+	a := &RecallAverage{Facts: len(results), Vocab: results[0].Vocab}
+	a.AnswerRank = byLayer(results, layers, func(r *RecallResult, l int) float64 { return float64(r.Layers[l].AnswerRank) })
+	a.TopTen = sharesByLayer(results, layers, func(r *RecallResult, l int) bool { return r.Layers[l].AnswerRank <= topTen })
 	facts := 0
 	for _, r := range results {
 		for _, l := range r.Layers {
@@ -34,7 +34,7 @@ func AverageMemory(results []*MemoryResult) (*MemoryAverage, error) {
 }
 
 // Sentence says what was measured, with 95 % intervals.
-func (a *MemoryAverage) Sentence() string {
+func (a *RecallAverage) Sentence() string {
 	rank, top := 0, 0
 	for l := range a.AnswerRank {
 		if a.AnswerRank[l].Mean < a.AnswerRank[rank].Mean {

@@ -7,7 +7,7 @@ import (
 
 // Memory that was held while a watch looked is in its peak after it is gone.
 func TestMemoryWatch(t *testing.T) {
-	w := WatchMemory()
+	w := WatchResident()
 	before, mapped := w.Peak()
 	if before <= 0 || mapped <= 0 {
 		t.Fatalf("%d bytes of its own, %d mapped", before, mapped)

@@ -9,7 +9,7 @@ import (
 const topTen = 10
 
 // Sentence says what was measured.
-func (r *MemoryResult) Sentence() string {
+func (r *RecallResult) Sentence() string {
 	best, in := 0, 0
 	for i, l := range r.Layers {
 		if l.AnswerRank < r.Layers[best].AnswerRank {

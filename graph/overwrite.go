@@ -1,24 +1,24 @@
 package graph
 
-// RowPatch is a site of which some rows are given instead of computed.
-type RowPatch struct {
+// RowOverwrite is a site of which some rows are given instead of computed.
+type RowOverwrite struct {
 	Rows  ID // input, I64 [n]: which
 	Value ID // input [width, n]
 }
 
 // OverwriteRows gives n rows of a site instead of computing them, in the site's
 // own memory: nothing may read what it was. to gives the new id of each node of
-// s, the patched value's for the site.
-func OverwriteRows(s *Slice, site ID, n int) (out *Slice, patch RowPatch, to []ID) {
+// s, the overwritten value's for the site.
+func OverwriteRows(s *Slice, site ID, n int) (out *Slice, over RowOverwrite, to []ID) {
 	out, to = insert(s, func(b Builder, old, id ID) ID {
 		if old != site {
 			return id
 		}
-		patch.Rows = b.Input(I64, Shape2(int64(n), 1), "overwritten rows")
-		patch.Value = b.Input(F32, Shape2(b.Node(id).Ne[0], int64(n)), "value")
-		return b.SetRows(id, patch.Value, patch.Rows)
+		over.Rows = b.Input(I64, Shape2(int64(n), 1), "overwritten rows")
+		over.Value = b.Input(F32, Shape2(b.Node(id).Ne[0], int64(n)), "value")
+		return b.SetRows(id, over.Value, over.Rows)
 	})
-	return out, patch, to
+	return out, over, to
 }
 
 // CastWeights multiplies with casts of the weights that pick names instead of
@@ -103,7 +103,7 @@ func insert(s *Slice, then func(b Builder, old, id ID) ID) (out *Slice, to []ID)
 	return out, to
 }
 
-// viewOf is where a view lies once its source may be a patched value.
+// viewOf is where a view lies once its source may be an overwritten value.
 func viewOf(s, out *Slice, id ID, n Node, to []ID) (ID, uint64) {
 	if !n.Op.moves() {
 		return to[n.ViewSrc], n.ViewOffs

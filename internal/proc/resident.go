@@ -20,7 +20,7 @@ type Watch struct {
 	own, mapped int64
 }
 
-func WatchMemory() *Watch {
+func WatchResident() *Watch {
 	w := &Watch{stop: make(chan struct{})}
 	w.look()
 	w.done.Go(func() {
