@@ -70,7 +70,7 @@ func (m *Model) predictTree(ctx context.Context, t *tree, out [][]lm.Prediction)
 
 // treeDecoder collects tokens into batches and reads predictions of each.
 type treeDecoder struct {
-	m          *Model // whose patches count
+	m          *Model // whose added neurons count
 	c          *llama.Context
 	batch      llama.Batch
 	outputs    int // rows of logits of the batch

@@ -57,7 +57,7 @@ func (m *Model) scoreGroup(ctx context.Context, rows []lm.Scored, out [][]float6
 
 // decoder collects tokens into batches and calls back for each row of logits.
 type decoder struct {
-	m     *Model // whose patches count, nil for none
+	m     *Model // whose added neurons count, nil for none
 	c     *llama.Context
 	batch llama.Batch
 	then  []func(i int) error // one a row of logits
