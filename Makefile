@@ -116,7 +116,7 @@ lint: lib ## gofmt, go vet and staticcheck, whose version go.mod pins
 # the command's usage.
 CHECK = TestModelInfo|TestHooks|TestProgram|TestQuantisedProducts|TestReplayDemo|TestArchitectures/^(llama|gpt2)-dense$$|TestScripts/^(usage|help|version)$$|TestDocumented
 check: lint test-nocgo ## what to run between edits, under two minutes once built
-	$(GOENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
+	$(GOENV) $(TESTENV) go test -p 1 -parallel 1 -short -run '$(CHECK)' -ldflags "$(GOLDFLAGS)" ./llama ./replay ./cmd/retcon
 
 test-race: lib archs model ## run the Go tests under the race detector
 	$(GOENV) $(TESTENV) go test -race -p 1 -parallel 1 -short -timeout 60m -ldflags "$(GOLDFLAGS)" ./...
@@ -136,8 +136,8 @@ BENCH_COUNT ?= 5
 bench: lib model ## run the Go benchmarks; build/bench.txt is for benchstat
 	@$(GOENV) go test -p 1 -run '^$$' -bench '$(BENCH)' -count $(BENCH_COUNT) -timeout 3h -ldflags "$(GOLDFLAGS)" ./... | tee $(BUILD)/bench.txt
 
-results: retcon tools model ## measure the main table of docs/results.md (RETCON_DATA=DIR adds scores, SHORT=1 is a trial)
-	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh bin/retcon $(BUILD)/bin $(MODEL) $(BUILD)/results
+results: retcon tools model ## measure the main table of docs/results.md (SHORT=1 is a trial)
+	@$(GOENV) GOLDFLAGS="$(GOLDFLAGS)" scripts/results.sh $(BIN)/retcon $(TOOLS)/bin $(MODEL) $(BUILD)/results
 
 # The largest of its models takes 4.5 GB of disk; SIZES="0.1B 0.5B" leaves it out.
 scale: retcon model ## edit random models of 0.1 to 8 billion weights: seconds and memory

@@ -9,13 +9,6 @@ import (
 	"retcon/fact"
 )
 
-// Editor computes the edit of a fact; edit.Editor does.
-type Editor interface {
-	Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*edit.Computed, error)
-	// Apply makes the model compute as edited by these edits alone.
-	Apply(edits ...*edit.Computed) error
-}
-
 // Bench edits, scores and restores, record by record.
 type Bench struct {
 	Scorer *Scorer
@@ -27,7 +20,7 @@ type Bench struct {
 	// shared by runs that score the same edits in several ways.
 	Edits map[int]*edit.Computed
 	// Batch is how many edits are computed at once, if above 1: those of so many
-	// of Records, in order. Editor has to be a BatchEditor then.
+	// of Records, in order.
 	Batch   int
 	Records []fact.Record
 	// Write, if not nil, writes the edited model, and what was written is
@@ -37,11 +30,6 @@ type Bench struct {
 	Step func(done, most int)
 
 	ahead map[int]outcome // of the batch in hand, by the index of records
-}
-
-// BatchEditor computes several edits at once; edit.Editor does.
-type BatchEditor interface {
-	ComputeAll(ctx context.Context, rs []fact.Request, step func(done, most int)) ([]*edit.Computed, []error)
 }
 
 type outcome struct {
@@ -140,7 +128,7 @@ func (b *Bench) computeBatch(ctx context.Context, rec *fact.Record) (*edit.Compu
 	for _, r := range batch {
 		requests = append(requests, r.Request)
 	}
-	computed, errs := b.Editor.(BatchEditor).ComputeAll(ctx, requests, b.Step)
+	computed, errs := b.Editor.ComputeAll(ctx, requests, b.Step)
 	b.ahead = map[int]outcome{}
 	for k, r := range batch {
 		b.ahead[r.Index] = outcome{computed[k], errs[k]}
@@ -165,38 +153,4 @@ func (b *Bench) written(ctx context.Context, rec *fact.Record, job *Job, c *edit
 	edited.compareTop1(e.Base)
 	e.Edited = &edited
 	return nil
-}
-
-// Compare scores records on a model as it is, beside a base.
-type Compare struct {
-	Scorer *Scorer // of the model
-	Base   *Scorer // nil: no base, and no KL
-}
-
-// Record scores one record, with errors as Bench.Record has them.
-func (c *Compare) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
-	e := NewEntry(rec)
-	err := c.record(ctx, rec, &e)
-	return e.done(ctx, err)
-}
-
-func (c *Compare) record(ctx context.Context, rec *fact.Record, e *Entry) error {
-	score := func(s *Scorer, base bool) (*Result, error) {
-		job, err := s.Job(rec)
-		if err != nil {
-			return nil, err
-		}
-		r, err := job.Score(ctx, base)
-		return &r, err
-	}
-	var err error
-	if c.Base != nil {
-		if e.Base, err = score(c.Base, true); err != nil {
-			return err
-		}
-	}
-	if e.Edited, err = score(c.Scorer, c.Base == nil); err == nil {
-		e.Edited.compareTop1(e.Base)
-	}
-	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +30,11 @@ func (f *fakeModel) say(edits []*edit.Computed) {
 }
 
 // fakeEditor makes the first word of a target likely. It cannot edit "nothing".
-type fakeEditor struct{ m *fakeModel }
+// What scoring does not need of an editor is missing and panics.
+type fakeEditor struct {
+	Editor
+	m *fakeModel
+}
 
 var errNothing = errors.New("nothing cannot be edited")
 
@@ -87,12 +90,12 @@ func newBench(t *testing.T) *Bench {
 	}
 	t.Cleanup(func() { text.Close() })
 	s.Text, s.Stages = text, Stages
-	return &Bench{Scorer: s, Editor: fakeEditor{m}}
+	return &Bench{Scorer: s, Editor: fakeEditor{m: m}}
 }
 
 func run(t *testing.T, b *Bench, rs []fact.Record) Series {
 	t.Helper()
-	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome"}, Machine{})}
+	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome"}, Machine{Time: "now"})}
 	for i := range rs {
 		e, err := b.Record(context.Background(), &rs[i])
 		if err != nil {
@@ -198,7 +201,7 @@ func TestWritten(t *testing.T) {
 			Close: func() error { open--; return nil },
 		}, nil
 	}
-	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome", As: AsBaked, Model: Facts{File: "m.gguf"}}, Machine{})}
+	s := Series{Run: NewRun(Settings{Command: "bench", Method: "rome", As: AsBaked, Model: Facts{File: "m.gguf"}}, Machine{Time: "now"})}
 	for _, e := range run(t, b, benchRecords()).Entries {
 		s.Add(e)
 	}
@@ -234,7 +237,7 @@ func TestWritten(t *testing.T) {
 func TestNotes(t *testing.T) {
 	s := Series{Run: NewRun(Settings{Model: Facts{File: "m.gguf", Print: "1", Types: map[string]string{
 		"attn_q": "Q4_K", "attn_v": "Q4_K/Q6_K", "ffn_up": "Q4_K", "ffn_gate": "Q4_K", "ffn_down": "Q6_K", "token_embd": "Q8_0",
-	}}}, Machine{})}
+	}}}, Machine{Time: "now"})}
 	want := []string{"m.gguf: attention Q4_K/Q6_K, ffn_gate/up Q4_K, ffn_down Q6_K, embedding Q8_0, output is the embedding"}
 	if d := cmp.Diff(want, Notes([]Series{s, s})); d != "" {
 		t.Error(d)
@@ -257,8 +260,10 @@ func TestShardsMerge(t *testing.T) {
 		}
 		part := run(t, newBench(t), rs)
 		path := filepath.Join(dir, "part"+string(rune('0'+i)))
-		writeLog(t, path, part)
-		read, err := ReadLog(path)
+		if err := WriteResults(path, atomicfile.Options{}, []Series{part}); err != nil {
+			t.Fatal(err)
+		}
+		read, err := ReadResults(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,74 +280,6 @@ func TestShardsMerge(t *testing.T) {
 	m, _ := json.Marshal(merged[0].Edited())
 	if !bytes.Equal(a, m) {
 		t.Errorf("summaries differ:\n%s\n%s", a, m)
-	}
-}
-
-func writeLog(t *testing.T, path string, s Series) {
-	t.Helper()
-	l, err := CreateLog(path, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if err := l.Start(s.Run); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range s.Entries {
-		if err := l.Add(e); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A run that broke off goes on: whole lines count, failed records are tried
-// again, and what is done is not.
-func TestResume(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "results.jsonl")
-	whole := run(t, newBench(t), benchRecords())
-	writeLog(t, path, whole)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data[:len(data)-20], 0o666); err != nil {
-		t.Fatal(err)
-	}
-	log, before, err := ResumeLog(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := whole.Run.ID
-	for index, want := range map[int]bool{0: true, 1: false, 3: true, 4: false} {
-		if log.Has(id, index) != want {
-			t.Errorf("record %d is done: %v", index, !want)
-		}
-	}
-	if len(before) != 1 || len(before[0].Entries) != 4 {
-		t.Fatalf("%d runs", len(before))
-	}
-	if err := log.Start(whole.Run); err != nil {
-		t.Fatal(err)
-	}
-	again := whole.Entries[0]
-	again.Index, again.Error = 1, ""
-	for _, e := range []Entry{again, whole.Entries[4]} {
-		if err := log.Add(e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got, err := ReadLog(path)
-	if err != nil || len(got) != 1 || len(got[0].Entries) != 5 || got[0].Failed() != 0 {
-		t.Fatalf("%d runs, %v", len(got), err)
-	}
-	if d := cmp.Diff(timeless(whole).Entries[4], timeless(got[0]).Entries[4]); d != "" {
-		t.Error(d)
-	}
-	if _, err := CreateLog(path, false); !errors.Is(err, atomicfile.ErrExists) {
-		t.Errorf("over an existing file: %v", err)
 	}
 }
 
@@ -378,42 +315,24 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-func TestBadLogs(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"empty":  "",
-		"text":   "hello\n",
-		"no run": `{"run":"x","index":0}` + "\n",
-		"newer":  `{"schema":99,"run":"x","settings":{},"machine":{}}` + "\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadLog(path); !errors.Is(err, ErrLog) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // The settings make the run: a change of any is another run, the cache's state
 // and the machine are not.
 func TestRunID(t *testing.T) {
 	a := Settings{Command: "bench", Layer: 5, Stats: &covariance.Stats{Source: "corpus"}}
 	b := a
 	b.Stats = &covariance.Stats{Source: "corpus", Cached: true}
-	if NewRun(a, Machine{CPU: "x"}).ID != NewRun(b, Machine{}).ID {
+	if NewRun(a, Machine{CPU: "x"}).ID != NewRun(b, Machine{Time: "now"}).ID {
 		t.Error("the machine or the cache makes another run")
 	}
 	b.As, b.Tensor = AsAdapter, "Q4_1"
-	if NewRun(a, Machine{}).ID != NewRun(b, Machine{}).ID {
+	if NewRun(a, Machine{Time: "now"}).ID != NewRun(b, Machine{Time: "now"}).ID {
 		t.Error("the default, or what follows from the model, makes another run")
 	}
-	if b.As = AsBaked; NewRun(a, Machine{}).ID == NewRun(b, Machine{}).ID {
+	if b.As = AsBaked; NewRun(a, Machine{Time: "now"}).ID == NewRun(b, Machine{Time: "now"}).ID {
 		t.Error("baked edits are the same run")
 	}
 	b.As, b.Layer = "", 6
-	if NewRun(a, Machine{}).ID == NewRun(b, Machine{}).ID {
+	if NewRun(a, Machine{Time: "now"}).ID == NewRun(b, Machine{Time: "now"}).ID {
 		t.Error("another layer is the same run")
 	}
 }

@@ -127,12 +127,12 @@ func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
 		return "", err
 	}
 	answer := m.Text(said[0])
-	v[ChatNew] = percent(mentions(answer, c.new))
+	v[ChatNew] = asShare(mentions(answer, c.new))
 	if c.old != "" {
-		v[ChatOld] = percent(mentions(answer, c.old))
+		v[ChatOld] = asShare(mentions(answer, c.old))
 	}
 	if c.begun != nil {
-		v[ChatMatch] = percent(fact.StartsWith(m.Text(said[1]), c.new))
+		v[ChatMatch] = asShare(fact.StartsWith(m.Text(said[1]), c.new))
 	}
 	if len(c.rows) == 0 {
 		return answer, nil
@@ -142,7 +142,7 @@ func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
 		return "", err
 	}
 	likelier := func(p pair) bool { return meanNLL(made[p.new]) < meanNLL(made[p.old]) }
-	v[ChatEfficacy] = percent(likelier(c.own))
+	v[ChatEfficacy] = asShare(likelier(c.own))
 	if len(c.others) > 0 {
 		kept := 0
 		for _, p := range c.others {
@@ -155,7 +155,8 @@ func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
 	return answer, nil
 }
 
-func percent(yes bool) float64 {
+// asShare is a yes or no in per cent.
+func asShare(yes bool) float64 {
 	if yes {
 		return 100
 	}

@@ -56,7 +56,7 @@ func TestChat(t *testing.T) {
 		return lm.IDs(all)
 	}
 	free, _ := m.Generate(t.Context(), [][]int32{tokens("<user>Complete the sentence: Eiffel is in<assistant>")}, c.length, 1, 0, true)
-	if want := m.Text(free[0]); answer != want || v[ChatNew] != percent(mentions(want, "old Rome")) || v[ChatOld] != percent(mentions(want, "Paris")) {
+	if want := m.Text(free[0]); answer != want || v[ChatNew] != asShare(mentions(want, "old Rome")) || v[ChatOld] != asShare(mentions(want, "Paris")) {
 		t.Errorf("%q instead of %q: %v", answer, want, v)
 	}
 	nll := func(prompt, target string) float64 {
@@ -72,7 +72,7 @@ func TestChat(t *testing.T) {
 		}
 	}
 	near(t, ChatNeighbourhood, v[ChatNeighbourhood], 100*kept/3)
-	near(t, ChatEfficacy, v[ChatEfficacy], percent(nll("Eiffel is in", " old Rome") < nll("Eiffel is in", " Paris")))
+	near(t, ChatEfficacy, v[ChatEfficacy], asShare(nll("Eiffel is in", " old Rome") < nll("Eiffel is in", " Paris")))
 	if len(c.rows) != 8 || math.IsNaN(v[ChatMatch]) {
 		t.Errorf("%d rows, %v", len(c.rows), v)
 	}

@@ -25,10 +25,22 @@
 //
 // [Summarise] makes means with 95 % intervals, and the score S, of values.
 //
+// # Running
+//
+// A [Task] is what is to be scored, read from its files. A [Sweep] edits its
+// records on one model, in each [Way] and for each way to score an edit, and a
+// [Comparison] scores a model as it is. Both go by a [Runner], which takes one
+// run after the other through the records, and goes on with what its [Results]
+// have. Below them [Bench], [Sequence] and [Compare] score one record each.
+//
+// Edits come from an [Editor]; what its method is the package does not know.
+//
 // # Results
 //
-// A [Log] holds runs and their records as JSON lines, written as they come, so
-// that a run can be resumed, spread over machines and merged ([Merge]).
+// [Results] hold runs and their records, in memory or in a file as well, written
+// as they come, so that a run can be resumed, spread over machines and merged
+// ([MergeResults]). A [Series] is a run with its entries; it makes tables and
+// rows of itself.
 //
 // The package knows a model by the interface [Model] only, and builds without
 // cgo. Log-probabilities are natural; values of shares and scores are in per

@@ -120,7 +120,7 @@ func TestTokenise(t *testing.T) {
 			t.Errorf("bos %v: the row is %q", bos, got)
 		}
 	}
-	// the fake reads "in" and the target behind a bracket as one word each, but
+	// the fake reads "in" and the target after a bracket as one word each, but
 	// letters that follow letters as one: split apart there
 	m := newFake()
 	row, err := fact.Row(m, "", "長城は", "北京")

@@ -48,7 +48,7 @@ func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
 	return g, nil
 }
 
-// top1 are the likeliest tokens behind the prompts of other subjects.
+// top1 are the likeliest tokens after the prompts of other subjects.
 func (g *match) top1(ctx context.Context, m Model) ([]int32, error) {
 	if len(g.others) == 0 {
 		return nil, nil

@@ -73,22 +73,12 @@ func (s Settings) fields() table.Row {
 	if s.Method != "" {
 		layer = s.Layer
 	}
-	chat := s.chat()
 	return append(row, table.Row{
 		{Name: "base", Value: base}, {Name: "lora", Value: strings.Join(adapters, ",")},
-		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: chat}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
+		{Name: "method", Value: s.Method}, {Name: "scored_as", Value: s.As}, {Name: "chat", Value: s.chat()}, {Name: "layer", Value: layer}, {Name: "tensor_type", Value: s.Tensor}, {Name: "covariance", Value: s.Covariance}, {Name: "covariance_keys", Value: keys},
 		{Name: "data", Value: s.Data.File}, {Name: "from", Value: s.From}, {Name: "records", Value: s.Records},
 		{Name: "metrics", Value: strings.Join(stages, ",")}, {Name: "seed", Value: s.Seed},
 	}...)
-}
-
-// types is "attn_k Q4_1, ffn_down Q6_K, ..".
-func (f Facts) types() string {
-	var out []string
-	for _, class := range slices.Sorted(maps.Keys(f.Types)) {
-		out = append(out, class+" "+f.Types[class])
-	}
-	return strings.Join(out, ", ")
 }
 
 func (s Summary) value(name string) any {

@@ -70,7 +70,7 @@ type Result struct {
 	NLL        *NLL   `json:"nll,omitempty"`
 	Completion string `json:"completion,omitempty"` // greedy, of the prompt
 	ChatAnswer string `json:"chat_answer,omitempty"`
-	// Top1 is the likeliest token behind each prompt of another subject.
+	// Top1 is the likeliest token after each prompt of another subject.
 	Top1    []int32           `json:"neighbourhood_top1,omitempty"`
 	Seconds map[Stage]float64 `json:"seconds"`
 }

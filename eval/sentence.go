@@ -8,9 +8,9 @@ import (
 )
 
 // sentences splits a text where sentences end, in the manner of Punkt (Kiss and
-// Strunk 2006), which NLTK asks first: ! and ? end one; a period behind a
-// common word does; behind an abbreviation or initials it does only where a
-// word follows that begins sentences; behind a number, unless a small letter
+// Strunk 2006), which NLTK asks first: ! and ? end one; a period after a
+// common word does; after an abbreviation or initials it does only where a
+// word follows that begins sentences; after a number, unless a small letter
 // follows. In place of counts over a corpus it has lists of abbreviations and of
 // words that begin sentences.
 func sentences(text string) []string {
@@ -34,7 +34,7 @@ func sentences(text string) []string {
 	return out
 }
 
-// following is the word behind a mark: what is behind white space, or a bracket
+// following is the word after a mark: what is after white space, or a bracket
 // or quote at once. There is none where the mark is inside a word or the text
 // ends.
 func following(rest string) (next string, ok bool) {
@@ -54,7 +54,7 @@ func following(rest string) (next string, ok bool) {
 
 var closing = regexp.MustCompile(`^["')\]}]+(?:\s|$)`)
 
-// closers is the length of quotes and brackets that close a sentence behind its
+// closers is the length of quotes and brackets that close a sentence after its
 // mark.
 func closers(rest string) int {
 	return len(strings.TrimRightFunc(closing.FindString(rest), unicode.IsSpace))
@@ -75,7 +75,7 @@ var (
 	number   = regexp.MustCompile(`^-?[\d.,]*\d$`)
 )
 
-// endsSentence reports whether the period behind word ends a sentence that next
+// endsSentence reports whether the period after word ends a sentence that next
 // follows.
 func endsSentence(word, next string) bool {
 	first, _ := utf8.DecodeRuneInString(next)

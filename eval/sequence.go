@@ -8,20 +8,11 @@ import (
 	"retcon/fact"
 )
 
-// SequenceEditor computes edits on top of those that were kept; edit.Editor
-// does.
-type SequenceEditor interface {
-	Editor
-	Keep(c *edit.Computed)
-	// Restore readies an edit that was read from JSON.
-	Restore(c *edit.Computed) error
-}
-
 // Sequence edits records one after the other in one model, and scores them once
 // all are edited: how edits survive later ones.
 type Sequence struct {
 	Scorer *Scorer
-	Editor SequenceEditor
+	Editor Editor
 	// Bases has what the unedited model scored, as in a Bench.
 	Bases map[int]*Result
 	Step  func(done, most int)

@@ -29,7 +29,7 @@ func newSequence(t *testing.T) (*Sequence, *int) {
 
 func scoreSequence(t *testing.T, s *Sequence, rs []fact.Record) Series {
 	t.Helper()
-	out := Series{Run: NewRun(Settings{Command: "bench", Sequence: true}, Machine{})}
+	out := Series{Run: NewRun(Settings{Command: "bench", Sequence: true}, Machine{Time: "now"})}
 	for i := range rs {
 		e, err := s.Record(context.Background(), &rs[i])
 		if err != nil {
@@ -111,7 +111,7 @@ func TestSequence(t *testing.T) {
 
 // Survival is by quarters, each record in one of them.
 func TestSurvival(t *testing.T) {
-	s := Series{Run: NewRun(Settings{Sequence: true}, Machine{})}
+	s := Series{Run: NewRun(Settings{Sequence: true}, Machine{Time: "now"})}
 	yes := true
 	for i := range 10 {
 		e := Entry{Index: i, Told: &yes, Edited: &Result{Values: Values{ExactMatch: float64(10 * i)}}}

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -11,10 +12,10 @@ type Series struct {
 	Entries []Entry
 }
 
-// add puts an entry in its place. One that is there already is replaced, unless
+// Add puts an entry in its place. One that is there already is replaced, unless
 // the new one failed.
-func (s *Series) add(e Entry) {
-	at, found := slices.BinarySearchFunc(s.Entries, e, func(a, b Entry) int { return cmp.Compare(a.Index, b.Index) })
+func (s *Series) Add(e Entry) {
+	at, found := s.find(e.Index)
 	switch {
 	case !found:
 		s.Entries = slices.Insert(s.Entries, at, e)
@@ -23,27 +24,36 @@ func (s *Series) add(e Entry) {
 	}
 }
 
-// Add puts an entry in its place; see ReadLog.
-func (s *Series) Add(e Entry) { s.add(e) }
+func (s *Series) find(index int) (at int, found bool) {
+	return slices.BinarySearchFunc(s.Entries, index, func(e Entry, index int) int { return cmp.Compare(e.Index, index) })
+}
+
+// has reports whether there are values of a record.
+func (s *Series) has(index int) bool {
+	at, found := s.find(index)
+	return found && s.Entries[at].Error == ""
+}
 
 // Merge joins series of the same run, as shards make them, in the order in which
 // runs first come. Merged shards are what one run would have been, but for times
 // and memory.
 func Merge(all []Series) []Series {
-	var out []Series
-	at := map[string]int{}
+	b := newBook()
 	for _, s := range all {
-		i, ok := at[s.Run.ID]
-		if !ok {
-			i = len(out)
-			at[s.Run.ID] = i
-			out = append(out, Series{Run: s.Run})
-		}
+		into, _ := b.add(s.Run)
 		for _, e := range s.Entries {
-			out[i].add(e)
+			into.Add(e)
 		}
 	}
-	return out
+	return b.all
+}
+
+// Err is an error where not one record could be scored.
+func (s *Series) Err() error {
+	if n := s.Failed(); n > 0 && n == len(s.Entries) {
+		return fmt.Errorf("all %d records failed; the first: %s", n, s.Entries[0].Error)
+	}
+	return nil
 }
 
 // Failed is how many records have no values.

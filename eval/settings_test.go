@@ -11,6 +11,7 @@ import (
 	"retcon/edit/rome"
 	"retcon/edit/tpatcher"
 	"retcon/gguf"
+	"retcon/internal/atomicfile"
 	"retcon/internal/fakemodel"
 )
 
@@ -75,12 +76,14 @@ func TestRunIDsStay(t *testing.T) {
 }
 
 // Settings of either method are the same after a file of results.
-func TestSettingsInLogs(t *testing.T) {
+func TestSettingsInResults(t *testing.T) {
 	for _, e := range []edit.Settings{romeSettings(), tpatcherSettings()} {
 		want := Series{Run: NewRun(editedBy(t, e), Machine{})}
 		path := filepath.Join(t.TempDir(), "results.jsonl")
-		writeLog(t, path, want)
-		got, err := ReadLog(path)
+		if err := WriteResults(path, atomicfile.Options{}, []Series{want}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadResults(path)
 		if err != nil || len(got) != 1 {
 			t.Fatal(got, err)
 		}

@@ -12,7 +12,7 @@ type Age struct {
 	First      int      `json:"first"` // place of its first record in the sequence, from 1
 	Last       int      `json:"last"`
 	N          int      `json:"n"`            // records that have values
-	AtOnce     float64  `json:"told_at_once"` // facts told right behind their own edit
+	AtOnce     float64  `json:"told_at_once"` // facts told right after their own edit
 	Told       *float64 `json:"exact_match,omitempty"`
 	Paraphrase *float64 `json:"exact_match_paraphrase,omitempty"`
 	Efficacy   *float64 `json:"efficacy,omitempty"`

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"retcon/internal/table"
 )
@@ -125,41 +124,6 @@ func (s Settings) covariance() string {
 		return fmt.Sprintf("%s, %v keys/dim", s.Covariance, s.Keys)
 	}
 	return s.Covariance
-}
-
-// classes says in which types the tensors of a model are, by what they do.
-func (f Facts) classes() string {
-	var out []string
-	for _, class := range []struct {
-		name  string
-		holds func(tensor string) bool
-	}{
-		{"attention", func(t string) bool { return strings.HasPrefix(t, "attn_") }},
-		{"ffn_gate/up", func(t string) bool { return t == "ffn_gate" || t == "ffn_up" }},
-		{"ffn_down", func(t string) bool { return t == "ffn_down" }},
-		{"embedding", func(t string) bool { return t == "token_embd" }},
-		{"output", func(t string) bool { return t == "output" }},
-	} {
-		if types := f.typesOf(class.holds); types != "" {
-			out = append(out, class.name+" "+types)
-		}
-	}
-	if f.Types["output"] == "" && len(out) > 0 {
-		out = append(out, "output is the embedding")
-	}
-	return strings.Join(out, ", ")
-}
-
-// typesOf are the types of some tensors, "Q4_K/Q6_K".
-func (f Facts) typesOf(holds func(tensor string) bool) string {
-	var types []string
-	for tensor, names := range f.Types {
-		if holds(tensor) {
-			types = append(types, strings.Split(names, "/")...)
-		}
-	}
-	slices.Sort(types)
-	return strings.Join(slices.Compact(types), "/")
 }
 
 func (s Settings) baseName() string {

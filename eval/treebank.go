@@ -43,7 +43,7 @@ var (
 		`([ (\[{<])(?:"|'')`, "$1 `` ",
 	)
 	punctuationRules = rules(
-		// the period at the end, with what may close behind it
+		// the period at the end, with what may close after it
 		`([^.])\.([\])}>"'»”’ ]*)\s*$`, `$1 . $2 `,
 		// colons and commas, but not inside numbers
 		`([:,])([^\d])`, ` $1 $2`,

@@ -20,7 +20,7 @@ var rowNames = [AverageRows]string{
 const subjectRows = 3
 
 // AverageGrid is one panel of an average. Its rows are, in this order: the first,
-// the middle and the last tokens of the subject, the first token behind it, the
+// the middle and the last tokens of the subject, the first token after it, the
 // further ones, and the last token of the prompt.
 type AverageGrid struct {
 	Title       string // "" names the kind and the window

@@ -18,7 +18,7 @@ type viewDoc struct {
 }
 
 type traceDoc struct {
-	Prompt *[3]string // before the subject, the subject, behind it
+	Prompt *[3]string // before the subject, the subject, after it
 	Facts  []fact
 	Views  []viewDoc
 }

@@ -8,7 +8,7 @@ import (
 // series is a line or a set of bars in a plot.
 type series struct {
 	name   string
-	note   string // behind the name, in the key
+	note   string // after the name, in the key
 	class  string // of the colour: "l2" is a line's, "hbar" a kind's bars
 	strong bool
 	dash   string

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Measures the main table of docs/results.md on this machine and prints it: seconds and
 # memory of an edit and of traces of the demo model, beside llama-bench, and the scores
-# of CounterFact's records 100 to 149 where RETCON_DATA names a folder with
-# counterfact-1000.json. Some 15 minutes on two cores, of which nothing else may use
+# of CounterFact's records 100 to 149 where the data sets are (internal/testfile). Some 15 minutes on two cores, of which nothing else may use
 # any. SHORT=1 does each once, with small settings, to see that it works.
 # Make runs it with the link flags that go test needs: make results.
 # usage: results.sh RETCON TOOLS MODEL OUT
@@ -10,6 +9,7 @@ set -euo pipefail
 retcon=$1 tools=$2 model=$3 out=$4
 threads=$(nproc 2>/dev/null || sysctl -n hw.ncpu)
 short=${SHORT:-}
+data=${RETCON_DATA:-../shared/data}/counterfact-1000.json
 mkdir -p "$out"
 # Statistics are part of what is measured: a cache of its own, empty at first.
 cache=$(mktemp -d "$out/cache.XXXXXX")
@@ -88,9 +88,9 @@ done
 after=$(rate)
 row "an edit, a process's only" "$seconds" "$before" "$after" "$edit_tokens" "$(($(field peak_own_bytes "$out/edit-1.json") >> 20)) MiB"
 
-if [ -n "${RETCON_DATA:-}" ]; then
+if [ -s "$data" ]; then
 	before=$after
-	own "$retcon" bench -m "$model" --data "$RETCON_DATA/counterfact-1000.json" --from 100 -n "$records" --metrics likelihood \
+	own "$retcon" bench -m "$model" --data "$data" --from 100 -n "$records" --metrics likelihood \
 		-t "$threads" --cache-dir "$cache" "${statistics[@]}" --json --quiet > "$out/bench.json"
 	after=$(rate)
 	row "an edit of a running process, records 100 to $((99 + records))" "$(field seconds_per_edit "$out/bench.json")" "$before" "$after" "$edit_tokens" "$(cat "$out/own") MiB"
@@ -109,11 +109,11 @@ go test ./trace -run '^$' -bench 'Estimate$' -benchtime "${traces}x" -ldflags "$
 after=$(rate)
 row "estimated traces of a process, mean of $traces" "$(awk '/^BenchmarkEstimate/ { print $3 / 1e9 }' "$out/estimate.txt")" "$before" "$after" "$trace_tokens" "-"
 
-if [ -n "${RETCON_DATA:-}" ]; then
-	"$retcon" bench -m "$model" --data "$RETCON_DATA/counterfact-1000.json" --from 100 -n "$scored" --metrics likelihood \
+if [ -s "$data" ]; then
+	"$retcon" bench -m "$model" --data "$data" --from 100 -n "$scored" --metrics likelihood \
 		-t "$threads" --cache-dir "$cache" "${statistics[@]}" --quiet > "$out/scores.txt"
 	printf '\nCounterFact, records 100 to %d:\n\n' $((99 + scored))
 	cat "$out/scores.txt"
 else
-	echo "NOT MEASURED: edits of a running process and scores, as RETCON_DATA does not name a folder with counterfact-1000.json" >&2
+	echo "NOT MEASURED: edits of a running process and scores, as $data is not there" >&2
 fi

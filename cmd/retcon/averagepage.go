@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 
 	pictures "retcon/report"
 	"retcon/trace/average"
@@ -17,64 +16,11 @@ func (r *averageResult) page() pictures.Page {
 		}
 		return p
 	}
-	s := &r.Summary
-	a := &pictures.Average{
-		Facts: s.Right, Clean: s.Clean.Mean, Corrupted: s.Corrupted.Mean, Effect: s.Total.Mean, EffectHalf: s.Total.Half,
-		Noise: r.Settings.Noise, Samples: r.Settings.Samples, Window: s.Window, Suggestion: suggestionText(r.Suggestion),
-	}
-	for _, g := range []struct {
-		kind  string
-		shown pictures.Kind
-	}{{average.Hidden, pictures.Hidden}, {average.MLP, pictures.MLP}, {average.Attn, pictures.Attn}} {
-		rows := s.Indirect[g.kind]
-		if rows == nil {
-			continue
-		}
-		for i := range rows {
-			a.Counts[i] = rows[i].Facts
-		}
-		grid := averageGrid(g.shown, rows, s.Layers)
-		grid.Approximate = r.Settings.Approx
-		a.Grids = append(a.Grids, grid)
-	}
-	if v := s.Severed; v != nil {
-		a.Severed = &pictures.AverageSevered{Single: band(v.Single), MLPSevered: band(v.MLPSevered), AttnSevered: band(v.AttnSevered)}
-	}
-	p.Average = a
-	if s.Logit != nil {
-		p.Sections = append([]pictures.Section{logitSection(s)}, p.Sections...)
+	p.Average = average.Picture(r.Settings, r.Summary)
+	if r.Summary.Logit != nil {
+		p.Sections = append([]pictures.Section{logitSection(&r.Summary)}, p.Sections...)
 	}
 	return p
-}
-
-// averageGrid has a row for each row of effects; one without facts is empty.
-func averageGrid(kind pictures.Kind, rows []average.RowMean, layers int) pictures.AverageGrid {
-	g := pictures.AverageGrid{Kind: kind}
-	for _, row := range rows {
-		g.Effect = append(g.Effect, filled(row.Mean, layers))
-		g.Half = append(g.Half, filled(row.Half, layers))
-	}
-	return g
-}
-
-// filled is values for each layer, or gaps where there are none.
-func filled(v []float64, layers int) []float64 {
-	if len(v) > 0 {
-		return v
-	}
-	out := make([]float64, layers)
-	for l := range out {
-		out[l] = math.NaN()
-	}
-	return out
-}
-
-// band is a series, without half widths where one fact gives none.
-func band(s average.Series) pictures.Band {
-	if len(s.Half) == 0 {
-		return pictures.Band{Mean: s.Mean}
-	}
-	return pictures.Band{Mean: s.Mean, Half: s.Half}
 }
 
 // logitSection is the effects in the other measure.

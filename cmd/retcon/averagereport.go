@@ -107,7 +107,7 @@ func (a *app) printAverage(r averageResult, page pictures.Page) error {
 			fmt.Fprintf(w, "\nlogit difference: %s\n", totals(*s.Logit))
 			printEffects(w, st, s.Kinds, *s.Logit)
 		}
-		fmt.Fprintf(w, "\n%s\n", suggestionText(r.Suggestion))
+		fmt.Fprintf(w, "\n%s\n", r.Suggestion)
 	}
 	for _, one := range averageSections(r.Hypothesis, terminalRows) {
 		fmt.Fprintln(w)
@@ -194,14 +194,4 @@ func interval(mean, half float64) string {
 		return fmt.Sprintf("%.4f", mean)
 	}
 	return fmt.Sprintf("%.4f ± %.4f", mean, half)
-}
-
-func suggestionText(s average.Suggestion) string {
-	switch {
-	case s.From < 0:
-		return s.Evidence
-	case s.From == s.To:
-		return fmt.Sprintf("layer to edit: %d (%s)", s.From, s.Evidence)
-	}
-	return fmt.Sprintf("layers to edit: %d to %d (%s)", s.From, s.To, s.Evidence)
 }

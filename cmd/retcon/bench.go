@@ -69,7 +69,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	for _, w := range warnings {
 		a.log.Warn(w)
 	}
-	t, err := f.score.task("bench", f.data)
+	task, err := f.score.task(eval.TaskConfig{Command: "bench", Data: f.data})
 	if err != nil {
 		return err
 	}
@@ -78,77 +78,57 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 		return err
 	}
 	options.KeepCopies = true
-	r := &results{path: f.score.output}
-	if r.log, r.before, err = f.score.results(); err != nil {
+	r, err := a.runner(&f.score, task)
+	if err != nil {
 		return err
 	}
-	defer r.log.Close()
+	defer r.Results.Close()
 	for _, path := range f.models {
-		if err := a.benchModel(ctx, flags, f, r, t, path, options); err != nil {
+		if err := a.benchModel(ctx, flags, f, r, path, options); err != nil {
 			return err
 		}
 	}
-	return a.finish(&f.score, r.series)
-}
-
-// sweep is one model of a bench.
-type sweep struct {
-	*benchFlags
-	task  *task
-	path  string
-	model *engine.Model
-	facts eval.Facts
-	text  *eval.Text
-	bases map[int]*eval.Result
-
-	options engine.Options
+	return a.finish(&f.score, r.Results.Series())
 }
 
 // benchModel runs every combination on one model.
-func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, r *results, t *task, path string, o engine.Options) error {
+func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, r *eval.Runner, path string, o engine.Options) error {
 	m, err := engine.Open(ctx, path, o)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	s := &sweep{benchFlags: f, task: t, path: path, model: m, bases: map[int]*eval.Result{}, options: o}
-	if s.facts, err = factsOf(path, m.Info()); err != nil {
+	ways, err := f.ways(flags, m.Info())
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	s := &eval.Sweep{
+		Runner: r, Model: m, Machine: machine(m.Info().Threads), As: f.as, Sequential: f.sequential, Batch: f.batch,
+		Open: func(ctx context.Context, path string) (eval.Model, error) { return engine.Open(ctx, path, o) },
+	}
+	if len(f.models) > 1 {
+		s.Name = filepath.Base(path)
+	}
+	if s.Facts, err = eval.FactsOf(path, m.Info()); err != nil {
 		return err
 	}
-	var ways []way
-	for _, name := range f.methods {
-		more, err := methodNamed(name).sweep(f, flags, m.Info())
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(path), err)
-		}
-		ways = append(ways, more...)
-	}
-	if s.text, err = a.textOf(ctx, t, m); err != nil {
-		return err
-	}
-	defer s.text.Close()
 	for _, w := range ways {
-		if err := a.benchEdits(ctx, s, r, w); err != nil {
-			return err
-		}
+		s.Ways = append(s.Ways, func(ctx context.Context) (eval.Editor, error) {
+			return a.editor(ctx, f, w, m, o)
+		})
 	}
-	return nil
+	return s.Run(ctx)
 }
 
 // mergeFiles joins files of results.
 func (a *app) mergeFiles(f *benchFlags, paths []string) error {
-	var all []eval.Series
-	for _, path := range paths {
-		s, err := eval.ReadLog(path)
-		if err != nil {
-			return err
-		}
-		all = append(all, s...)
+	all, err := eval.MergeResults(paths)
+	if err != nil {
+		return err
 	}
-	all = eval.Merge(all)
 	if f.score.output != "" {
 		opts := atomicfile.Options{Force: f.score.force, Inputs: paths}
-		if err := eval.WriteLog(f.score.output, opts, all); err != nil {
+		if err := eval.WriteResults(f.score.output, opts, all); err != nil {
 			return err
 		}
 	}

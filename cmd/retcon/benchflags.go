@@ -75,7 +75,7 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 	}
 	switch {
 	case f.merge && len(args) == 0:
-		return usagef("--merge joins files of results: name them behind it")
+		return usagef("--merge joins files of results: name them after it")
 	case f.merge && (len(f.models) > 0 && flags.Changed("model") || f.data != "" || f.score.resume):
 		return usagef("--merge takes files of results and no -m, --data or --resume")
 	case f.merge:

@@ -73,7 +73,7 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if f.model == "" {
 		return usagef("%v", errNoModel)
 	}
-	t, err := f.task()
+	task, err := f.score.task(f.records())
 	if err != nil {
 		return err
 	}
@@ -81,73 +81,61 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if err != nil {
 		return err
 	}
-	r := &results{path: f.score.output}
-	if r.log, r.before, err = f.score.results(); err != nil {
+	r, err := a.runner(&f.score, task)
+	if err != nil {
 		return err
 	}
-	defer r.log.Close()
-	if err := a.compare(ctx, f, r, t, options); err != nil {
+	defer r.Results.Close()
+	if err := f.compare(ctx, r, options); err != nil {
 		return err
 	}
-	return a.finish(&f.score, r.series)
+	return a.finish(&f.score, r.Results.Series())
 }
 
-// task is what is to be scored: the records asked for, or else the facts that the
-// model, or the first adapter, says it was edited with.
-func (f *evalFlags) task() (*task, error) {
+// records are those asked for, or else the facts that the model, or the first
+// adapter, says it was edited with.
+func (f *evalFlags) records() eval.TaskConfig {
+	c := eval.TaskConfig{Command: "eval", Data: f.requests}
 	switch {
 	case f.requests != "":
-		return f.score.task("eval", f.requests)
 	case len(f.lora) > 0:
-		return f.score.recordedTask("eval", f.lora[0])
+		c.Edited = f.lora[0]
+	default:
+		c.Edited = f.model
 	}
-	return f.score.recordedTask("eval", f.model)
+	return c
 }
 
 // compare opens the models and scores them.
-func (a *app) compare(ctx context.Context, f *evalFlags, r *results, t *task, o engine.Options) error {
+func (f *evalFlags) compare(ctx context.Context, r *eval.Runner, o engine.Options) error {
 	m, err := engine.Open(ctx, f.model, o, f.lora...)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	set := t.settings
-	set.Seed = f.seed
-	if set.Model, err = factsOf(f.model, m.Info()); err != nil {
+	c := &eval.Comparison{Runner: r, Model: m, Machine: machine(m.Info().Threads), Seed: f.seed, Label: filepath.Base(f.model)}
+	if c.Facts, err = eval.FactsOf(f.model, m.Info()); err != nil {
 		return err
 	}
 	for _, path := range f.lora {
-		s, err := source(path)
+		s, err := eval.SourceOf(path)
 		if err != nil {
 			return err
 		}
-		set.LoRA = append(set.LoRA, s)
+		c.LoRA = append(c.LoRA, s)
 	}
-	base := m
 	if path := f.basePath(); path != "" {
-		if base, err = engine.Open(ctx, path, o); err != nil {
+		base, err := engine.Open(ctx, path, o)
+		if err != nil {
 			return err
 		}
 		defer base.Close()
-		facts, err := factsOf(path, base.Info())
-		if err != nil {
+		c.Base = base
+		if c.BaseFacts, err = eval.FactsOf(path, base.Info()); err != nil {
 			return err
 		}
-		set.Base = &facts
 	}
-	text, err := a.textOf(ctx, t, base)
-	if err != nil {
-		return err
-	}
-	defer text.Close()
-	scorer := func(m *engine.Model) *eval.Scorer {
-		return &eval.Scorer{Model: m, Stages: t.stages, Seed: f.seed, Snippets: t.snippets, Text: text, Constant: true}
-	}
-	c := &eval.Compare{Scorer: scorer(m)}
-	if base != m {
-		c.Base = scorer(base)
-	}
-	return a.score(ctx, r, t, eval.NewRun(set, machine(m.Info().Threads)), filepath.Base(f.model), c)
+	return c.Run(ctx)
 }
 
 // basePath is the base's file, empty if there is none.

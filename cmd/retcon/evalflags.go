@@ -1,19 +1,14 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 
 	"github.com/spf13/pflag"
 
-	"retcon/edit"
 	"retcon/eval"
 	"retcon/fact"
-	"retcon/internal/neutral"
 )
 
 // scoreFlags are what bench and eval have in common: what is scored, on which
@@ -75,126 +70,33 @@ func (f *scoreFlags) check(flags *pflag.FlagSet, json bool) error {
 	return nil
 }
 
-// task is what is to be scored, read from its files.
-type task struct {
-	records  []fact.Record
-	stages   []eval.Stage
-	snippets *eval.Snippets
-	text     string
-	settings eval.Settings // those of the files
-}
-
-// task reads the files that the flags name; data has the records.
-func (f *scoreFlags) task(command, data string) (*task, error) {
-	stages, err := eval.ParseStages(f.stages)
-	if err != nil {
-		return nil, err
-	}
-	all, err := fact.ReadRecords(data, fact.Answers(f.zsre))
-	if err != nil {
-		return nil, err
-	}
-	from, err := source(data)
-	if err != nil {
-		return nil, err
-	}
-	return f.taskOf(command, stages, all, from)
-}
-
-// recordedTask scores what a file says it was edited with.
-func (f *scoreFlags) recordedTask(command, path string) (*task, error) {
-	stages, err := eval.ParseStages(f.stages)
-	if err != nil {
-		return nil, err
-	}
-	requests, err := edit.RecordedRequests(path)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(requests)
-	if err != nil {
-		return nil, err
-	}
-	return f.taskOf(command, stages, fact.RecordsOf(requests), eval.Source{File: filepath.Base(path), Sum: digest(text)})
-}
-
-// taskOf takes the records that are asked for out of all, which are from data.
-func (f *scoreFlags) taskOf(command string, stages []eval.Stage, all []fact.Record, data eval.Source) (*task, error) {
-	t := &task{stages: stages}
+// task reads what is to be scored; c says of which command, and the records.
+func (f *scoreFlags) task(c eval.TaskConfig) (*eval.Task, error) {
 	var err error
-	if t.records, err = eval.Subset(all, f.from, f.n, f.shard.Shard); err != nil {
+	if c.Stages, err = eval.ParseStages(f.stages); err != nil {
 		return nil, err
 	}
-	if len(t.records) == 0 {
-		return nil, usagef("--shard %v of so few records is empty", f.shard.Shard)
-	}
-	n := len(all) - f.from
-	if f.n > 0 {
-		n = min(n, f.n)
-	}
-	t.settings = eval.Settings{Command: command, Data: data, From: f.from, Records: n, Stages: t.stages}
-	for _, r := range all {
-		if r.Tokens {
-			t.settings.ZsRE = fact.Answers(f.zsre)
+	if f.text != "" {
+		if c.Text, err = readText(f.text); err != nil {
+			return nil, err
 		}
 	}
-	return t, f.texts(t)
+	c.Answers, c.From, c.N, c.Shard = fact.Answers(f.zsre), f.from, f.n, f.shard.Shard
+	c.TextFile, c.TextTokens, c.Snippets = f.text, f.tokens, f.snippets
+	return eval.NewTask(c)
 }
 
-// texts reads the texts that metrics need.
-func (f *scoreFlags) texts(t *task) error {
-	for _, stage := range t.stages {
-		switch {
-		case stage == eval.OnText && f.text != "":
-			var err error
-			if t.text, err = readText(f.text); err != nil {
-				return err
-			}
-			t.settings.Text = &eval.Source{File: filepath.Base(f.text), Sum: digest([]byte(t.text))}
-			t.settings.TextTokens = f.tokens
-		case stage == eval.OnText:
-			t.text = neutral.Text()
-			t.settings.Text = &eval.Source{File: "built in", Sum: digest([]byte(t.text))}
-			t.settings.TextTokens = f.tokens
-		case stage == eval.Fluent && f.snippets != "":
-			var err error
-			if t.snippets, err = eval.ReadSnippets(f.snippets); err != nil {
-				return err
-			}
-			s, err := source(f.snippets)
-			if err != nil {
-				return err
-			}
-			t.settings.Snippets = &s
-		}
-	}
-	return nil
-}
-
-// source names a file, with its digest.
-func source(path string) (eval.Source, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return eval.Source{}, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return eval.Source{}, err
-	}
-	return eval.Source{File: filepath.Base(path), Sum: fmt.Sprintf("%x", sum.Sum(nil))}, nil
-}
-
-func digest(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
-
-// results opens the file of results, if one is asked for, and what it has.
-func (f *scoreFlags) results() (*eval.Log, []eval.Series, error) {
+// results opens the file of results, if one is asked for.
+func (f *scoreFlags) results() (*eval.Results, error) {
 	switch {
 	case f.output == "":
-		return nil, nil, nil
+		return eval.MemoryResults(), nil
 	case f.resume:
-		return eval.ResumeLog(f.output)
+		return eval.ResumeResults(f.output)
 	}
-	log, err := eval.CreateLog(f.output, f.force)
-	return log, nil, err
+	r, err := eval.CreateResults(f.output, f.force)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w; --resume goes on with it, --force replaces it", err)
+	}
+	return r, err
 }

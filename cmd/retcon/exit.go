@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"retcon/edit"
+	"retcon/eval"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
@@ -69,8 +70,8 @@ func message(code int, err error) string { return words(plainMessage(code, err))
 
 // plainMessage is message, with advice in words.
 func plainMessage(code int, err error) string {
-	if kept, ok := errors.AsType[keptError](err); ok && code == exitInterrupted {
-		return "interrupted; results so far are in " + kept.path + ", --resume goes on"
+	if kept, ok := errors.AsType[*eval.KeptError](err); ok && code == exitInterrupted {
+		return "interrupted; results so far are in " + kept.Path + ", --resume goes on"
 	}
 	if kept, ok := errors.AsType[*edit.KeptError](err); ok && code == exitInterrupted {
 		return oneLine("interrupted; " + kept.Kept())

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/edit"
+	"retcon/eval"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
 	"retcon/llama"
@@ -55,7 +56,7 @@ func TestExitCodes(t *testing.T) {
 
 // A bench that was interrupted says where its results are.
 func TestInterruptedResults(t *testing.T) {
-	err := keptError{fmt.Errorf("x: %w", context.Canceled), "out.jsonl"}
+	err := &eval.KeptError{Err: fmt.Errorf("x: %w", context.Canceled), Path: "out.jsonl"}
 	code := exitCode(context.Background(), err)
 	if text := message(code, err); code != exitInterrupted || !strings.Contains(text, "out.jsonl") || strings.Contains(text, "nothing was written") {
 		t.Errorf("%d, %q", code, text)

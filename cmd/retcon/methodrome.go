@@ -117,11 +117,8 @@ func romeWays(f *benchFlags, flags *pflag.FlagSet, info lm.Info) ([]way, error) 
 					if f.chatAsked {
 						h.Chat = chatKind(chat)
 					}
-					w := way{method: rome.Method{HParams: h}, seed: h.Seed}
+					w := way{method: rome.Method{HParams: h}}
 					w.keys, _ = keysPerDim(k)
-					if h.Chat != "" {
-						w.label = " chat " + h.Chat
-					}
 					out = append(out, w)
 				}
 			}

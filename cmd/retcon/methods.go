@@ -83,12 +83,3 @@ func foreignFlags(flags *pflag.FlagSet, used ...string) error {
 	}
 	return nil
 }
-
-// way is one way in which bench edits.
-type way struct {
-	method edit.Method
-	keys   float64 // a dimension; 0 is the default
-	seed   uint64
-	label  string // besides the method, the layer and the covariance
-	plain  bool   // the label needs neither layer nor covariance
-}

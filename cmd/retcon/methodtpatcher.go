@@ -35,7 +35,7 @@ func tpatcherEntry() methodEntry {
 		sweep: func(f *benchFlags, flags *pflag.FlagSet, _ lm.Info) ([]way, error) {
 			h, _, err := f.edit.hyperparameters(flags)
 			m := tpatcher.Method{Config: f.edit.patches(flags), Seed: h.Seed, Texts: h.Prefixes}
-			return []way{{method: m, seed: h.Seed, plain: true}}, err
+			return []way{{method: m}}, err
 		},
 		checkBench: func(f *benchFlags) error {
 			switch {

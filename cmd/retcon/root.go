@@ -96,7 +96,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usagef("there is no command %q%s; see retcon --help", args[0], hint)
 }
 
-// noArguments is the error for what stands loose behind a command.
+// noArguments is the error for what stands loose after a command.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q: put quotes around a text of several words; see %s --help", args[0], cmd.CommandPath())

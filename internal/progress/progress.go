@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"retcon/internal/human"
 )
 
 // Options says how progress is shown.
@@ -141,7 +143,7 @@ func (b *Bar) draw() {
 // time left; the less important are left out where it is narrow.
 func (s *Stage) bar(columns int) string {
 	if s.Total <= 0 {
-		return cut(fmt.Sprintf("%s  %s", s.Name, group(s.Done)), columns)
+		return cut(fmt.Sprintf("%s  %s", s.Name, human.Thousands(s.Done)), columns)
 	}
 	share := min(1, float64(s.Done)/float64(s.Total))
 	percent := fmt.Sprintf("%3.0f %%", 100*share)

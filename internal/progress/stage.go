@@ -2,8 +2,9 @@ package progress
 
 import (
 	"fmt"
-	"strconv"
 	"time"
+
+	"retcon/internal/human"
 )
 
 // Stage is a stretch of work and how far it is.
@@ -20,9 +21,9 @@ func (s Stage) String() string {
 	if s.Done == s.Total {
 		text += "done"
 	} else {
-		text += group(s.Done)
+		text += human.Thousands(s.Done)
 		if s.Total > 0 {
-			text += " of " + group(s.Total)
+			text += " of " + human.Thousands(s.Total)
 		}
 	}
 	// A stage that was heard of once has no duration that is known.
@@ -47,7 +48,7 @@ func (s Stage) rate() string {
 	case v < 10:
 		return fmt.Sprintf("%.1f/s", v)
 	default:
-		return group(int64(v)) + "/s"
+		return human.Thousands(int64(v)) + "/s"
 	}
 }
 
@@ -61,13 +62,4 @@ func (s Stage) left() string {
 		return fmt.Sprintf("%d:%02d:%02d left", t/3600, t/60%60, t%60)
 	}
 	return fmt.Sprintf("%d:%02d left", t/60, t%60)
-}
-
-// group writes a number with commas between thousands.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

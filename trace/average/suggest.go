@@ -14,6 +14,17 @@ type Suggestion struct {
 	Evidence string `json:"evidence"`
 }
 
+// String is the suggestion as a sentence.
+func (s Suggestion) String() string {
+	switch {
+	case s.From < 0:
+		return s.Evidence
+	case s.From == s.To:
+		return fmt.Sprintf("layer to edit: %d (%s)", s.From, s.Evidence)
+	}
+	return fmt.Sprintf("layers to edit: %d to %d (%s)", s.From, s.To, s.Evidence)
+}
+
 // Suggest reads the layers to edit off the effect of FFN outputs at the last
 // subject token: those around the peak whose interval reaches the peak's mean.
 // The effect is of windows of layers, and the range is of their centres.

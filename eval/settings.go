@@ -1,15 +1,15 @@
 package eval
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"retcon/edit"
 	"retcon/edit/covariance"
 	"retcon/fact"
-	"retcon/internal/proc"
 )
 
 // Schema is the version of result files and of the JSON of bench and eval.
@@ -23,9 +23,9 @@ type Run struct {
 	Machine  Machine  `json:"machine"`
 }
 
-// NewRun is a run of settings on a machine.
+// NewRun is a run of settings on a machine, which begins now.
 func NewRun(s Settings, m Machine) Run {
-	return Run{Schema: Schema, ID: s.id(), Settings: s, Machine: m}
+	return Run{Schema: Schema, ID: s.id(), Settings: s, Machine: m.started()}
 }
 
 // Settings are all that decides a record's values, and so what tells one run
@@ -38,6 +38,8 @@ type Settings struct {
 	Base *Facts   `json:"base,omitempty"`
 	LoRA []Source `json:"lora,omitempty"`
 
+	// Method, Layer, Covariance and its keys, Stats, HParams, Tensor and Own are
+	// an editor's, see SetEdit.
 	Method string `json:"method,omitempty"`
 	// As is how an edit is scored: AsAdapter or AsBaked.
 	As         string `json:"as,omitempty"`
@@ -75,22 +77,6 @@ const (
 	AsBaked   = "baked"   // in a file, written as edit writes it
 )
 
-// Facts says which model it is.
-type Facts struct {
-	File   string `json:"file"`
-	Print  string `json:"fingerprint"`
-	Arch   string `json:"architecture"`
-	Name   string `json:"name,omitempty"`
-	Type   string `json:"type"` // of most of its weights
-	Bytes  int64  `json:"bytes"`
-	Params int64  `json:"params"`
-	Layers int    `json:"layers"`
-	Width  int    `json:"width"`
-	// Types has the type of each class of tensors, such as ffn_down; several
-	// where layers differ.
-	Types map[string]string `json:"types,omitempty"`
-}
-
 // Source is a file that was read, with the SHA-256 of what was read of it.
 type Source struct {
 	File string `json:"file"`
@@ -106,7 +92,15 @@ type Machine struct {
 	CPU      string   `json:"cpu"`
 	Devices  []string `json:"devices,omitempty"` // besides the CPU
 	Threads  int      `json:"threads"`
-	Time     string   `json:"time"` // at the start, RFC 3339
+	Time     string   `json:"time"` // at the start, RFC 3339; NewRun fills it in
+}
+
+// started is the machine with the time, where it has none.
+func (m Machine) started() Machine {
+	if m.Time == "" {
+		m.Time = time.Now().UTC().Format(time.RFC3339)
+	}
+	return m
 }
 
 // id is a short digest of the settings. What a cache had is no setting, and
@@ -129,65 +123,17 @@ func (s Settings) id() string {
 	return fmt.Sprintf("%x", sha256.Sum256(b))[:16]
 }
 
-// Entry is what became of one record.
-type Entry struct {
-	Run     string `json:"run,omitempty"`
-	Index   int    `json:"index"`
-	Case    int    `json:"case_id"`
-	Prompt  string `json:"prompt"`
-	Subject string `json:"subject"`
-	Target  string `json:"target"`
-	Old     string `json:"old,omitempty"`
-
-	Base   *Result `json:"base,omitempty"`
-	Edited *Result `json:"edited,omitempty"`
-
-	Update      *edit.UpdateReport `json:"update,omitempty"`
-	EditSeconds float64            `json:"edit_seconds,omitempty"`
-	// WriteSeconds and TypesChanged are of a baked file.
-	WriteSeconds float64           `json:"write_seconds,omitempty"`
-	TypesChanged []edit.TypeChange `json:"types_changed,omitempty"`
-	// Parts are reports of what the edit consists of, as edit.Computed has them.
-	Parts json.RawMessage `json:"patches,omitempty"`
-	// Told says, of an edit in a sequence, whether the fact was told right
-	// behind it: the greedy continuation starts with the new answer.
-	Told *bool `json:"told_at_once,omitempty"`
-	// Sink says that the fact could be edited behind a prefix only.
-	Sink     bool     `json:"sink,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
-	// Refusals are why edit would not write this one.
-	Refusals []string `json:"refusals,omitempty"`
-	PeakRSS  int64    `json:"peak_rss_bytes,omitempty"` // of the process so far
-	// Error is why the record has no values.
-	Error string `json:"error,omitempty"`
-}
-
-// computed takes over what is reported of an edit.
-func (e *Entry) computed(c *edit.Computed) error {
-	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Prefix != ""
-	e.Warnings, e.Refusals = c.Warnings, c.Refusals
-	if c.Parts == nil {
-		return nil
-	}
-	var err error
-	e.Parts, err = json.Marshal(c.Parts)
-	return err
-}
-
 // SetEdit takes over what decides the edits that are scored.
-func (s *Settings) SetEdit(e edit.Settings) error {
+func (s *Settings) SetEdit(e edit.Settings) (err error) {
 	s.Method, s.Layer, s.Covariance, s.Seed = e.Method, e.Layer, e.Covariance, e.Seed
 	s.Stats, s.Tensor, s.Keys = e.Stats, e.Tensor, e.KeysPerDim
-	raw := func(dst *json.RawMessage, v any) (err error) {
-		if v != nil {
-			*dst, err = json.Marshal(v)
-		}
-		return err
+	switch {
+	case e.Own != nil:
+		s.Own, err = raw(e.Own)
+	case e.HParams != nil:
+		s.HParams, err = raw(e.HParams)
 	}
-	if e.Own != nil {
-		return raw(&s.Own, e.Own)
-	}
-	return raw(&s.HParams, e.HParams)
+	return err
 }
 
 // chat says in which conversations edits are made, empty for none.
@@ -199,21 +145,11 @@ func (s *Settings) chat() string {
 	return h.Chat
 }
 
-// done ends an entry: err, if any, is what went wrong with its record, unless
-// the context was cancelled.
-func (e Entry) done(ctx context.Context, err error) (Entry, error) {
-	if ctx.Err() != nil {
-		return e, context.Cause(ctx)
-	}
-	if err != nil {
-		e.Error, e.Edited = err.Error(), nil
-	}
-	e.PeakRSS = proc.PeakRSS()
-	return e, nil
-}
-
-// NewEntry is that of a record without values.
-func NewEntry(rec *fact.Record) Entry {
-	q := rec.Request
-	return Entry{Index: rec.Index, Case: rec.Case, Prompt: q.Prompt, Subject: q.Subject, Target: q.TargetNew, Old: q.TargetTrue}
+// raw is a value as files of results have it.
+func raw(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

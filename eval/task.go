@@ -1,0 +1,149 @@
+package eval
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"retcon/edit"
+	"retcon/fact"
+	"retcon/internal/neutral"
+	"retcon/internal/shard"
+	"retcon/lm"
+)
+
+// Task is what is to be scored, read from its files.
+type Task struct {
+	Records  []fact.Record // those of the shard
+	Stages   []Stage
+	Snippets *Snippets // nil: none
+	Text     string    // for the stage OnText
+	// Settings are those that the files decide; runs begin with them.
+	Settings Settings
+}
+
+// TaskConfig says what is to be scored and on which metrics.
+type TaskConfig struct {
+	Command string // bench or eval, for the settings
+	// Data is a file of records.
+	Data string
+	// Edited, in place of Data, is a model or an adapter: the facts that it
+	// says it was edited with are scored.
+	Edited  string
+	Answers fact.Answers // that records of zsRE are read with
+	// N records from record From on are scored, all if N is 0, and of these one
+	// shard.
+	From, N int
+	Shard   shard.Shard
+
+	Stages []Stage
+	// Text and the file it is from are for the stage OnText; a text on everyday
+	// matters if empty. TextTokens is how many tokens of it are used.
+	Text, TextFile string
+	TextTokens     int
+	Snippets       string // a file of reference texts; empty: none
+}
+
+// NewTask reads what is to be scored. Errors wrap fact.ErrRequest where the
+// configuration cannot be carried out.
+func NewTask(c TaskConfig) (*Task, error) {
+	all, data, err := c.records()
+	if err != nil {
+		return nil, err
+	}
+	t := &Task{Stages: c.Stages}
+	if t.Records, err = Subset(all, c.From, c.N, c.Shard); err != nil {
+		return nil, err
+	}
+	if len(t.Records) == 0 {
+		return nil, fmt.Errorf("%w: shard %v of so few records is empty", fact.ErrRequest, c.Shard)
+	}
+	n := len(all) - c.From
+	if c.N > 0 {
+		n = min(n, c.N)
+	}
+	t.Settings = Settings{Command: c.Command, Data: data, From: c.From, Records: n, Stages: c.Stages}
+	if slices.ContainsFunc(all, func(r fact.Record) bool { return r.Tokens }) {
+		t.Settings.ZsRE = c.Answers
+	}
+	return t, c.texts(t)
+}
+
+// records are all records, and where they are from.
+func (c *TaskConfig) records() ([]fact.Record, Source, error) {
+	if c.Edited == "" {
+		var all []fact.Record
+		data, err := readSource(c.Data, func(r io.Reader) (err error) {
+			all, err = fact.ParseRecords(r, c.Answers)
+			return err
+		})
+		return all, data, err
+	}
+	requests, err := edit.RecordedRequests(c.Edited)
+	if err != nil {
+		return nil, Source{}, err
+	}
+	text, err := json.Marshal(requests)
+	return fact.RecordsOf(requests), Source{File: filepath.Base(c.Edited), Sum: digest(text)}, err
+}
+
+// texts takes the texts that the stages need.
+func (c *TaskConfig) texts(t *Task) error {
+	if slices.Contains(c.Stages, OnText) {
+		source := Source{File: filepath.Base(c.TextFile)}
+		if t.Text = c.Text; t.Text == "" {
+			t.Text, source.File = neutral.Text(), "built in"
+		}
+		source.Sum = digest([]byte(t.Text))
+		t.Settings.Text, t.Settings.TextTokens = &source, c.TextTokens
+	}
+	if !slices.Contains(c.Stages, Fluent) || c.Snippets == "" {
+		return nil
+	}
+	source, err := readSource(c.Snippets, func(r io.Reader) (err error) {
+		t.Snippets, err = ParseSnippets(r)
+		return err
+	})
+	t.Settings.Snippets = &source
+	return err
+}
+
+// OnText runs the base, which has to be as it is, over the task's text; nil if no
+// metric needs it. Close the result.
+func (t *Task) OnText(ctx context.Context, base lm.Model, progress func(done, total int)) (*Text, error) {
+	if !slices.Contains(t.Stages, OnText) {
+		return nil, nil
+	}
+	return NewText(ctx, base, t.Text, t.Settings.TextTokens, progress)
+}
+
+// readSource hands a file to read, once, and says which it was: all of it
+// counts, also what read leaves.
+func readSource(path string, read func(io.Reader) error) (Source, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Source{}, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	in := io.TeeReader(f, sum)
+	if err := read(in); err != nil {
+		return Source{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return Source{}, err
+	}
+	return Source{File: filepath.Base(path), Sum: fmt.Sprintf("%x", sum.Sum(nil))}, nil
+}
+
+// SourceOf names a file, with its digest.
+func SourceOf(path string) (Source, error) {
+	return readSource(path, func(io.Reader) error { return nil })
+}
+
+func digest(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
