@@ -86,6 +86,6 @@ func (m *Model) share(ctx context.Context, o *objective, layer int) error {
 	if err != nil {
 		return err
 	}
-	o.memory = max(replay.Memory{Asked: m.opts.Memory, Context: outline.ContextBytes}.Free(), m.opts.Memory/4)
+	o.memory = max(replay.Memory{Asked: m.opts.Memory, Process: replay.ProcessBytes(m.info.Vocab), Context: outline.ContextBytes}.Free(), m.opts.Memory/4)
 	return o.copies.Reserve(ctx, outline.Slice, o.memory/5*4)
 }

@@ -96,7 +96,7 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 	var want *Result
 	parts := map[int]bool{}
-	least := replay.ProcessBytes + planned(m, p, Options{}, func(*Config) {}).contextBytes(1, 1)
+	least := replay.ProcessBytes(m.Info().Vocab) + planned(m, p, Options{}, func(*Config) {}).contextBytes(1, 1)
 	for _, memory := range []int64{0, least + 200<<10, least + 60<<10, 1} {
 		tr := New(m, Options{Memory: memory})
 		defer tr.Close()

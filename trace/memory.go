@@ -19,6 +19,11 @@ func contextFor(rows, runs int) llama.ContextParams {
 // contextBytes is what such a context takes.
 func (j *job) contextBytes(rows, runs int) int64 { return j.shape.ContextBytes(contextFor(rows, runs)) }
 
+// free is the memory that is left beside the process and such a context.
+func (j *job) free(rows, runs int) int64 {
+	return replay.Memory{Asked: j.opts.Memory, Process: replay.ProcessBytes(j.shape.Logits), Context: j.contextBytes(rows, runs)}.Free()
+}
+
 // rowBytes is the values of a row in a layer, there and back.
 func (j *job) rowBytes() int64 { return int64(4 * (4*j.shape.Key + 8*j.shape.Stream)) }
 
@@ -40,13 +45,15 @@ func (j *job) layerBytes(rows, runs int) int64 {
 // streamBytes is a residual stream.
 func (j *job) streamBytes(rows int) int64 { return int64(rows) * int64(j.shape.Stream) * 4 }
 
-// keptBytes is what an estimate keeps of the rows of its base: the streams, the
-// outputs of both modules, keys and values in every layer.
-func (j *job) keptBytes(rows int) int64 {
+// keptBytes is what is kept of a base: the logits of its runs; for an estimate the
+// streams, the outputs of both modules, keys and values in every layer too, the
+// probabilities, and the logits of a step between.
+func (j *job) keptBytes(rows, runs int) int64 {
+	logits := int64(runs) * int64(j.shape.Logits) * 4
 	if j.cfg.Approx == nil {
-		return 0
+		return logits
 	}
-	return int64(j.layers) * (3*j.streamBytes(rows) + int64(rows)*int64(2*j.shape.Cached)*4)
+	return int64(j.layers)*(3*j.streamBytes(rows)+int64(rows)*int64(2*j.shape.Cached)*4) + int64(1+min(j.cfg.Approx.Steps, 2))*logits
 }
 
 // refinedBytes is the streams of the cells that are computed exactly after an
@@ -65,7 +72,7 @@ func (j *job) fit(values, kept, streams int64) int {
 	per := 1
 	for per < llama.MaxSequences-1 {
 		rows, runs := n+(per+1)*span, per+2
-		if rows > mostRows || j.layerBytes(rows, runs) > values || replay.HeapBytes(j.keptBytes(rows)) > kept || j.refinedBytes((per+1)*span) > streams {
+		if rows > mostRows || j.layerBytes(rows, runs) > values || replay.HeapBytes(j.keptBytes(rows, runs)) > kept || j.refinedBytes((per+1)*span) > streams {
 			break
 		}
 		per++

@@ -44,7 +44,7 @@ func TestPlanFitsMemory(t *testing.T) {
 	m, p := tiny(t)
 	for _, tokens := range []int{len(p.Tokens), 20, 60, 250, 1000} {
 		for _, samples := range []int{1, 10, 100} {
-			for _, memory := range []int64{replay.ProcessBytes + 8<<20, 128 << 20, 512 << 20} {
+			for _, memory := range []int64{replay.ProcessBytes(m.Info().Vocab) + 8<<20, 128 << 20, 512 << 20} {
 				for _, approx := range []*Approx{nil, {Steps: 1}, {Steps: 2, Refine: 24}} {
 					for _, exact := range []bool{false, true} { // without copies, and so with larger batches
 						long := longer(p, tokens)

@@ -46,7 +46,7 @@ const mostRows = 1024
 
 // newPlan chooses the sizes.
 func (j *job) newPlan() *plan {
-	memory := float64(max(0, replay.Memory{Asked: j.opts.Memory, Context: j.contextBytes(1, 1)}.Free()))
+	memory := float64(max(0, j.free(1, 1)))
 	share := besideCopies
 	if j.shape.Own || !j.processor.Copies {
 		share = withoutCopies
@@ -87,8 +87,8 @@ func (j *job) newPlan() *plan {
 		}
 	}
 	base := n + len(p.samples[0])*span
-	kept := j.keptBytes(base) + 8*j.streamBytes(base) // with those of the layer in hand
-	free := replay.Memory{Asked: j.opts.Memory, Context: j.contextBytes(p.rows, p.runs)}.Free()
+	kept := j.keptBytes(base, len(p.samples[0])+1) + 8*j.streamBytes(base) // with those of the layer in hand
+	free := j.free(p.rows, p.runs)
 	p.held = j.opts.Memory - free + values + replay.HeapBytes(streams+kept)
 	p.copies = max(0, j.opts.Memory-p.held)
 	p.resident = j.weightBytes() <= p.copies
