@@ -364,7 +364,7 @@ func (c *Context) OwnKernel(t graph.Type) bool {
 
 // OwnTypes are the types of matrices that OwnKernel takes.
 func (c *Context) OwnTypes() []graph.Type {
-	leave, err := c.enter(nil)
+	leave, err := c.enter(uncancelled)
 	if err != nil {
 		return nil
 	}
