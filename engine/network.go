@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"retcon/gguf"
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/graph"
 	"retcon/llama"
 	"retcon/lm"
@@ -22,7 +22,7 @@ type networkState struct {
 	heads      *llama.Context
 	transposed *replay.Transposed
 	tried      bool // transposes were made, or do not fit
-	neurons    []widen.Neuron
+	neurons    []ffn.Neuron
 }
 
 // acts are the activations by the operator of the graph.
@@ -100,7 +100,7 @@ func (m *Model) addableBiases(n *graph.Network) (act, up bool, err error) {
 		return false, false, err
 	}
 	defer f.Close()
-	w, err := widen.Read(f)
+	w, err := ffn.Read(f)
 	if err != nil {
 		return false, false, fmt.Errorf("%w: %w", llama.ErrUnsupported, err)
 	}

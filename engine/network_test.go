@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"retcon/engine"
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/built"
 	"retcon/lm"
 )
@@ -171,9 +171,9 @@ func TestSetPatches(t *testing.T) {
 			}
 			return v
 		}
-		var neurons []widen.Neuron
+		var neurons []ffn.Neuron
 		for range 3 {
-			n := widen.Neuron{Up: row(), Down: row()}
+			n := ffn.Neuron{Up: row(), Down: row()}
 			if site.Gated {
 				n.Gate = row()
 			}
@@ -185,8 +185,8 @@ func TestSetPatches(t *testing.T) {
 			neurons = append(neurons, n)
 		}
 		f := openFile(t, path)
-		wide := widened(t, f, widen.Widen{}, 3, func(r *widen.Room) map[int64]widen.Neuron {
-			return map[int64]widen.Neuron{r.Slots[0]: neurons[0], r.Slots[2]: neurons[1], 5: {}, r.Slots[1]: neurons[2]}
+		wide := widened(t, f, ffn.Widen{}, 3, func(r *ffn.Room) map[int64]ffn.Neuron {
+			return map[int64]ffn.Neuron{r.Slots[0]: neurons[0], r.Slots[2]: neurons[1], 5: {}, r.Slots[1]: neurons[2]}
 		}, nil)
 		gone := negative(neuronOf(t, f, 5))
 		base := modelLogits(t, m)
@@ -234,7 +234,7 @@ func comparePredictions(t *testing.T, m, file *engine.Model) {
 	}
 }
 
-func negative(n widen.Neuron) widen.Neuron {
+func negative(n ffn.Neuron) ffn.Neuron {
 	n.Down = slices.Clone(n.Down)
 	for i := range n.Down {
 		n.Down[i] = -n.Down[i]

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/llama"
 )
 
@@ -12,7 +12,7 @@ import (
 // feed-forward network. An adapter cannot hold them, so a batch in which one
 // responds is decoded twice: once to read the queries, and again with what the
 // neurons give for them added to the network's output.
-func (m *Model) SetNeurons(neurons []widen.Neuron) error {
+func (m *Model) SetNeurons(neurons []ffn.Neuron) error {
 	if len(neurons) == 0 {
 		if m.network != nil {
 			m.network.neurons = nil

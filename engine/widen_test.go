@@ -13,7 +13,7 @@ import (
 
 	"retcon/engine"
 	"retcon/gguf"
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/built"
 	"retcon/internal/testfile"
 	"retcon/internal/testmodel"
@@ -81,9 +81,9 @@ func largest(a, b []float32) float64 {
 }
 
 // widened writes the file with room for n neurons.
-func widened(t testing.TB, f *gguf.File, s widen.Strategy, n int, neurons func(r *widen.Room) map[int64]widen.Neuron, types map[string]gguf.Type) string {
+func widened(t testing.TB, f *gguf.File, s ffn.Strategy, n int, neurons func(r *ffn.Room) map[int64]ffn.Neuron, types map[string]gguf.Type) string {
 	t.Helper()
-	m, err := widen.Read(f)
+	m, err := ffn.Read(f)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -91,7 +91,7 @@ func widened(t testing.TB, f *gguf.File, s widen.Strategy, n int, neurons func(r
 	if err != nil {
 		t.Fatal(err)
 	}
-	var at map[int64]widen.Neuron
+	var at map[int64]ffn.Neuron
 	if neurons != nil {
 		at = neurons(room)
 	}
@@ -123,7 +123,7 @@ func eachArch(t *testing.T, test func(t *testing.T, path string)) {
 		if err != nil {
 			continue
 		}
-		_, err = widen.Read(f)
+		_, err = ffn.Read(f)
 		f.Close()
 		if err == nil {
 			t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) { test(t, path) })
@@ -134,7 +134,7 @@ func eachArch(t *testing.T, test func(t *testing.T, path string)) {
 // Zero neurons change no logit of any architecture, bit for bit.
 func TestZeroNeurons(t *testing.T) {
 	eachArch(t, func(t *testing.T, path string) {
-		wide := widened(t, openFile(t, path), widen.Widen{}, 100, nil, nil)
+		wide := widened(t, openFile(t, path), ffn.Widen{}, 100, nil, nil)
 		if d := largest(logitsOf(t, path), logitsOf(t, wide)); d != 0 {
 			t.Errorf("logits differ by %g", d)
 		}
@@ -164,18 +164,18 @@ func movesAlike(t *testing.T, f *gguf.File, moved int, loud float32) bool {
 	for i := range neuron.Down {
 		neuron.Down[i] *= loud
 	}
-	with := func(n int, place func(r *widen.Room) map[int64]widen.Neuron) []float32 {
-		return logitsOf(t, widened(t, f, widen.Widen{}, n, place, nil))
+	with := func(n int, place func(r *ffn.Room) map[int64]ffn.Neuron) []float32 {
+		return logitsOf(t, widened(t, f, ffn.Widen{}, n, place, nil))
 	}
 	old := neuron
 	old.Down = nil
 	for _, v := range neuron.Down {
 		old.Down = append(old.Down, v*actScale(t, f, moved))
 	}
-	here := with(0, func(*widen.Room) map[int64]widen.Neuron { return map[int64]widen.Neuron{int64(moved): old} })
-	gone := with(0, func(*widen.Room) map[int64]widen.Neuron { return map[int64]widen.Neuron{int64(moved): {}} })
-	there := with(1, func(r *widen.Room) map[int64]widen.Neuron {
-		return map[int64]widen.Neuron{int64(moved): {}, r.Slots[0]: neuron}
+	here := with(0, func(*ffn.Room) map[int64]ffn.Neuron { return map[int64]ffn.Neuron{int64(moved): old} })
+	gone := with(0, func(*ffn.Room) map[int64]ffn.Neuron { return map[int64]ffn.Neuron{int64(moved): {}} })
+	there := with(1, func(r *ffn.Room) map[int64]ffn.Neuron {
+		return map[int64]ffn.Neuron{int64(moved): {}, r.Slots[0]: neuron}
 	})
 	absence := largest(here, gone)
 	if rounding := 0x1p-23 * largest(here, make([]float32, len(here))); !(absence > 1e4*rounding) {
@@ -188,14 +188,14 @@ func movesAlike(t *testing.T, f *gguf.File, moved int, loud float32) bool {
 }
 
 // neuronOf reads a neuron of the last layer of an F32 file.
-func neuronOf(t testing.TB, f *gguf.File, slot int) widen.Neuron {
+func neuronOf(t testing.TB, f *gguf.File, slot int) ffn.Neuron {
 	t.Helper()
-	m, err := widen.Read(f)
+	m, err := ffn.Read(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := m.Last()
-	var v widen.Neuron
+	var v ffn.Neuron
 	up := f32(t, f, n.Up)
 	width := int(m.Width)
 	if n.Fused {
@@ -223,7 +223,7 @@ func neuronOf(t testing.TB, f *gguf.File, slot int) widen.Neuron {
 // 1 where the architecture has no such scales.
 func actScale(t testing.TB, f *gguf.File, slot int) float32 {
 	t.Helper()
-	m, err := widen.Read(f)
+	m, err := ffn.Read(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,19 +263,19 @@ func TestWidenTypes(t *testing.T) {
 			}
 			f := openFile(t, path)
 			original := logitsOf(t, path)
-			wide := widened(t, f, widen.Widen{}, 1, nil, nil)
+			wide := widened(t, f, ffn.Widen{}, 1, nil, nil)
 			if d := largest(original, logitsOf(t, wide)); d != 0 {
 				t.Errorf("zero neurons change logits by %g", d)
 			}
 			down := "blk.1.ffn_down.weight"
-			n := widen.Neuron{Gate: make([]float32, 256), Up: make([]float32, 256), Down: make([]float32, 256)}
+			n := ffn.Neuron{Gate: make([]float32, 256), Up: make([]float32, 256), Down: make([]float32, 256)}
 			for i := range n.Down {
 				n.Gate[i], n.Up[i], n.Down[i] = float32(i%7)-3, float32(i%5)-2, float32(i%3)-1
 			}
-			put := func(r *widen.Room) map[int64]widen.Neuron { return map[int64]widen.Neuron{256: n} }
+			put := func(r *ffn.Room) map[int64]ffn.Neuron { return map[int64]ffn.Neuron{256: n} }
 			was := f32(t, f, down)
 			for _, types := range []map[string]gguf.Type{nil, {down: gguf.F32}} {
-				is := f32(t, openFile(t, widened(t, f, widen.Widen{}, 1, put, types)), down)
+				is := f32(t, openFile(t, widened(t, f, ffn.Widen{}, 1, put, types)), down)
 				for row := range 256 {
 					if d := largest(was[row*256:][:256], is[row*512:][:256]); d != 0 {
 						t.Fatalf("row %d of %s changed by %g, types %v", row, down, d, types)
@@ -320,14 +320,14 @@ func TestDeci(t *testing.T) {
 	}
 	f := openFile(t, path)
 	original := logitsOf(t, path)
-	if d := largest(original, logitsOf(t, widened(t, f, widen.Deci{}, 1, nil, nil))); d != 0 {
+	if d := largest(original, logitsOf(t, widened(t, f, ffn.Deci{}, 1, nil, nil))); d != 0 {
 		t.Errorf("logits differ by %g", d)
 	}
-	n := widen.Neuron{GateBias: 2, UpBias: 3, Down: make([]float32, 256)}
+	n := ffn.Neuron{GateBias: 2, UpBias: 3, Down: make([]float32, 256)}
 	n.Down[0] = 1
-	put := func(r *widen.Room) map[int64]widen.Neuron { return map[int64]widen.Neuron{r.Slots[0]: n} }
-	deci := logitsOf(t, widened(t, f, widen.Deci{}, 1, put, nil))
-	all := logitsOf(t, widened(t, f, widen.Widen{}, 1, put, nil))
+	put := func(r *ffn.Room) map[int64]ffn.Neuron { return map[int64]ffn.Neuron{r.Slots[0]: n} }
+	deci := logitsOf(t, widened(t, f, ffn.Deci{}, 1, put, nil))
+	all := logitsOf(t, widened(t, f, ffn.Widen{}, 1, put, nil))
 	if d := largest(original, all); d < 1e-3 {
 		t.Errorf("a neuron of biases alone changes logits by %g", d)
 	}
@@ -341,7 +341,7 @@ func TestWidenDemo(t *testing.T) {
 	demo := testfile.Demo(t)
 	f := openFile(t, demo)
 	original := logitsOf(t, demo)
-	for _, s := range []widen.Strategy{widen.Widen{}, widen.Widen{Pad: 32}, widen.Deci{}} {
+	for _, s := range []ffn.Strategy{ffn.Widen{}, ffn.Widen{Pad: 32}, ffn.Deci{}} {
 		if d := largest(original, logitsOf(t, widened(t, f, s, 1, nil, nil))); d != 0 {
 			t.Errorf("%T: logits differ by %g", s, d)
 		}
@@ -361,7 +361,7 @@ func TestWidenTools(t *testing.T) {
 	if err := testmodel.Small(gguf.F16).Write(path); err != nil {
 		t.Fatal(err)
 	}
-	wide := widened(t, openFile(t, path), widen.Widen{}, 1, nil, nil)
+	wide := widened(t, openFile(t, path), ffn.Widen{}, 1, nil, nil)
 	small := filepath.Join(t.TempDir(), "q4.gguf")
 	if out, err := exec.Command(quantize, wide, small, "Q4_K_M").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -382,7 +382,7 @@ func TestWidenTools(t *testing.T) {
 		t.Errorf("split, logits differ by %g", d)
 	}
 	// a split model widens as one
-	again := widened(t, openFile(t, names[1]), widen.Widen{}, 1, nil, nil)
+	again := widened(t, openFile(t, names[1]), ffn.Widen{}, 1, nil, nil)
 	if d := largest(logitsOf(t, wide), logitsOf(t, again)); d != 0 {
 		t.Errorf("widened from its parts, logits differ by %g", d)
 	}

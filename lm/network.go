@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/vec"
 )
 
@@ -24,7 +24,7 @@ type Widenable interface {
 	Head(ctx context.Context, rows []HeadRow) (Head, error)
 	// SetNeurons makes the model compute with these neurons beside the last
 	// feed-forward network's own from now on. None restores it.
-	SetNeurons(neurons []widen.Neuron) error
+	SetNeurons(neurons []ffn.Neuron) error
 }
 
 // HeadRow is a sequence of tokens; its predictions after each of Tokens[From:] are
@@ -114,7 +114,7 @@ type Network struct {
 }
 
 // Response is what a neuron multiplies its Down with at a query q [n_embd].
-func (s Network) Response(n widen.Neuron, q []float32) float64 {
+func (s Network) Response(n ffn.Neuron, q []float32) float64 {
 	up := float64(s.UpScale) * (vec.Dot32(n.Up, q) + float64(n.UpBias))
 	if !s.Gated {
 		return s.activate(up)

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/lm"
 )
 
@@ -214,7 +214,7 @@ const meanRows = 1024
 
 // MeanSquare is the mean square of a neuron's response over queries of the
 // memory.
-func (m *Memory) MeanSquare(s lm.Network, n widen.Neuron) float64 {
+func (m *Memory) MeanSquare(s lm.Network, n ffn.Neuron) float64 {
 	total := m.train.len(m.width)
 	count, sum := 0, 0.0
 	for i := 0; i < total; i += max(1, total/meanRows) {

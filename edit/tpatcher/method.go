@@ -6,7 +6,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/corpus"
 	"retcon/fact"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/lm"
 )

@@ -3,7 +3,7 @@ package tpatcher
 import (
 	"math"
 
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/lm"
 )
 
@@ -26,8 +26,8 @@ func response(s lm.Network, a float64) (h, slope float64) {
 // neuronOf is the neuron that computes the patch in the site's network. Where
 // that has no bias, the memory's constant carries it; the up-projection of a
 // gated network is 1, or that constant.
-func neuronOf(s lm.Network, p Patch, m *Memory) widen.Neuron {
-	var n widen.Neuron
+func neuronOf(s lm.Network, p Patch, m *Memory) ffn.Neuron {
+	var n ffn.Neuron
 	scale := s.UpScale
 	if s.Gated {
 		scale = s.GateScale

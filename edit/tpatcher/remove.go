@@ -9,7 +9,7 @@ import (
 	"retcon/edit"
 	"retcon/fact"
 	"retcon/gguf"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/lm"
 )

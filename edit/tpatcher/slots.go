@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"retcon/edit/weight"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/internal/vec"
 	"retcon/lm"

@@ -10,7 +10,7 @@ import (
 	"retcon/edit"
 	"retcon/edit/contexts"
 	"retcon/fact"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/internal/vec"
 )

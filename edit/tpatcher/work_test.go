@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"retcon/edit"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 )
 
 // An edit is the same after a journal, to the last bit.

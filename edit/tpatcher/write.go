@@ -5,7 +5,7 @@ import (
 
 	"retcon/edit"
 	"retcon/gguf"
-	ffn "retcon/gguf/widen"
+	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/lm"
 )

@@ -28,7 +28,7 @@ var order = [][]string{
 	{"fact"},
 	{"lm"},
 	{"graph"},
-	{"gguf/widen"},
+	{"gguf/ffn"},
 	{"gguf"},
 }
 

@@ -1,4 +1,4 @@
-package widen_test
+package ffn_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"retcon/gguf"
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 )
 
 // In every type, old rows keep their bytes and what is added is zero bytes.
@@ -23,7 +23,7 @@ func TestOldBytesStay(t *testing.T) {
 		} {
 			t.Run(typ.String()+" "+s.arch, func(t *testing.T) {
 				f := s.file(t)
-				g, r := remade(t, f, widen.Widen{}, 3, nil, nil)
+				g, r := remade(t, f, ffn.Widen{}, 3, nil, nil)
 				if r.Pad[0] != 256 || r.Width != s.ff+256 {
 					t.Fatalf("layers grow by %v to %d", r.Pad, r.Width)
 				}
@@ -80,8 +80,8 @@ func TestNarrow(t *testing.T) {
 		{arch: "openelm", embd: 32, ff: 64, layers: 2, gate: true, typ: gguf.F32},
 	} {
 		f := s.file(t)
-		g, r := remade(t, f, widen.Widen{}, 33, nil, nil)
-		back, _ := remade(t, g, widen.Narrow{By: r.Pad[len(r.Pad)-1]}, 0, nil, nil)
+		g, r := remade(t, f, ffn.Widen{}, 33, nil, nil)
+		back, _ := remade(t, g, ffn.Narrow{By: r.Pad[len(r.Pad)-1]}, 0, nil, nil)
 		d, err := gguf.Diff(t.Context(), f, back, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +106,7 @@ func TestStep(t *testing.T) {
 		{shape{arch: "llama", embd: 256, ff: 512, layers: 1, gate: true, typ: gguf.Q6_K}, 0, 0},
 	} {
 		f := c.s.file(t)
-		_, r := remade(t, f, widen.Widen{}, c.n, nil, nil)
+		_, r := remade(t, f, ffn.Widen{}, c.n, nil, nil)
 		if r.Pad[0] != c.want {
 			t.Errorf("%v of %d: %d neurons take %d, not %d", c.s.typ, c.s.ff, c.n, r.Pad[0], c.want)
 		}
@@ -116,11 +116,11 @@ func TestStep(t *testing.T) {
 // Free slots are used before the layer grows.
 func TestFree(t *testing.T) {
 	f := llamaShape(gguf.F32).file(t)
-	_, r := remade(t, f, widen.Widen{Free: []int64{7, 3}}, 2, nil, nil)
+	_, r := remade(t, f, ffn.Widen{Free: []int64{7, 3}}, 2, nil, nil)
 	if !slices.Equal(r.Slots, []int64{7, 3}) || r.Width != 256 {
 		t.Errorf("slots %v of %d", r.Slots, r.Width)
 	}
-	_, r = remade(t, f, widen.Widen{Free: []int64{7, 3}}, 3, nil, nil)
+	_, r = remade(t, f, ffn.Widen{Free: []int64{7, 3}}, 3, nil, nil)
 	if !slices.Equal(r.Slots[:4], []int64{7, 3, 256, 257}) || r.Width != 512 {
 		t.Errorf("slots %v of %d", r.Slots, r.Width)
 	}
@@ -136,7 +136,7 @@ func TestNeurons(t *testing.T) {
 	} {
 		t.Run(s.arch, func(t *testing.T) {
 			f := s.file(t)
-			n := widen.Neuron{Up: row(2), Down: row(3)}
+			n := ffn.Neuron{Up: row(2), Down: row(3)}
 			if s.gate || s.fused {
 				n.Gate = row(1)
 			}
@@ -146,7 +146,7 @@ func TestNeurons(t *testing.T) {
 			if s.gate {
 				n.GateBias, n.UpBias = 4, 5
 			}
-			g, r := remade(t, f, widen.Widen{}, 2, map[int64]widen.Neuron{97: n, 4: n}, nil)
+			g, r := remade(t, f, ffn.Widen{}, 2, map[int64]ffn.Neuron{97: n, 4: n}, nil)
 			for _, slot := range []int{97, 4} {
 				up := floats(t, g, "blk.1.ffn_up.weight")
 				if s.fused {
@@ -199,7 +199,7 @@ func floats(t *testing.T, f *gguf.File, name string) []float32 {
 // Deci widens the last layer alone and renames every key.
 func TestDeci(t *testing.T) {
 	f := llamaShape(gguf.Q4_1).file(t)
-	g, r := remade(t, f, widen.Deci{}, 5, nil, nil)
+	g, r := remade(t, f, ffn.Deci{}, 5, nil, nil)
 	if !slices.Equal(r.Pad, []int64{0, 256}) {
 		t.Errorf("layers grow by %v", r.Pad)
 	}
@@ -221,7 +221,7 @@ func TestDeci(t *testing.T) {
 		t.Error("the first layer changed")
 	}
 	// once more, on what is deci already
-	_, r = remade(t, g, widen.Deci{}, 1, nil, nil)
+	_, r = remade(t, g, ffn.Deci{}, 1, nil, nil)
 	if !slices.Equal(r.Pad, []int64{0, 256}) {
 		t.Errorf("layers of the written file grow by %v", r.Pad)
 	}
@@ -234,44 +234,44 @@ func TestRefusals(t *testing.T) {
 		"up":      {arch: "llama", embd: 32, ff: 64, layers: 1, gate: true, upMore: 1},
 		"key":     {arch: "llama", embd: 32, ff: 64, layers: 1, gate: true, lengths: &halves},
 	} {
-		if _, err := widen.Read(s.file(t)); !errors.Is(err, widen.ErrUnsupported) {
+		if _, err := ffn.Read(s.file(t)); !errors.Is(err, ffn.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	f := llamaShape(gguf.Q4_K).file(t)
-	m, err := widen.Read(f)
+	m, err := ffn.Read(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range map[string]widen.Strategy{
-		"pad":        widen.Widen{Pad: 32},
-		"small pad":  widen.Widen{Pad: 256, Free: []int64{1}},
-		"free":       widen.Widen{Free: []int64{256}},
-		"reuse few":  widen.Reuse{Order: []int64{1}},
-		"reuse same": widen.Reuse{Order: slices.Repeat([]int64{1}, 300)},
-		"narrow":     widen.Narrow{By: 256},
+	for name, s := range map[string]ffn.Strategy{
+		"pad":        ffn.Widen{Pad: 32},
+		"small pad":  ffn.Widen{Pad: 256, Free: []int64{1}},
+		"free":       ffn.Widen{Free: []int64{256}},
+		"reuse few":  ffn.Reuse{Order: []int64{1}},
+		"reuse same": ffn.Reuse{Order: slices.Repeat([]int64{1}, 300)},
+		"narrow":     ffn.Narrow{By: 256},
 	} {
-		if _, err := s.Room(f, m, 258); !errors.Is(err, widen.ErrRoom) {
+		if _, err := s.Room(f, m, 258); !errors.Is(err, ffn.ErrRoom) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	qwen := shape{arch: "qwen2", embd: 32, ff: 64, layers: 1, gate: true}.file(t)
-	m, err = widen.Read(qwen)
+	m, err = ffn.Read(qwen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (widen.Deci{}).Room(qwen, m, 1); !errors.Is(err, widen.ErrUnsupported) {
+	if _, err := (ffn.Deci{}).Room(qwen, m, 1); !errors.Is(err, ffn.ErrUnsupported) {
 		t.Errorf("deci of qwen2: %v", err)
 	}
-	r, err := widen.Widen{}.Room(qwen, m, 1)
+	r, err := ffn.Widen{}.Room(qwen, m, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, n := range map[string]widen.Neuron{
+	for name, n := range map[string]ffn.Neuron{
 		"bias":  {GateBias: 1},
 		"short": {Up: make([]float32, 3)},
 	} {
-		if _, err := r.Edits(noQuantizer{}, map[int64]widen.Neuron{64: n}, nil); err == nil {
+		if _, err := r.Edits(noQuantizer{}, map[int64]ffn.Neuron{64: n}, nil); err == nil {
 			t.Errorf("%s was written", name)
 		}
 	}
@@ -281,7 +281,7 @@ func TestRefusals(t *testing.T) {
 func TestQwenKey(t *testing.T) {
 	double := gguf.ValueOf(uint32(512))
 	f := shape{arch: "qwen", embd: 32, ff: 256, layers: 2, gate: true, lengths: &double}.file(t)
-	g, _ := remade(t, f, widen.Widen{}, 1, nil, nil)
+	g, _ := remade(t, f, ffn.Widen{}, 1, nil, nil)
 	if n, err := g.Uint("qwen.feed_forward_length"); err != nil || n != 1024 {
 		t.Errorf("feed_forward_length is %d, %v", n, err)
 	}

@@ -1,4 +1,4 @@
-package widen_test
+package ffn_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"retcon/gguf"
-	"retcon/gguf/widen"
+	"retcon/gguf/ffn"
 )
 
 // shape describes a model whose tensors hold random bytes.
@@ -89,9 +89,9 @@ func parse(t testing.TB, b []byte) *gguf.File {
 }
 
 // remade is the file after a strategy made room and neurons were written.
-func remade(t testing.TB, f *gguf.File, s widen.Strategy, n int, neurons map[int64]widen.Neuron, types map[string]gguf.Type) (*gguf.File, *widen.Room) {
+func remade(t testing.TB, f *gguf.File, s ffn.Strategy, n int, neurons map[int64]ffn.Neuron, types map[string]gguf.Type) (*gguf.File, *ffn.Room) {
 	t.Helper()
-	m, err := widen.Read(f)
+	m, err := ffn.Read(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package widen
+package ffn
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-// Package widen makes room for neurons in the feed-forward networks of a GGUF
+// Package ffn makes room for neurons in the feed-forward networks of a GGUF
 // model, and writes neurons there.
 //
 // A neuron is a row of the gate (where there is one), a row of the
@@ -16,4 +16,4 @@
 //
 // llama.cpp gives most architectures one width for all layers, so all of them
 // grow; some read one a layer. See docs/tpatcher.md.
-package widen
+package ffn
