@@ -139,7 +139,7 @@ func (r *Room) network(e *gguf.Edits, n *Network, q Quantizer, neurons map[int64
 }
 
 // overlay puts rows of neurons at their places in the tensor afterwards. A
-// fused tensor has the parts one behind the other, each as wide as the layer
+// fused tensor has the parts one after the other, each as wide as the layer
 // will be.
 func (r *Room) overlay(neurons map[int64]Neuron, parts ...func(Neuron) ([]float32, float32)) overlay {
 	o := overlay{rows: map[int64][]float32{}}

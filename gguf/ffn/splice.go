@@ -173,7 +173,7 @@ func (s *splice) setBlocks(line []byte, values []float32, row int64, c *converte
 }
 
 // set puts the columns from the at-th on into values, which begin at column
-// first, and gives the first that lies behind them.
+// first, and gives the first that lies after them.
 func (s *splice) set(values []float32, at int, first, row int64) int {
 	for ; at < len(s.over.order) && s.over.order[at] < first+int64(len(values)); at++ {
 		values[s.over.order[at]-first] = s.over.rows[s.over.order[at]][row]
