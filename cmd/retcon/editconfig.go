@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/fact"
+	"retcon/internal/textfile"
 )
 
 // config makes the configuration of an edit of the flags and the files that
@@ -107,16 +107,10 @@ const mostText = 1 << 20
 
 // readText reads the beginning of a text file.
 func readText(path string) (string, error) {
-	file, err := os.Open(path)
+	text, err := textfile.Beginning(path, mostText)
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, mostText))
-	if err != nil {
-		return "", err
-	}
-	text := strings.ToValidUTF8(string(b), "")
 	if strings.TrimSpace(text) == "" {
 		return "", usagef("%s: there is no text in it", path)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"retcon/fact"
 	"retcon/internal/fault"
+	"retcon/internal/textfile"
 	"retcon/lm"
 )
 
@@ -38,17 +39,16 @@ func SamplePrefixes(ctx context.Context, m lm.Model, lengths [][2]int, seed uint
 			return nil, err
 		}
 		for j, row := range rows {
-			out = append(out, prefixOf(starters[j%len(starters)]+m.Text(row)))
+			out = append(out, prefixOf(strings.ToValidUTF8(starters[j%len(starters)]+m.Text(row), "")))
 		}
 	}
 	return out, nil
 }
 
-// prefixOf makes a prefix of a sampled text: no braces, which mark the
-// subject's place, and no bytes that are not text.
+// prefixOf makes a prefix of a text: no braces, which mark the subject's place,
+// and no zero bytes, which a model may write.
 func prefixOf(s string) string {
-	s = strings.ToValidUTF8(strings.NewReplacer("{", " ", "}", " ", "\x00", "").Replace(s), "")
-	return s + ". "
+	return strings.NewReplacer("{", " ", "}", " ", "\x00", "").Replace(s) + ". "
 }
 
 // ParsePrefixes reads prefixes from a file, one a line. A line may be a
@@ -57,7 +57,7 @@ func prefixOf(s string) string {
 // a line of {} alone is passed over. \n in a line stands for a newline.
 func ParsePrefixes(r io.Reader) ([]string, error) {
 	var out []string
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(textfile.NewReader(r))
 	for lines.Scan() {
 		line := strings.ReplaceAll(lines.Text(), `\n`, "\n")
 		before, after, found := strings.Cut(line, fact.Slot)

@@ -14,6 +14,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/fact"
 	"retcon/internal/fault"
+	"retcon/internal/textfile"
 	"retcon/lm"
 )
 
@@ -31,7 +32,7 @@ var unused = []string{
 // ErrRequest, or ErrUnsupported where a value asks for something that is not
 // offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
-	b, err := io.ReadAll(io.LimitReader(r, 1<<20+1))
+	b, err := io.ReadAll(io.LimitReader(textfile.NewReader(r), 1<<20+1))
 	if err != nil {
 		return base, nil, err
 	}
