@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"math"
+	"strings"
 
 	"retcon/fact"
 	"retcon/lm"
@@ -19,6 +20,7 @@ type likelihood struct {
 type group struct {
 	name, magnitude, accuracy string
 	keep                      bool // the old answer should stay the likelier
+	whole                     bool // scored by the share of tokens that come first in any record
 	pairs                     []pair
 }
 
@@ -63,13 +65,18 @@ func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, erro
 		}
 		l.groups = append(l.groups, g)
 	}
-	if rec.Locality != nil {
-		row, err := l.add(m, rec.Locality.Prompt, rec.Locality.Answer)
+	other := group{name: Specificity, whole: true}
+	for _, q := range rec.Locality {
+		if strings.TrimSpace(q.Answer) == "" {
+			continue
+		}
+		row, err := l.add(m, q.Prompt, q.Answer)
 		if err != nil {
 			return nil, err
 		}
-		l.groups = append(l.groups, group{name: Specificity, pairs: []pair{{row, -1}}})
+		other.pairs = append(other.pairs, pair{row, -1})
 	}
+	l.groups = append(l.groups, other)
 	return l, nil
 }
 
@@ -90,7 +97,7 @@ func (l *likelihood) run(ctx context.Context, m Model, v Values) (*NLL, error) {
 		if len(g.pairs) == 0 {
 			continue
 		}
-		if l.rec.Tokens {
+		if l.rec.Tokens || g.whole {
 			l.tokens(g, made, v)
 			continue
 		}

@@ -66,7 +66,7 @@ func TestTokenShares(t *testing.T) {
 	m := told{newFake(), [][]lm.Prediction{
 		{{LogProb: -1, First: true}, {LogProb: -1, First: false}}, {{LogProb: -1, First: true}, {LogProb: -1, First: true}}, {{LogProb: -9, First: true}, {LogProb: -9, First: false}, {LogProb: -9, First: false}},
 	}}
-	rec := fact.Record{Tokens: true, Locality: &fact.Question{Prompt: "who wrote it?", Answer: "a man named Bill"},
+	rec := fact.Record{Tokens: true, Locality: []fact.Question{{Prompt: "who wrote it?", Answer: "a man named Bill"}},
 		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "old Rome", TargetTrue: "Paris", Paraphrases: []string{"Eiffel is where?"}}}
 	s := &Scorer{Model: m, Stages: []Stage{Likelihood}}
 	job, err := s.Job(&rec)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -91,15 +92,32 @@ func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request
 	switch {
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
-	case f.requests == "-":
-		rs, err := fact.ParseRequests(stdin)
-		return rs, named("stdin", err)
 	case f.requests != "":
-		return fact.ReadRequests(f.requests)
+		return f.readRequests(stdin)
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
 	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
+}
+
+// readRequests reads the file of requests, or stdin if that is "-"; with
+// --keep-going records that cannot be used are among them, as such.
+func (f *editFlags) readRequests(stdin io.Reader) ([]fact.Request, error) {
+	parse := fact.ParseRequests
+	if f.keepGoing {
+		parse = fact.ParseEach
+	}
+	if f.requests == "-" {
+		rs, err := parse(stdin)
+		return rs, named("stdin", err)
+	}
+	file, err := os.Open(f.requests)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	rs, err := parse(file)
+	return rs, named(f.requests, err)
 }
 
 // mostText bounds what is read of a text.
