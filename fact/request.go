@@ -123,8 +123,7 @@ func StartsWith(continuation, target string) bool {
 	}
 	last, _ := utf8.DecodeLastRuneInString(target)
 	next, _ := utf8.DecodeRuneInString(rest)
-	word := func(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unspaced(r) }
-	return rest == "" || !word(last) || !word(next)
+	return rest == "" || !inWord(last) || !inWord(next)
 }
 
 // Digest identifies what a request asks for, 32 hexadecimal digits.
