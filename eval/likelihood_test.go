@@ -85,6 +85,29 @@ func TestTokenShares(t *testing.T) {
 	}
 }
 
+// Questions of other matters are scored together, also beside two answers; one
+// whose answer is not known is not.
+func TestLocality(t *testing.T) {
+	m := told{newFake(), [][]lm.Prediction{
+		{{LogProb: -1, First: true}}, {{LogProb: -2}}, {{LogProb: -9, First: true}, {LogProb: -9}}, {{LogProb: -9, First: true}},
+	}}
+	rec := fact.Record{Locality: []fact.Question{{Prompt: "Where is Louvre?", Answer: "old Paris"}, {Prompt: "Where is Louvre?"}, {Prompt: "Eiffel is", Answer: "Rome"}},
+		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "Rome", TargetTrue: "Paris"}}
+	job, err := (&Scorer{Model: m, Stages: []Stage{Likelihood}}).Job(&rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := job.Score(context.Background(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, Specificity, r.Values[Specificity], 75)
+	near(t, Efficacy, r.Values[Efficacy], 100)
+	if len(r.NLL.New) != 1 || len(r.NLL.True) != 1 {
+		t.Errorf("%+v", r.NLL)
+	}
+}
+
 // Where a record names no old answer, only what the new one's tokens say is
 // scored.
 func TestNoOldAnswer(t *testing.T) {

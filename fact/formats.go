@@ -110,7 +110,7 @@ func EachRecord(r io.Reader, fn func(n int, data json.RawMessage) error) error {
 // others can be. Errors of fn are returned as they are.
 func eachRecord(r io.Reader, fn func(n int, data json.RawMessage, err error) error) error {
 	in, err := records.NewReader(r)
-	for err == nil {
+	for skipped := 0; err == nil; {
 		var data json.RawMessage
 		if data, err = in.Next(); err == nil {
 			if err := fn(in.Count(), data, nil); err != nil {
@@ -118,7 +118,7 @@ func eachRecord(r io.Reader, fn func(n int, data json.RawMessage, err error) err
 			}
 			continue
 		}
-		if broken(err) && in.Skip() {
+		if skipped++; skipped <= mostBroken && broken(err) && in.Skip() {
 			err = fn(in.Count(), nil, notJSON(err))
 			if err != nil {
 				return err
@@ -140,6 +140,10 @@ func eachRecord(r io.Reader, fn func(n int, data json.RawMessage, err error) err
 	}
 	return &RecordError{in.Count() + 1, notJSON(err)}
 }
+
+// mostBroken is how many records may be no JSON before a file is taken for
+// something else.
+const mostBroken = 1000
 
 // broken reports that a record is no JSON, and not that the stream is at fault.
 func broken(err error) bool {

@@ -3,6 +3,7 @@ package contexts
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -69,6 +70,9 @@ func ParsePrefixes(r io.Reader) ([]string, error) {
 		case !found && strings.TrimSpace(line) != "":
 			out = append(out, prefixOf(line))
 		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return nil, fault.Errorf(fact.ErrRequest, "a line is longer than %d bytes, which is no prefix", bufio.MaxScanTokenSize)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err

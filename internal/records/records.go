@@ -23,7 +23,7 @@ var (
 
 // Reader reads records in turn.
 type Reader struct {
-	in    *bufio.Reader // what dec reads
+	in    *source // what dec reads
 	dec   *json.Decoder
 	array bool
 	n     int
@@ -45,7 +45,8 @@ func NewReader(r io.Reader) (*Reader, error) {
 			return nil, err
 		}
 	}
-	out := &Reader{in: in, dec: json.NewDecoder(in), array: array}
+	out := &Reader{in: &source{from: in}, array: array}
+	out.dec = json.NewDecoder(out.in)
 	if array {
 		_, err = out.dec.Token()
 	}
@@ -133,26 +134,57 @@ func (r *Reader) Skip() bool {
 	if r.array {
 		return false
 	}
-	in := bufio.NewReader(io.MultiReader(r.dec.Buffered(), r.in))
-	if _, err := startsArray(in); err != nil {
+	ahead, err := io.ReadAll(r.dec.Buffered())
+	if err != nil {
+		return false
+	}
+	r.in.back = append(ahead, r.in.back...)
+	c := byte(' ')
+	for ; err == nil && strings.ContainsRune(" \t\r\n", rune(c)); c, err = r.in.next() {
+	}
+	if err != nil {
 		return false
 	}
 	r.n++
-	for {
-		for line := true; line; {
-			_, more, err := in.ReadLine()
-			if err != nil && !errors.Is(err, io.EOF) {
-				return false
-			}
-			if line = more; errors.Is(err, io.EOF) {
-				break
-			}
+	for begins := false; !begins; begins = c == '{' {
+		for ; err == nil && c != '\n'; c, err = r.in.next() {
 		}
-		if next, err := in.Peek(1); err != nil || next[0] == '{' {
-			r.in, r.dec = in, json.NewDecoder(in)
-			return err == nil || errors.Is(err, io.EOF)
+		if err == nil {
+			c, err = r.in.next()
+		}
+		if err != nil {
+			break
 		}
 	}
+	if err == nil {
+		r.in.back = append([]byte{c}, r.in.back...)
+	}
+	r.dec = json.NewDecoder(r.in)
+	return err == nil || errors.Is(err, io.EOF)
+}
+
+// source is a stream that what was read ahead can be given back to.
+type source struct {
+	back []byte
+	from *bufio.Reader
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.back) == 0 {
+		return s.from.Read(p)
+	}
+	n := copy(p, s.back)
+	s.back = s.back[n:]
+	return n, nil
+}
+
+func (s *source) next() (byte, error) {
+	if len(s.back) == 0 {
+		return s.from.ReadByte()
+	}
+	c := s.back[0]
+	s.back = s.back[1:]
+	return c, nil
 }
 
 func (r *Reader) end() error {

@@ -38,6 +38,18 @@ func TestParseFacts(t *testing.T) {
 	}
 }
 
+// What is read for edits is read here; the answer is the one that is to change.
+func TestParseOtherForms(t *testing.T) {
+	text := `{"requested_rewrite": [{"prompt": "The {} is in", "subject": "Tower", "target_new": {"str": "Rome"}, "target_true": {"str": "Paris"}}, {"prompt": "{} speaks", "subject": "Dan", "target_new": {"str": "x"}}]}
+{"src": "where is x?", "subject": "x", "alt": "a", "answers": ["b", "c"]}
+{"id": 3, "prompt": "{} is", "subject": "x", "target": "y", "answer": null}`
+	want := []Fact{{1, "", "The {} is in", "Tower", "Paris", ""}, {2, "", "{} speaks", "Dan", "", ""}, {3, "", "where is x?", "x", "b", ""}, {4, "3", "{} is", "x", "", ""}}
+	got, err := ParseFacts(strings.NewReader(text))
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, d)
+	}
+}
+
 func TestParseFactsErrors(t *testing.T) {
 	good := `{"prompt": "a b", "subject": "b"}` + "\n"
 	for text, want := range map[string]string{
