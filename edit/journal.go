@@ -42,7 +42,7 @@ type part struct {
 
 // journalPath is where requests are kept while a run of several is under way.
 func (c *Config) journalPath() string {
-	if c.output() == "" || len(c.Requests) < 2 {
+	if c.output() == "" || len(c.Requests) < 2 && !c.Resume {
 		return ""
 	}
 	return c.output() + ".edits"

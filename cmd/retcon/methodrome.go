@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -100,7 +101,7 @@ func romeWays(f *benchFlags, flags *pflag.FlagSet, info lm.Info) ([]way, error) 
 	var out []way
 	for _, layer := range f.layers.of(info, h) {
 		if layer >= info.Layers {
-			return nil, usagef("--layer %d: the model has layers 0 to %d", layer, info.Layers-1)
+			return nil, usagef("--layer %d: %s has layers 0 to %d", layer, filepath.Base(info.Path), info.Layers-1)
 		}
 		for _, kind := range f.covariances {
 			keys := f.keys
