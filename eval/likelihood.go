@@ -65,19 +65,27 @@ func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, erro
 		}
 		l.groups = append(l.groups, g)
 	}
-	other := group{name: Specificity, whole: true}
-	for _, q := range rec.Locality {
+	if err := l.questions(m, Specificity, rec.Locality); err != nil {
+		return nil, err
+	}
+	return l, l.questions(m, Portability, rec.Portability)
+}
+
+// questions adds those whose answers are known.
+func (l *likelihood) questions(m lm.Model, metric string, all []fact.Question) error {
+	g := group{name: metric, whole: true}
+	for _, q := range all {
 		if strings.TrimSpace(q.Answer) == "" {
 			continue
 		}
 		row, err := l.add(m, q.Prompt, q.Answer)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		other.pairs = append(other.pairs, pair{row, -1})
+		g.pairs = append(g.pairs, pair{row, -1})
 	}
-	l.groups = append(l.groups, other)
-	return l, nil
+	l.groups = append(l.groups, g)
+	return nil
 }
 
 func (l *likelihood) add(m lm.Model, prompt, target string) (int, error) {

@@ -89,9 +89,9 @@ func TestTokenShares(t *testing.T) {
 // whose answer is not known is not.
 func TestLocality(t *testing.T) {
 	m := told{newFake(), [][]lm.Prediction{
-		{{LogProb: -1, First: true}}, {{LogProb: -2}}, {{LogProb: -9, First: true}, {LogProb: -9}}, {{LogProb: -9, First: true}},
+		{{LogProb: -1, First: true}}, {{LogProb: -2}}, {{LogProb: -9, First: true}, {LogProb: -9}}, {{LogProb: -9, First: true}}, {{LogProb: -9, First: true}, {LogProb: -9}},
 	}}
-	rec := fact.Record{Locality: []fact.Question{{Prompt: "Where is Louvre?", Answer: "old Paris"}, {Prompt: "Where is Louvre?"}, {Prompt: "Eiffel is", Answer: "Rome"}},
+	rec := fact.Record{Portability: []fact.Question{{Prompt: "Eiffel is", Answer: "old Rome"}}, Locality: []fact.Question{{Prompt: "Where is Louvre?", Answer: "old Paris"}, {Prompt: "Where is Louvre?"}, {Prompt: "Eiffel is", Answer: "Rome"}},
 		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "Rome", TargetTrue: "Paris"}}
 	job, err := (&Scorer{Model: m, Stages: []Stage{Likelihood}}).Job(&rec)
 	if err != nil {
@@ -102,6 +102,7 @@ func TestLocality(t *testing.T) {
 		t.Fatal(err)
 	}
 	near(t, Specificity, r.Values[Specificity], 75)
+	near(t, Portability, r.Values[Portability], 50)
 	near(t, Efficacy, r.Values[Efficacy], 100)
 	if len(r.NLL.New) != 1 || len(r.NLL.True) != 1 {
 		t.Errorf("%+v", r.NLL)

@@ -82,6 +82,19 @@ func TestLocality(t *testing.T) {
 			t.Errorf("%s: %s", c.text, d)
 		}
 	}
+	for text, want := range map[string][]Question{
+		`{"prompt": "x is", "subject": "x", "target_new": "y", "portability": {"Reasoning": [{"prompt": "who?", "ground_truth": [["me"]]}], "Aliasing": null}}`:                            one,
+		`{"prompt": "x is", "subject": "x", "target_new": "y", "portability": {"Recalled Relation": "(x, y)", "New Question": "who?", "New Answer": "me"}}`:                                one,
+		`{"requested_rewrite": [{"prompt": "x is", "subject": "x", "target_new": "y"}], "questions": ["who?"], "answer": "you", "new_answer": "me"}`:                                       one,
+		`{"requested_rewrite": [{"prompt": "x is", "subject": "x", "target_new": "y"}, {"prompt": "z is", "subject": "z", "target_new": "y"}], "questions": ["who?"], "new_answer": "me"}`: nil,
+	} {
+		rs, err := ParseRecords(strings.NewReader(text), Alternative)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if d := cmp.Diff(want, rs[0].Portability); d != "" {
+			t.Errorf("%s: %s", text, d)
+		}
+	}
 	for text, says := range map[string]string{
 		`"locality": 5`: "`locality` is the number 5", `"locality": [{"prompt": 5}]`: "`locality[0].prompt` is the number 5",
 		`"locality": {"prompt": ["a", "b"], "ground_truth": ["c"]}`: "2 questions and 1 answers",

@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-
-	"retcon/internal/fault"
-	"retcon/internal/records"
 )
 
 // Record is one fact of a data set with the prompts that score it.
@@ -25,13 +21,12 @@ type Record struct {
 	Relation, TargetID string
 	// Locality are questions of other matters, whose answers must stay.
 	Locality []Question
+	// Portability are questions whose answers follow from the new one.
+	Portability []Question
 	// Tokens says that the record is scored as zsRE's are: by the share of
 	// target tokens that come first, not by the likelier of two targets.
 	Tokens bool
 }
-
-// Question is a question and its answer, which may not be known.
-type Question struct{ Prompt, Answer string }
 
 // Answers are the targets that zsRE records can be read with.
 type Answers string
@@ -118,6 +113,9 @@ func (rec *Record) read(f *form, zsre Answers) (err error) {
 	if rec.Locality, err = locality(f.whole); err != nil {
 		return err
 	}
+	if rec.Portability, err = portability(f); err != nil {
+		return err
+	}
 	asked := !f.part && f.in.Has("src")
 	rec.Tokens = asked || !f.part && f.TargetTrue == "" && f.in.Has("target") && len(rec.Locality) > 0
 	if asked && zsre == Gold {
@@ -127,72 +125,4 @@ func (rec *Record) read(f *form, zsre Answers) (err error) {
 		rec.Request.TargetNew, rec.Request.TargetTrue = rec.Request.TargetTrue, ""
 	}
 	return nil
-}
-
-// The names that questions of other matters and their answers go by.
-var (
-	askedKeys    = []string{"prompt", "loc", "question", "locality_prompt"}
-	answeredKeys = []string{"ground_truth", "loc_ans", "answer", "locality_ground_truth"}
-)
-
-// locality are a record's questions of other matters: zsRE's loc and loc_ans,
-// EasyEdit's locality_prompt and locality_ground_truth, and what is in locality,
-// as lists or as records by any names.
-func locality(o records.Object) ([]Question, error) {
-	var out []Question
-	loc, err := o.Text("loc")
-	if err != nil {
-		return nil, err
-	}
-	answer, err := o.Text("loc_ans")
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(loc) != "" {
-		// the question mark is put there by the papers' loader
-		out = append(out, Question{loc + "?", answer})
-	}
-	take := func(o records.Object) (bool, error) {
-		qs, err := questions(o)
-		out = append(out, qs...)
-		return len(qs) > 0, err
-	}
-	if o.Has("locality_prompt") {
-		if _, err := take(o.Only("locality_prompt", "locality_ground_truth")); err != nil {
-			return nil, err
-		}
-	}
-	err = o.Walk("locality", take, func(prompt string) error {
-		out = append(out, Question{Prompt: prompt})
-		return nil
-	})
-	return out, err
-}
-
-// questions are those of one record: a prompt and its answer, of which several
-// may be known, or as many prompts as answers.
-func questions(o records.Object) ([]Question, error) {
-	prompts, err := o.Texts(askedKeys...)
-	if err != nil || len(prompts) == 0 {
-		return nil, err
-	}
-	if len(prompts) == 1 {
-		answer, err := o.Text(answeredKeys...)
-		return []Question{{prompts[0], answer}}, err
-	}
-	answers, err := o.Firsts(answeredKeys...)
-	if err != nil {
-		return nil, err
-	}
-	if len(answers) > 0 && len(answers) != len(prompts) {
-		return nil, fault.Errorf(ErrRequest, "`%s`: %d questions and %d answers", o.Path("prompt"), len(prompts), len(answers))
-	}
-	out := make([]Question, len(prompts))
-	for i, p := range prompts {
-		out[i].Prompt = p
-		if len(answers) > 0 {
-			out[i].Answer = answers[i]
-		}
-	}
-	return out, nil
 }
