@@ -202,6 +202,17 @@ func TestInvalidRecord(t *testing.T) {
 	}
 }
 
+// A subject that is a part of a word is named before the edit.
+func TestPartOfWord(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.Requests = []fact.Request{{Prompt: "Some bread is from", Subject: "read", TargetNew: "Paris"}}
+	cfg.Force = true
+	res := mustRun(t, cfg)
+	if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, `"read" is a part of the word "bread"`) }) {
+		t.Error(res.Warnings)
+	}
+}
+
 func TestSeveral(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
 	cfg.Requests = []fact.Request{

@@ -2,7 +2,6 @@ package fact
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"retcon/internal/fault"
@@ -84,17 +83,3 @@ func next(prompt, subject string, i int) int {
 	}
 	return -1
 }
-
-// isWord reports whether text[begin:end] is not a part of a longer word, as far
-// as spaces tell.
-func isWord(text string, begin, end int) bool {
-	before, _ := utf8.DecodeLastRuneInString(text[:begin])
-	first, _ := utf8.DecodeRuneInString(text[begin:end])
-	last, _ := utf8.DecodeLastRuneInString(text[begin:end])
-	after, _ := utf8.DecodeRuneInString(text[end:])
-	return !(inWord(before) && inWord(first)) && !(inWord(last) && inWord(after))
-}
-
-// inWord reports whether r is a letter or digit of a script that has spaces
-// between words.
-func inWord(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unspaced(r) }

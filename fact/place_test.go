@@ -61,6 +61,18 @@ func TestPlaceOfWord(t *testing.T) {
 	}
 }
 
+func TestPartOf(t *testing.T) {
+	for _, c := range []struct{ prompt, subject, word string }{
+		{"Artemis was worshipped in", "Art", "Artemis"}, {"The Artemis, by", "temis", "Artemis"}, {"The {}o was", "Rome", "Romeo"},
+		{"Art is in", "Art", ""}, {"Anna's is in", "Anna", ""}, {"埃菲尔铁塔位于", "铁塔", ""}, {"에펠탑은", "에펠탑", ""}, {"In Rome", "Rome", ""},
+	} {
+		f, err := Request{Prompt: c.prompt, Subject: c.subject, TargetNew: "x"}.Resolve()
+		if err != nil || f.PartOf() != c.word {
+			t.Errorf("%q in %q: %q, %v", c.subject, c.prompt, f.PartOf(), err)
+		}
+	}
+}
+
 // A subject that the prompt writes in another way is told how, with the words to
 // copy.
 func TestLooksAlike(t *testing.T) {
