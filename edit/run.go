@@ -94,7 +94,7 @@ func (s *session) failed(e *Edit, err error) error {
 	e.Error = err.Error()
 	var rec *fact.RecordError
 	if len(s.cfg.Requests) > 1 && !errors.As(err, &rec) {
-		err = &fact.RecordError{Record: e.Record, Err: err}
+		err = &fact.RecordError{File: e.fact.File, Record: e.Record, Err: err}
 	}
 	if s.cfg.KeepGoing && skippable(err) {
 		s.warn("%v", err)

@@ -12,12 +12,19 @@ var ErrRequest = fault.ErrRequest
 
 // A RecordError is an error of one of several requests.
 type RecordError struct {
-	Record int // counts from 1
+	File   string // empty where a caller names it
+	Record int    // counts from 1
 	Err    error
 }
 
-// Error names the record.
-func (e *RecordError) Error() string { return fmt.Sprintf("request %d: %v", e.Record, e.Err) }
+// Error names the record, and the file if it is known.
+func (e *RecordError) Error() string {
+	text := fmt.Sprintf("request %d: %v", e.Record, e.Err)
+	if e.File != "" {
+		text = e.File + ": " + text
+	}
+	return text
+}
 
 // Unwrap returns the error itself.
 func (e *RecordError) Unwrap() error { return e.Err }

@@ -14,15 +14,23 @@ import (
 
 // ReadRequests reads requests from a file of JSON records: an array, or one
 // after the other (JSON lines). See ParseRequests.
-func ReadRequests(path string) ([]Request, error) {
+func ReadRequests(path string) ([]Request, error) { return read(path, ParseRequests) }
+
+// ReadEach is ReadRequests by ParseEach.
+func ReadEach(path string) ([]Request, error) { return read(path, ParseEach) }
+
+func read(path string, parse func(io.Reader) ([]Request, error)) ([]Request, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	rs, err := ParseRequests(f)
+	rs, err := parse(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for i := range rs {
+		rs[i].File = path
 	}
 	return rs, nil
 }
@@ -41,7 +49,7 @@ func ReadRequests(path string) ([]Request, error) {
 // nothing. Keys that are not needed are ignored. Errors wrap ErrRequest and name
 // the record and the field.
 func ParseRequests(r io.Reader) ([]Request, error) {
-	return parseRequests(r, func(n int, err error) error { return &RecordError{n, err} })
+	return parseRequests(r, func(n int, err error) error { return &RecordError{Record: n, Err: err} })
 }
 
 // ParseEach is ParseRequests for those who go on without records that cannot be
@@ -100,7 +108,7 @@ func EachRecord(r io.Reader, fn func(n int, data json.RawMessage) error) error {
 			err = fn(n, data)
 		}
 		if err != nil {
-			return &RecordError{n, err}
+			return &RecordError{Record: n, Err: err}
 		}
 		return nil
 	})
@@ -138,7 +146,7 @@ func eachRecord(r io.Reader, fn func(n int, data json.RawMessage, err error) err
 	case in == nil:
 		return fault.Errorf(ErrRequest, "%w", err)
 	}
-	return &RecordError{in.Count() + 1, notJSON(err)}
+	return &RecordError{Record: in.Count() + 1, Err: notJSON(err)}
 }
 
 // mostBroken is how many records may be no JSON before a file is taken for

@@ -14,6 +14,8 @@ import (
 type Request struct {
 	// Record is the number of the request in its file, from 1; 0 if alone.
 	Record int `json:"-"`
+	// File is that file, for errors; empty if it is not known.
+	File string `json:"-"`
 	// Prompt is the text that the target should follow. It holds the subject
 	// once, or {} in its place.
 	Prompt    string `json:"prompt"`
@@ -58,7 +60,7 @@ type Fact struct {
 func (r Request) Resolve() (Fact, error) {
 	f, err := r.resolve()
 	if err != nil && r.Record > 0 {
-		err = &RecordError{r.Record, err}
+		err = &RecordError{File: r.File, Record: r.Record, Err: err}
 	}
 	return f, err
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -103,21 +102,15 @@ func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request
 // readRequests reads the file of requests, or stdin if that is "-"; with
 // --keep-going records that cannot be used are among them, as such.
 func (f *editFlags) readRequests(stdin io.Reader) ([]fact.Request, error) {
-	parse := fact.ParseRequests
+	read, parse := fact.ReadRequests, fact.ParseRequests
 	if f.keepGoing {
-		parse = fact.ParseEach
+		read, parse = fact.ReadEach, fact.ParseEach
 	}
 	if f.requests == "-" {
 		rs, err := parse(stdin)
 		return rs, named("stdin", err)
 	}
-	file, err := os.Open(f.requests)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	rs, err := parse(file)
-	return rs, named(f.requests, err)
+	return read(f.requests)
 }
 
 // mostText bounds what is read of a text.
