@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"retcon/trace/average"
@@ -58,15 +56,14 @@ func (f *traceFlags) checkAverage() error {
 
 // facts reads --requests.
 func (a *app) facts(path string) ([]average.Fact, error) {
-	switch path {
-	case "":
+	if path == "" {
 		return nil, nil
-	case "-":
-		facts, err := average.ParseFacts(a.stdin)
-		if err != nil {
-			return nil, fmt.Errorf("stdin: %w", err)
-		}
-		return facts, nil
 	}
-	return average.ReadFacts(path)
+	file, err := a.inputs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	facts, err := average.ParseFacts(file)
+	return facts, named(path, err)
 }

@@ -13,6 +13,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/edit/rome"
 	"retcon/edit/tpatcher"
+	"retcon/internal/input"
 )
 
 // editFlags are the flags of edit as they stand on the command line.
@@ -37,6 +38,8 @@ type editFlags struct {
 	patch              tpatcher.Config
 	memoryLoss         string
 	remove             string
+	in                 *input.Inputs
+	hyper              *hyperFiles                           // once they are read
 	report             func(stage string, done, total int64) // progress, nil for none
 }
 
@@ -115,7 +118,10 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	if !a.quiet {
 		f.report = a.bar.Update
 	}
-	cfg, warnings, err := f.config(flags, a.stdin)
+	if err := a.checkFiles(f); err != nil {
+		return err
+	}
+	cfg, warnings, err := f.config(flags, a.inputs)
 	if err != nil {
 		return err
 	}
@@ -128,11 +134,14 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	options, err := f.engine.options(ctx)
+	if cfg.Corpus, err = a.inputs.File(ctx, cfg.Corpus); err != nil {
+		return err
+	}
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}
-	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+	if options.Profile, err = a.startProfile(f.engine.profile, f.force); err != nil {
 		return err
 	}
 	a.connect(&cfg, options, log)

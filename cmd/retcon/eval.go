@@ -73,11 +73,14 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if f.model == "" {
 		return usagef("%v", errNoModel)
 	}
-	task, err := f.score.task(f.records())
+	if err := a.checkFiles(f); err != nil {
+		return err
+	}
+	task, err := f.score.task(f.records(), a.inputs)
 	if err != nil {
 		return err
 	}
-	options, err := f.engine.options(ctx)
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}

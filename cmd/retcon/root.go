@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"retcon/internal/input"
 	"retcon/internal/progress"
 	"retcon/llama"
 )
@@ -30,6 +31,7 @@ type app struct {
 	log *slog.Logger
 
 	profiling *profiling
+	inputs    *input.Inputs
 }
 
 // root makes the command tree.
@@ -54,6 +56,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s; see %s --help", flagError(err), cmd.CommandPath())
 	})
+	a.inputs = &input.Inputs{Stdin: a.stdin}
 	common := a.commonFlags()
 	root.PersistentFlags().AddFlagSet(common)
 	setHelp(root, group{"Output", common})
@@ -153,6 +156,7 @@ func (a *app) close() {
 		a.bar.Close()
 	}
 	llama.SetLogger(nil)
+	a.inputs.Close()
 }
 
 // report tells the error of the whole run.

@@ -1,0 +1,184 @@
+// Package outputs keeps what a command writes from being what it reads, or two
+// of its outputs from being one file.
+//
+// A [Plan] is told of all files, before the first of them is opened:
+//
+//	var p outputs.Plan
+//	p.Model("-m", model)
+//	p.Read("--requests", requests)
+//	p.Write("-o", output)
+//	if err := p.Check(); err != nil {
+//		return err
+//	}
+package outputs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"retcon/gguf"
+	"retcon/internal/input"
+)
+
+// Reasons to refuse a plan.
+var (
+	// ErrInput reports an output that is one of the inputs, by name, symbolic
+	// link or hard link.
+	ErrInput = errors.New("output is the same file as an input")
+	// ErrShared reports two outputs that are one file.
+	ErrShared = errors.New("two outputs are one file")
+	// ErrStream reports a stream in a place that only a file can have.
+	ErrStream = errors.New("it cannot be a stream")
+)
+
+// Plan is what is read and what is written. The zero Plan has nothing.
+type Plan struct {
+	// Stdin is standard input, where it is a file of the system; nil if not.
+	Stdin         *os.File
+	reads, writes []use
+	err           error
+}
+
+// use is a file in its part: what is said of it to people, such as a flag.
+type use struct{ part, path string }
+
+// Read says of a file that it is read from its beginning to its end; "-" is
+// standard input. Empty paths are no files, here and below.
+func (p *Plan) Read(part string, paths ...string) {
+	for _, path := range paths {
+		if path != "" {
+			p.reads = append(p.reads, use{part, path})
+		}
+	}
+}
+
+// Model says of a GGUF file that it is read at any place, all of its shards if it
+// is named as one of several.
+func (p *Plan) Model(part string, paths ...string) {
+	for _, path := range paths {
+		if path == input.Stdin {
+			p.fail("%s %s: %w: a GGUF is read at many places; give a file", part, path, ErrStream)
+			continue
+		}
+		p.Read(part, path)
+		p.Read(part, gguf.OtherShards(path)...)
+	}
+}
+
+// Write says of a file that it is written.
+func (p *Plan) Write(part string, path string) {
+	switch path {
+	case "":
+	case input.Stdin:
+		p.fail("%s %s: %w: it is written to a file; name one (./- is a file of that name)", part, path, ErrStream)
+	default:
+		p.writes = append(p.writes, use{part, path})
+	}
+}
+
+func (p *Plan) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// Check reports what is wrong with the plan: an output that is an input, two
+// outputs that are one, a stream that two inputs are read from, or one in the
+// place of a file. Files that cannot be looked at count by their names.
+func (p *Plan) Check() error {
+	if p.err != nil {
+		return p.err
+	}
+	reads, writes := p.look(p.reads), p.look(p.writes)
+	for i, w := range writes {
+		for _, r := range reads {
+			if w.same(r) {
+				return fmt.Errorf("%s %s: %w, %s %s", w.part, w.path, ErrInput, r.part, r.path)
+			}
+		}
+		for _, other := range writes[:i] {
+			if w.same(other) {
+				return fmt.Errorf("%w: %s %s and %s %s; give them a file each", ErrShared, other.part, other.path, w.part, w.path)
+			}
+		}
+	}
+	for i, r := range reads {
+		for _, other := range reads[:i] {
+			if r.stream() && other.same(r) {
+				return fmt.Errorf("%w: %s %s and %s %s are one stream, which can be read once; give one of them a file", ErrStream, other.part, other.path, r.part, r.path)
+			}
+		}
+	}
+	return nil
+}
+
+// Same reports whether two paths name one file: by device and inode where both
+// are there, else by where they would be.
+func Same(a, b string) bool {
+	return look(use{path: a}, nil).same(look(use{path: b}, nil))
+}
+
+// seen is a file as it was found.
+type seen struct {
+	use
+	info fs.FileInfo // nil: nothing is there
+	at   string
+}
+
+func (p *Plan) look(all []use) []seen {
+	out := make([]seen, len(all))
+	for i, u := range all {
+		out[i] = look(u, p.Stdin)
+	}
+	return out
+}
+
+func look(u use, stdin *os.File) seen {
+	s := seen{use: u, at: place(u.path)}
+	var err error
+	switch {
+	case u.path != input.Stdin:
+		s.info, err = os.Stat(u.path)
+	case stdin != nil:
+		s.info, err = stdin.Stat()
+		s.at = u.path
+	default:
+		s.at = u.path
+	}
+	if err != nil {
+		s.info = nil
+	}
+	return s
+}
+
+func (s seen) same(o seen) bool {
+	if s.info != nil && o.info != nil {
+		return os.SameFile(s.info, o.info)
+	}
+	return s.at == o.at
+}
+
+// stream reports what can be read once only.
+func (s seen) stream() bool {
+	return s.path == input.Stdin || s.info != nil && !s.info.Mode().IsRegular()
+}
+
+// place is where a path leads: its folder without symbolic links, and its name.
+// The folder is not cleaned before, since what is above a link is not what is
+// above the folder that it leads to.
+func place(path string) string {
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		path = filepath.Join(real, name)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}
