@@ -16,7 +16,7 @@ import (
 func (c *Config) checkPlan() error {
 	var p outputs.Plan
 	p.Model("the model", c.Model)
-	p.Model("the importance matrix", c.Imatrix)
+	p.Read("the importance matrix", c.Imatrix)
 	p.Read("the text of the statistics", c.Corpus)
 	p.Write("the edited model", c.Output)
 	p.Write("the adapter", c.LoRA)

@@ -65,8 +65,9 @@ func (s *session) open(ctx context.Context, m lm.Model) error {
 	return s.checkQuestions()
 }
 
-// openFile checks the outputs, and opens the model's file. A text that can be
-// read once only is copied, since statistics read it at many places.
+// openFile checks the outputs, and opens the model's file. What
+// statistics are made from is copied where it can be read once only: it is read
+// at many places.
 func (s *session) openFile(ctx context.Context) (err error) {
 	cfg := s.cfg
 	if err := cfg.checkPlan(); err != nil {
@@ -79,6 +80,9 @@ func (s *session) openFile(ctx context.Context) (err error) {
 		return err
 	}
 	if s.base.Corpus, err = s.inputs.File(ctx, cfg.Corpus); err != nil {
+		return err
+	}
+	if s.base.Imatrix, err = s.inputs.File(ctx, cfg.Imatrix); err != nil {
 		return err
 	}
 	if cfg.Output != "" {

@@ -77,7 +77,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if err != nil {
 		return err
 	}
-	if f.edit.corpus, err = a.inputs.File(ctx, f.edit.corpus); err != nil {
+	if err := a.spool(ctx, &f.edit); err != nil {
 		return err
 	}
 	options, err := f.edit.engine.options(ctx, a.inputs)

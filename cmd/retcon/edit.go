@@ -125,6 +125,10 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	if err != nil {
 		return err
 	}
+	if err := a.spool(ctx, f); err != nil {
+		return err
+	}
+	cfg.Corpus, cfg.Imatrix = f.corpus, f.imatrix
 	// For people the report has the warnings; a log of them besides would
 	// say everything twice.
 	log, kept := a.log, keeper{Handler: a.log.Handler(), kept: new([]slog.Record)}
@@ -133,9 +137,6 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	}
 	for _, w := range warnings {
 		log.Warn(w)
-	}
-	if cfg.Corpus, err = a.inputs.File(ctx, cfg.Corpus); err != nil {
-		return err
 	}
 	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {

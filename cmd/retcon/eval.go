@@ -76,6 +76,11 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if err := a.checkFiles(f); err != nil {
 		return err
 	}
+	lora, err := a.filesOf(ctx, f.lora)
+	if err != nil {
+		return err
+	}
+	f.lora = lora
 	task, err := f.score.task(f.records(), a.inputs)
 	if err != nil {
 		return err

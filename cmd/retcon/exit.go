@@ -55,7 +55,7 @@ func exitCode(ctx context.Context, err error) int {
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
 	case isUsage(err), is(fact.ErrRequest, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrNotRegular,
-		outputs.ErrInput, outputs.ErrShared, outputs.ErrStream):
+		outputs.ErrInput, outputs.ErrShared, outputs.ErrStream, outputs.ErrTwice):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused

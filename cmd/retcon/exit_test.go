@@ -40,6 +40,7 @@ func TestExitCodes(t *testing.T) {
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, outputs.ErrInput), 2},
 		{live, wrap(outputs.ErrShared), 2},
 		{live, wrap(outputs.ErrStream), 2},
+		{live, wrap(outputs.ErrTwice), 2},
 		{live, wrap(average.ErrFacts), 2},
 		{live, wrap(average.ErrSettings), 2},
 		{live, wrap(average.ErrResults), 1},

@@ -38,7 +38,7 @@ func (f *editFlags) statistics(p *outputs.Plan) {
 	p.Read("--hparams", f.hparams)
 	p.Read("--prefixes", f.prefixes)
 	p.Read("--corpus", f.corpus)
-	p.Model("--imatrix", f.imatrix)
+	p.Read("--imatrix", f.imatrix)
 }
 
 func (f *engineFlags) files(p *outputs.Plan) {
@@ -66,7 +66,7 @@ func (f *benchFlags) files(p *outputs.Plan) {
 func (f *evalFlags) files(p *outputs.Plan) {
 	p.Model("-m", f.model)
 	p.Model("--base", f.base)
-	p.Model("--lora", f.lora...)
+	p.Read("--lora", f.lora...)
 	p.Read("--requests", f.requests)
 	f.engine.files(p)
 	f.score.files(p)
@@ -92,6 +92,16 @@ type merging struct {
 func (f merging) files(p *outputs.Plan) {
 	p.Read("--merge", f.results...)
 	f.scoreFlags.files(p)
+}
+
+// spool makes files of the streams that statistics are made from, which are
+// read at many places, and again by each run of bench.
+func (a *app) spool(ctx context.Context, f *editFlags) error {
+	files, err := a.filesOf(ctx, []string{f.corpus, f.imatrix})
+	if err == nil {
+		f.corpus, f.imatrix = files[0], files[1]
+	}
+	return err
 }
 
 // filesOf makes files of streams; what is a file stays as it is.

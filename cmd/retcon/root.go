@@ -161,11 +161,12 @@ func (a *app) close() {
 
 // report tells the error of the whole run.
 func (a *app) report(code int, err error) {
+	text := a.inputs.Named(message(code, err))
 	if a.log != nil && a.logFormat == "json" {
-		a.log.Error(message(code, err), "exit_code", code)
+		a.log.Error(text, "exit_code", code)
 		return
 	}
-	fmt.Fprintf(a.stderr, "retcon: %s\n", message(code, err))
+	fmt.Fprintf(a.stderr, "retcon: %s\n", text)
 }
 
 // printJSON prints a result.

@@ -210,7 +210,7 @@ func (a *app) mergeResults(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	for _, path := range results.Torn {
-		a.log.Warn(path + " was interrupted while writing: its last line is left out")
+		a.log.Warn(a.inputs.Named(path) + " was interrupted while writing: its last line is left out")
 	}
 	if v.output != "" {
 		if err := results.Save(v.output, atomicfile.Options{Force: f.pictures.force}); err != nil {

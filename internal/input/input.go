@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Stdin names standard input where a file could be named.
@@ -124,6 +125,17 @@ func (r reader) Read(b []byte) (int, error) {
 	return r.from.Read(b)
 }
 
+// Named gives inputs their own names in a text that has those of their copies.
+func (in *Inputs) Named(text string) string {
+	if in == nil {
+		return text
+	}
+	for path, copied := range in.paths {
+		text = strings.ReplaceAll(text, copied, Name(path))
+	}
+	return text
+}
+
 // Close removes copies.
 func (in *Inputs) Close() error {
 	if in == nil {
@@ -133,6 +145,6 @@ func (in *Inputs) Close() error {
 	for _, dir := range in.dirs {
 		errs = append(errs, os.RemoveAll(dir))
 	}
-	in.dirs, in.paths = nil, nil
+	in.dirs = nil
 	return errors.Join(errs...)
 }

@@ -32,6 +32,8 @@ var (
 	ErrShared = errors.New("two outputs are one file")
 	// ErrStream reports a stream in a place that only a file can have.
 	ErrStream = errors.New("it cannot be a stream")
+	// ErrTwice reports a stream that two inputs are to be read from.
+	ErrTwice = errors.New("one stream cannot be read twice")
 )
 
 // Plan is what is read and what is written. The zero Plan has nothing.
@@ -108,7 +110,7 @@ func (p *Plan) Check() error {
 	for i, r := range reads {
 		for _, other := range reads[:i] {
 			if r.stream() && other.same(r) {
-				return fmt.Errorf("%w: %s %s and %s %s are one stream, which can be read once; give one of them a file", ErrStream, other.part, other.path, r.part, r.path)
+				return fmt.Errorf("%w: %s %s and %s %s; give one of them a file", ErrTwice, other.part, other.path, r.part, r.path)
 			}
 		}
 	}

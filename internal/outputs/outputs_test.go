@@ -93,9 +93,9 @@ func TestPlan(t *testing.T) {
 		"to a file called -":  {func(p *Plan) { p.Write("-o", "./-") }, nil, ""},
 		"a model in a stream": {func(p *Plan) { p.Model("-m", "-") }, ErrStream, "-m -: "},
 		"stdin":               {func(p *Plan) { p.Read("--data", "-"); p.Write("-o", "new") }, nil, ""},
-		"stdin twice":         {func(p *Plan) { p.Read("--data", "-"); p.Read("--text", "-") }, ErrStream, "--data - and --text -"},
+		"stdin twice":         {func(p *Plan) { p.Read("--data", "-"); p.Read("--text", "-") }, ErrTwice, "--data - and --text -"},
 		"what stdin reads":    {func(p *Plan) { p.Stdin = stdin; p.Read("--data", "-"); p.Write("-o", "in") }, ErrInput, "--data -"},
-		"a device twice":      {func(p *Plan) { p.Read("--data", os.DevNull); p.Read("--text", os.DevNull) }, ErrStream, "one stream"},
+		"a device twice":      {func(p *Plan) { p.Read("--data", os.DevNull); p.Read("--text", os.DevNull) }, ErrTwice, "--text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p Plan

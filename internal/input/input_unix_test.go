@@ -1,3 +1,5 @@
+//go:build unix
+
 package input
 
 import (
@@ -53,6 +55,9 @@ func TestFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if text := read(t, got); text != want || Once(got) {
+				t.Errorf("%s: %q", path, text)
+			}
+			if text := in.Named(got + ": bad"); text != Name(path)+": bad" {
 				t.Errorf("%s: %q", path, text)
 			}
 		}
