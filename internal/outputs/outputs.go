@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"retcon/gguf"
 	"retcon/internal/input"
@@ -72,13 +73,30 @@ func (p *Plan) Model(part string, paths ...string) {
 
 // Write says of a file that it is written.
 func (p *Plan) Write(part string, path string) {
-	switch path {
-	case "":
-	case input.Stdin:
+	switch {
+	case path == "":
+	case path == input.Stdin:
 		p.fail("%s %s: %w: it is written to a file; name one (./- is a file of that name)", part, path, ErrStream)
+	case isStream(path):
+		p.fail("%s %s: %w: it is written to a file; name one", part, path, ErrStream)
 	default:
 		p.writes = append(p.writes, use{part, path})
 	}
+}
+
+// isStream reports a pipe or a device, and the system's names of what is open
+// already, which a file would take the place of even where they lead to one.
+func isStream(path string) bool {
+	if abs, err := filepath.Abs(path); err == nil {
+		switch dir, name := filepath.Split(abs); {
+		case strings.HasPrefix(dir, "/proc/"), dir == "/dev/fd/":
+			return true
+		case dir == "/dev/" && strings.HasPrefix(name, "std"):
+			return true
+		}
+	}
+	st, err := os.Stat(path)
+	return err == nil && !st.Mode().IsRegular() && !st.IsDir()
 }
 
 func (p *Plan) fail(format string, args ...any) {
