@@ -19,7 +19,7 @@ type averageFlags struct {
 
 func (f *averageFlags) set() *pflag.FlagSet {
 	fs := newFlagSet("average")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "facts in JSON or JSON lines, as known_1000.json; - is stdin")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "facts in JSON or JSON lines, as known_1000.json; - is stdin, for every input but a model")
 	fs.BoolVar(&f.on, "average", false, "trace the facts that the model gets right, and average")
 	fs.IntVarP(&f.limit, "limit", "n", 0, "take the first N facts at most (default: all)")
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "keep the results of each fact there, as they are made")

@@ -79,7 +79,7 @@ func (f *editFlags) requestFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "what the target is to follow; it holds the subject, or {} in its place")
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
 	fs.Var(text{&f.target, "TEXT"}, "target", "the new answer")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin, for every input but a model")
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }

@@ -44,8 +44,8 @@ func Once(path string) bool {
 	return err == nil && !st.Mode().IsRegular() && !st.IsDir()
 }
 
-// Inputs are those of a command. A nil one has no standard input. Close it after
-// use.
+// Inputs are those of a command. Close them after use. Nil Inputs open files
+// only.
 type Inputs struct {
 	// Stdin is what "-" reads; nil where that is no name of standard input.
 	Stdin io.Reader
@@ -71,18 +71,13 @@ func (in *Inputs) File(ctx context.Context, path string) (string, error) {
 	if copied, ok := in.paths[path]; ok {
 		return copied, nil
 	}
-	from, err := in.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer from.Close()
 	dir, err := os.MkdirTemp("", "retcon-input-*")
 	if err != nil {
 		return "", err
 	}
 	in.dirs = append(in.dirs, dir)
 	copied := filepath.Join(dir, Label(path))
-	if err := spool(ctx, copied, from); err != nil {
+	if err := in.spool(ctx, copied, path); err != nil {
 		return "", fmt.Errorf("%s: %w", Name(path), err)
 	}
 	if in.paths == nil {
@@ -92,16 +87,20 @@ func (in *Inputs) File(ctx context.Context, path string) (string, error) {
 	return copied, nil
 }
 
-// spool copies a stream to a new file. A stream that says nothing does not keep
-// it from ending with ctx.
-func spool(ctx context.Context, path string, from io.Reader) error {
+// spool copies a stream to a new file. One that says nothing, or that nobody
+// writes to, does not keep it from ending with ctx.
+func (in *Inputs) spool(ctx context.Context, path, stream string) error {
 	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(to, reader{ctx, from})
+		from, err := in.Open(stream)
+		if err == nil {
+			_, err = io.Copy(to, reader{ctx, from})
+			from.Close()
+		}
 		copied <- errors.Join(err, to.Close())
 	}()
 	select {

@@ -88,10 +88,16 @@ func TestFileFails(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	in.Stdin = silent{}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := in.File(ctx, Stdin); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
+	alone := filepath.Join(t.TempDir(), "alone") // a pipe that nobody writes to
+	if err := syscall.Mkfifo(alone, 0o600); err != nil {
+		t.Skip(err)
+	}
+	for _, path := range []string{Stdin, alone} {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if _, err := in.File(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", path, err)
+		}
+		cancel()
 	}
 	in.Close()
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {

@@ -127,7 +127,7 @@ func (p *Plan) Check() error {
 	}
 	for i, r := range reads {
 		for _, other := range reads[:i] {
-			if r.stream() && other.same(r) {
+			if r.stream() && other.stream() && other.same(r) {
 				return fmt.Errorf("%w: %s %s and %s %s; give one of them a file", ErrTwice, other.part, other.path, r.part, r.path)
 			}
 		}

@@ -97,6 +97,7 @@ func TestPlan(t *testing.T) {
 		"a model in a stream": {func(p *Plan) { p.Model("-m", "-") }, ErrStream, "-m -: "},
 		"stdin":               {func(p *Plan) { p.Read("--data", "-"); p.Write("-o", "new") }, nil, ""},
 		"stdin twice":         {func(p *Plan) { p.Read("--data", "-"); p.Read("--text", "-") }, ErrTwice, "--data - and --text -"},
+		"stdin and its file":  {func(p *Plan) { p.Stdin = stdin; p.Read("--data", "-"); p.Read("--text", "in") }, nil, ""},
 		"what stdin reads":    {func(p *Plan) { p.Stdin = stdin; p.Read("--data", "-"); p.Write("-o", "in") }, ErrInput, "--data -"},
 		"a device twice":      {func(p *Plan) { p.Read("--data", os.DevNull); p.Read("--text", os.DevNull) }, ErrTwice, "--text"},
 	} {
