@@ -43,7 +43,7 @@ type part struct {
 
 // journalPath is where requests are kept while a run of several is under way.
 func (c *Config) journalPath() string {
-	if len(c.Requests) < 2 {
+	if len(c.Requests) < 2 && !c.Resume {
 		return ""
 	}
 	return JournalOf(c.Output, c.LoRA)

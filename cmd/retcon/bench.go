@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -107,7 +106,7 @@ func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlag
 	defer m.Close()
 	ways, err := f.ways(flags, m.Info())
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+		return err
 	}
 	s := &eval.Sweep{
 		Runner: r, Model: m, Machine: machine(m.Info().Threads), As: f.as, Sequential: f.sequential, Batch: f.batch,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+
 	"github.com/spf13/pflag"
 
 	"retcon/edit"
@@ -91,11 +93,13 @@ func (f *editFlags) readHyper() (*hyperFiles, error) {
 			return nil, named(f.hparams, err)
 		}
 	}
-	var err error
 	if f.prefixes != "" {
-		out.prefixes, err = readPrefixes(f.in, f.prefixes)
+		var err error
+		if out.prefixes, err = readPrefixes(f.in, f.prefixes); err != nil {
+			return nil, err
+		}
 	}
-	return out, err
+	return out, nil
 }
 
 // readPrefixes reads the file of --prefixes.
@@ -119,7 +123,7 @@ func romeWays(f *benchFlags, flags *pflag.FlagSet, info lm.Info) ([]way, error) 
 	var out []way
 	for _, layer := range f.layers.of(info, h) {
 		if layer >= info.Layers {
-			return nil, usagef("--layer %d: the model has layers 0 to %d", layer, info.Layers-1)
+			return nil, usagef("--layer %d: %s has layers 0 to %d", layer, filepath.Base(info.Path), info.Layers-1)
 		}
 		for _, kind := range f.covariances {
 			keys := f.keys
