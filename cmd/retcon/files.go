@@ -16,6 +16,7 @@ type files interface{ files(p *outputs.Plan) }
 func (a *app) checkFiles(f files) error {
 	var p outputs.Plan
 	p.Stdin, _ = a.stdin.(*os.File)
+	p.Stdout, _ = a.stdout.w.(*os.File)
 	f.files(&p)
 	return p.Check()
 }
@@ -39,6 +40,7 @@ func (f *editFlags) statistics(p *outputs.Plan) {
 	p.Read("--prefixes", f.prefixes)
 	p.Read("--corpus", f.corpus)
 	p.Read("--imatrix", f.imatrix)
+	p.Folder("--cache-dir", f.cacheDir)
 }
 
 func (f *engineFlags) files(p *outputs.Plan) {

@@ -39,21 +39,29 @@ var (
 
 // Plan is what is read and what is written. The zero Plan has nothing.
 type Plan struct {
-	// Stdin is standard input, where it is a file of the system; nil if not.
-	Stdin         *os.File
+	// Stdin and Stdout are what "-" reads, and where the command prints its
+	// result; nil where they are no files of the system.
+	Stdin, Stdout *os.File
 	reads, writes []use
 	err           error
 }
 
 // use is a file in its part: what is said of it to people, such as a flag.
-type use struct{ part, path string }
+type use struct {
+	part, path string
+	open       *os.File // of standard input and output
+}
 
 // Read says of a file that it is read from its beginning to its end; "-" is
 // standard input. Empty paths are no files, here and below.
 func (p *Plan) Read(part string, paths ...string) {
 	for _, path := range paths {
-		if path != "" {
-			p.reads = append(p.reads, use{part, path})
+		switch path {
+		case "":
+		case input.Stdin:
+			p.reads = append(p.reads, use{part, path, p.Stdin})
+		default:
+			p.reads = append(p.reads, use{part: part, path: path})
 		}
 	}
 }
@@ -80,7 +88,15 @@ func (p *Plan) Write(part string, path string) {
 	case isStream(path):
 		p.fail("%s %s: %w: it is written to a file; name one", part, path, ErrStream)
 	default:
-		p.writes = append(p.writes, use{part, path})
+		p.writes = append(p.writes, use{part: part, path: path})
+	}
+}
+
+// Folder says of a folder that files are written into it, under names that
+// nothing else has.
+func (p *Plan) Folder(part string, path string) {
+	if path == input.Stdin {
+		p.fail("%s %s: %w: it is a folder; name one", part, path, ErrStream)
 	}
 }
 
@@ -112,7 +128,12 @@ func (p *Plan) Check() error {
 	if p.err != nil {
 		return p.err
 	}
-	reads, writes := p.look(p.reads), p.look(p.writes)
+	if p.Stdout != nil {
+		if st, err := p.Stdout.Stat(); err == nil && st.Mode().IsRegular() {
+			p.writes = append(p.writes, use{"standard", "output", p.Stdout})
+		}
+	}
+	reads, writes := lookAll(p.reads), lookAll(p.writes)
 	for i, w := range writes {
 		for _, r := range reads {
 			if w.same(r) {
@@ -138,35 +159,33 @@ func (p *Plan) Check() error {
 // Same reports whether two paths name one file: by device and inode where both
 // are there, else by where they would be.
 func Same(a, b string) bool {
-	return look(use{path: a}, nil).same(look(use{path: b}, nil))
+	return look(use{path: a}).same(look(use{path: b}))
 }
 
 // seen is a file as it was found.
 type seen struct {
 	use
 	info fs.FileInfo // nil: nothing is there
-	at   string
+	at   string      // where its path leads; of a stream its name
 }
 
-func (p *Plan) look(all []use) []seen {
+func lookAll(all []use) []seen {
 	out := make([]seen, len(all))
 	for i, u := range all {
-		out[i] = look(u, p.Stdin)
+		out[i] = look(u)
 	}
 	return out
 }
 
-func look(u use, stdin *os.File) seen {
-	s := seen{use: u, at: place(u.path)}
+func look(u use) seen {
+	s := seen{use: u, at: u.path}
 	var err error
 	switch {
+	case u.open != nil:
+		s.info, err = u.open.Stat()
 	case u.path != input.Stdin:
+		s.at = place(u.path)
 		s.info, err = os.Stat(u.path)
-	case stdin != nil:
-		s.info, err = stdin.Stat()
-		s.at = u.path
-	default:
-		s.at = u.path
 	}
 	if err != nil {
 		s.info = nil
