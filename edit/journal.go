@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -42,10 +43,19 @@ type part struct {
 
 // journalPath is where requests are kept while a run of several is under way.
 func (c *Config) journalPath() string {
-	if c.output() == "" || len(c.Requests) < 2 && !c.Resume {
+	if len(c.Requests) < 2 && !c.Resume {
 		return ""
 	}
-	return c.output() + ".edits"
+	return JournalOf(c.Output, c.LoRA)
+}
+
+// JournalOf is where a run of several requests with these outputs keeps the ones
+// that are done until all are; empty where it writes nothing.
+func JournalOf(output, lora string) string {
+	if out := cmp.Or(output, lora); out != "" {
+		return out + ".edits"
+	}
+	return ""
 }
 
 // checkJournal reports, before anything is loaded, a journal that would be

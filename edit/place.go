@@ -3,23 +3,38 @@ package edit
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
+	"retcon/internal/outputs"
 	"retcon/internal/proc"
 )
 
+// checkPlan reports, before anything is opened, an output that is an input or
+// another output.
+func (c *Config) checkPlan() error {
+	var p outputs.Plan
+	p.Model("the model", c.Model)
+	p.Read("the importance matrix", c.Imatrix)
+	p.Read("the text of the statistics", c.Corpus)
+	p.Write("the edited model", c.Output)
+	p.Write("the adapter", c.LoRA)
+	p.Write("the journal", c.journalPath())
+	if err := p.Check(); err != nil {
+		return fault.Errorf(ErrOutput, "%w", err)
+	}
+	return nil
+}
+
 // checkOutputs reports, before anything is computed, why an output could not be
-// written in the end: it exists, it is an input, by name or by link, two
-// outputs are one, or its directory takes no file.
-func checkOutputs(cfg *Config, inputs []string) error {
-	for _, out := range []string{cfg.Output, cfg.LoRA} {
+// written in the end: it exists, or its directory takes no file.
+func (c *Config) checkOutputs() error {
+	for _, out := range []string{c.Output, c.LoRA} {
 		if out == "" {
 			continue
 		}
-		f, err := atomicfile.Create(out, atomicfile.Options{Force: cfg.Force, Inputs: inputs})
+		f, err := atomicfile.Create(out, atomicfile.Options{Force: c.Force})
 		switch {
 		case errors.Is(err, atomicfile.ErrExists):
 			return fault.Errorf(ErrOutput, "%w; %s replaces it", err, fault.Force)
@@ -32,31 +47,7 @@ func checkOutputs(cfg *Config, inputs []string) error {
 			return fault.Errorf(ErrOutput, "%w", err)
 		}
 	}
-	if cfg.Output != "" && cfg.LoRA != "" && samePath(cfg.Output, cfg.LoRA) {
-		return fault.Errorf(ErrOutput, "%s is to be both the model and the adapter", cfg.Output)
-	}
 	return nil
-}
-
-// samePath reports whether two paths name one file, whether it exists or not.
-func samePath(a, b string) bool {
-	if x, err := os.Stat(a); err == nil {
-		if y, err := os.Stat(b); err == nil && os.SameFile(x, y) {
-			return true
-		}
-	}
-	return filepath.Base(a) == filepath.Base(b) && realDir(a) == realDir(b)
-}
-
-func realDir(path string) string {
-	dir, err := filepath.Abs(filepath.Dir(path))
-	if err != nil {
-		return filepath.Dir(path)
-	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return real
-	}
-	return dir
 }
 
 // checkSpace reports a file system that has no room for size more bytes.

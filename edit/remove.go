@@ -24,7 +24,7 @@ func Remove(ctx context.Context, cfg Config, which string) (*Result, error) {
 	s := newSession(&cfg)
 	defer s.close()
 	start := time.Now()
-	if err := s.openFile(); err != nil {
+	if err := s.openFile(ctx); err != nil {
 		return nil, err
 	}
 	r, err := m.Remove(s.base, which)

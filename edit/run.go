@@ -17,6 +17,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkPlan(); err != nil {
+		return nil, err
+	}
 	if err := cfg.checkJournal(); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
 	"retcon/internal/fault"
+	"retcon/internal/outputs"
 	"retcon/lm"
 )
 
@@ -266,8 +267,10 @@ func TestNothingLost(t *testing.T) {
 	}{
 		"exists":        {func(c *testCfg) { c.Output = there }, edit.ErrOutput, string(fault.Force)},
 		"is the input":  {func(c *testCfg) { c.Output, c.Force = c.Model, true }, edit.ErrOutput, "same file"},
+		"is the text":   {func(c *testCfg) { c.Output, c.Force = c.Corpus, true }, outputs.ErrInput, "the text of the statistics"},
+		"is a stream":   {func(c *testCfg) { c.Output = "-" }, outputs.ErrStream, "file"},
 		"by a link":     {func(c *testCfg) { c.LoRA, c.Force = link, true }, edit.ErrOutput, "same file"},
-		"both one file": {func(c *testCfg) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, edit.ErrOutput, "both"},
+		"both one file": {func(c *testCfg) { c.Output, c.LoRA = dir+"/a.gguf", dir+"/./a.gguf" }, edit.ErrOutput, "one file"},
 		"no directory":  {func(c *testCfg) { c.Output = dir + "/none/a.gguf" }, edit.ErrOutput, "no directory"},
 		"a directory":   {func(c *testCfg) { c.Output, c.Force = dir, true }, edit.ErrOutput, "regular"},
 		"no requests":   {func(c *testCfg) { c.Requests = nil }, fact.ErrRequest, "nothing"},

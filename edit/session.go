@@ -6,6 +6,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/internal/fault"
+	"retcon/internal/input"
 	"retcon/internal/proc"
 	"retcon/lm"
 )
@@ -21,12 +22,13 @@ type session struct {
 	sums    *gguf.Sums // of the unedited file, once asked for
 	done    int        // requests that are through
 	memory  *proc.Watch
+	inputs  *input.Inputs
 	owns    bool // the session closes the model
 }
 
 // newSession is a session without a file or model yet.
 func newSession(cfg *Config) *session {
-	return &session{cfg: cfg, base: &Base{Quantizer: cfg.Quantizer, Material: cfg.Material, Adapter: cfg.LoRA != "", Voice: cfg.voice()},
+	return &session{cfg: cfg, inputs: &input.Inputs{}, base: &Base{Quantizer: cfg.Quantizer, Material: cfg.Material, Adapter: cfg.LoRA != "", Voice: cfg.voice()},
 		res: &Result{Schema: ResultSchema, Model: cfg.Model, Method: cfg.Method.Name(), TypesChanged: []TypeChange{}, Warnings: []string{}}}
 }
 
@@ -34,7 +36,7 @@ func newSession(cfg *Config) *session {
 // opens the method on it. A model that is given is used as it is.
 func (s *session) open(ctx context.Context, m lm.Model) error {
 	start := time.Now()
-	if err := s.openFile(); err != nil {
+	if err := s.openFile(ctx); err != nil {
 		return err
 	}
 	if s.base.Model = m; m == nil {
@@ -63,19 +65,24 @@ func (s *session) open(ctx context.Context, m lm.Model) error {
 	return s.checkQuestions()
 }
 
-// openFile opens the model's file and checks the outputs against it.
-func (s *session) openFile() (err error) {
+// openFile checks the outputs, and opens the model's file. What
+// statistics are made from is copied where it can be read once only: it is read
+// at many places.
+func (s *session) openFile(ctx context.Context) (err error) {
 	cfg := s.cfg
+	if err := cfg.checkPlan(); err != nil {
+		return err
+	}
 	if s.base.File, err = gguf.Open(cfg.Model); err != nil {
 		return err
 	}
-	inputs := append(s.base.File.Paths(), cfg.Model)
-	for _, p := range []string{cfg.Corpus, cfg.Imatrix} {
-		if p != "" {
-			inputs = append(inputs, p)
-		}
+	if err := cfg.checkOutputs(); err != nil {
+		return err
 	}
-	if err := checkOutputs(cfg, inputs); err != nil {
+	if s.base.Corpus, err = s.inputs.File(ctx, cfg.Corpus); err != nil {
+		return err
+	}
+	if s.base.Imatrix, err = s.inputs.File(ctx, cfg.Imatrix); err != nil {
 		return err
 	}
 	if cfg.Output != "" {
@@ -92,6 +99,7 @@ func (s *session) close() {
 		s.work.Close()
 	}
 	s.closeModel()
+	s.inputs.Close()
 	if s.base.File != nil {
 		s.base.File.Close()
 	}

@@ -70,7 +70,7 @@ func (s *session) create(ctx context.Context, path string, out *gguf.Output) (*a
 	if err := checkSpace(path, out.Size()); err != nil {
 		return nil, err
 	}
-	f, err := atomicfile.Create(path, atomicfile.Options{Force: s.cfg.Force, Inputs: append(s.base.File.Paths(), s.cfg.Model)})
+	f, err := atomicfile.Create(path, atomicfile.Options{Force: s.cfg.Force})
 	if err != nil {
 		return nil, fault.Errorf(ErrOutput, "%w", err)
 	}

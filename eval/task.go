@@ -12,6 +12,7 @@ import (
 
 	"retcon/edit"
 	"retcon/fact"
+	"retcon/internal/input"
 	"retcon/internal/neutral"
 	"retcon/internal/shard"
 	"retcon/lm"
@@ -47,6 +48,8 @@ type TaskConfig struct {
 	Text, TextFile string
 	TextTokens     int
 	Snippets       string // a file of reference texts; empty: none
+	// Open opens Data and Snippets, each once; nil is os.Open.
+	Open func(path string) (io.ReadCloser, error)
 }
 
 // NewTask reads what is to be scored. Errors wrap fact.ErrRequest where the
@@ -78,7 +81,7 @@ func NewTask(c TaskConfig) (*Task, error) {
 func (c *TaskConfig) records() ([]fact.Record, Source, error) {
 	if c.Edited == "" {
 		var all []fact.Record
-		data, err := readSource(c.Data, func(r io.Reader) (err error) {
+		data, err := c.readSource(c.Data, func(r io.Reader) (err error) {
 			all, err = fact.ParseRecords(r, c.Answers)
 			return err
 		})
@@ -95,7 +98,7 @@ func (c *TaskConfig) records() ([]fact.Record, Source, error) {
 // texts takes the texts that the stages need.
 func (c *TaskConfig) texts(t *Task) error {
 	if slices.Contains(c.Stages, OnText) {
-		source := Source{File: filepath.Base(c.TextFile)}
+		source := Source{File: input.Label(c.TextFile)}
 		if t.Text = c.Text; t.Text == "" {
 			t.Text, source.File = neutral.Text(), "built in"
 		}
@@ -105,7 +108,7 @@ func (c *TaskConfig) texts(t *Task) error {
 	if !slices.Contains(c.Stages, Fluent) || c.Snippets == "" {
 		return nil
 	}
-	source, err := readSource(c.Snippets, func(r io.Reader) (err error) {
+	source, err := c.readSource(c.Snippets, func(r io.Reader) (err error) {
 		t.Snippets, err = ParseSnippets(r)
 		return err
 	})
@@ -124,8 +127,12 @@ func (t *Task) OnText(ctx context.Context, base lm.Model, progress func(done, to
 
 // readSource hands a file to read, once, and says which it was: all of it
 // counts, also what read leaves.
-func readSource(path string, read func(io.Reader) error) (Source, error) {
-	f, err := os.Open(path)
+func (c *TaskConfig) readSource(path string, read func(io.Reader) error) (Source, error) {
+	open := c.Open
+	if open == nil {
+		open = func(path string) (io.ReadCloser, error) { return os.Open(path) }
+	}
+	f, err := open(path)
 	if err != nil {
 		return Source{}, err
 	}
@@ -133,17 +140,17 @@ func readSource(path string, read func(io.Reader) error) (Source, error) {
 	sum := sha256.New()
 	in := io.TeeReader(f, sum)
 	if err := read(in); err != nil {
-		return Source{}, fmt.Errorf("%s: %w", path, err)
+		return Source{}, fmt.Errorf("%s: %w", input.Name(path), err)
 	}
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return Source{}, err
 	}
-	return Source{File: filepath.Base(path), Sum: fmt.Sprintf("%x", sum.Sum(nil))}, nil
+	return Source{File: input.Label(path), Sum: fmt.Sprintf("%x", sum.Sum(nil))}, nil
 }
 
 // SourceOf names a file, with its digest.
 func SourceOf(path string) (Source, error) {
-	return readSource(path, func(io.Reader) error { return nil })
+	return new(TaskConfig).readSource(path, func(io.Reader) error { return nil })
 }
 
 func digest(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }

@@ -5,8 +5,11 @@ package eval
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"retcon/internal/input"
 )
 
 // What can be read once, as a pipe, is read once, and hashed as it was read.
@@ -22,7 +25,12 @@ func TestTaskFromPipe(t *testing.T) {
 		}
 	}()
 	task, err := NewTask(TaskConfig{Data: path, Stages: []Stage{Match}})
-	if err != nil || len(task.Records) != 5 || task.Settings.Data.Sum != digest([]byte(fiveFacts)) {
+	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{"pipe", digest([]byte(fiveFacts))}) {
+		t.Errorf("%+v, %v", task, err)
+	}
+	in := &input.Inputs{Stdin: strings.NewReader(fiveFacts)}
+	task, err = NewTask(TaskConfig{Data: input.Stdin, Open: in.Open, Stages: []Stage{Match}})
+	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{"stdin", digest([]byte(fiveFacts))}) {
 		t.Errorf("%+v, %v", task, err)
 	}
 }

@@ -14,25 +14,25 @@ import (
 
 // ReadRequests reads requests from a file of JSON records: an array, or one
 // after the other (JSON lines). See ParseRequests.
-func ReadRequests(path string) ([]Request, error) { return read(path, ParseRequests) }
-
-// ReadEach is ReadRequests by ParseEach.
-func ReadEach(path string) ([]Request, error) { return read(path, ParseEach) }
-
-func read(path string, parse func(io.Reader) ([]Request, error)) ([]Request, error) {
+func ReadRequests(path string) ([]Request, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	rs, err := parse(f)
+	rs, err := ParseRequests(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	for i := range rs {
-		rs[i].File = path
+	return From(path, rs), nil
+}
+
+// From says which file requests are from.
+func From(file string, requests []Request) []Request {
+	for i := range requests {
+		requests[i].File = file
 	}
-	return rs, nil
+	return requests
 }
 
 // ParseRequests reads records in any of these formats, each known by its keys:

@@ -42,6 +42,22 @@ func ParseSplitName(path string) (prefix string, shard, count int, ok bool) {
 	return m[1], no - 1, count, true
 }
 
+// OtherShards are the paths of the shards beside the one at path, by its name;
+// none where it has not the name of one.
+func OtherShards(path string) []string {
+	prefix, shard, count, ok := ParseSplitName(path)
+	if !ok || count > maxSplits {
+		return nil
+	}
+	var out []string
+	for i := range count {
+		if i != shard {
+			out = append(out, SplitName(prefix, i, count))
+		}
+	}
+	return out
+}
+
 // Open opens the model at path, by any shard if it is split. Close it after use.
 func Open(path string) (*File, error) {
 	s, file, err := openShard(path)

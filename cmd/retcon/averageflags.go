@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"retcon/trace/average"
@@ -21,7 +19,7 @@ type averageFlags struct {
 
 func (f *averageFlags) set() *pflag.FlagSet {
 	fs := newFlagSet("average")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "facts in JSON or JSON lines, as known_1000.json; - is stdin")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "facts in JSON or JSON lines, as known_1000.json; - is stdin, for every input but a model")
 	fs.BoolVar(&f.on, "average", false, "trace the facts that the model gets right, and average")
 	fs.IntVarP(&f.limit, "limit", "n", 0, "take the first N facts at most (default: all)")
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "keep the results of each fact there, as they are made")
@@ -58,15 +56,14 @@ func (f *traceFlags) checkAverage() error {
 
 // facts reads --requests.
 func (a *app) facts(path string) ([]average.Fact, error) {
-	switch path {
-	case "":
+	if path == "" {
 		return nil, nil
-	case "-":
-		facts, err := average.ParseFacts(a.stdin)
-		if err != nil {
-			return nil, fmt.Errorf("stdin: %w", err)
-		}
-		return facts, nil
 	}
-	return average.ReadFacts(path)
+	file, err := a.inputs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	facts, err := average.ParseFacts(file)
+	return facts, named(path, err)
 }

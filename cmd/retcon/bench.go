@@ -59,8 +59,12 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 		return err
 	}
 	if f.merge {
-		return a.mergeFiles(f, args)
+		return a.mergeFiles(ctx, f, args)
 	}
+	if err := a.checkFiles(f); err != nil {
+		return err
+	}
+	f.edit.in = a.inputs
 	_, warnings, err := f.edit.hyperparameters(flags)
 	if err != nil {
 		return err
@@ -68,11 +72,14 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	for _, w := range warnings {
 		a.log.Warn(w)
 	}
-	task, err := f.score.task(eval.TaskConfig{Command: "bench", Data: f.data})
+	task, err := f.score.task(eval.TaskConfig{Command: "bench", Data: f.data}, a.inputs)
 	if err != nil {
 		return err
 	}
-	options, err := f.edit.engine.options(ctx)
+	if err := a.spool(ctx, &f.edit); err != nil {
+		return err
+	}
+	options, err := f.edit.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}
@@ -120,13 +127,20 @@ func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlag
 }
 
 // mergeFiles joins files of results.
-func (a *app) mergeFiles(f *benchFlags, paths []string) error {
+func (a *app) mergeFiles(ctx context.Context, f *benchFlags, paths []string) error {
+	if err := a.checkFiles(merging{&f.score, paths}); err != nil {
+		return err
+	}
+	paths, err := a.filesOf(ctx, paths)
+	if err != nil {
+		return err
+	}
 	all, err := eval.MergeResults(paths)
 	if err != nil {
 		return err
 	}
 	if f.score.output != "" {
-		opts := atomicfile.Options{Force: f.score.force, Inputs: paths}
+		opts := atomicfile.Options{Force: f.score.force}
 		if err := eval.WriteResults(f.score.output, opts, all); err != nil {
 			return err
 		}

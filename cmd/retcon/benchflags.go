@@ -34,7 +34,7 @@ type benchFlags struct {
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
 	fs := newFlagSet("data")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "the GGUF to edit, `FILE`; several with commas")
-	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines")
+	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model")
 	f.score.recordFlags(fs)
 	fs.BoolVar(&f.sequential, "sequential", false, "edit all records one after the other in one model, and score them after the last")
 	fs.BoolVar(&f.merge, "merge", false, "join the files of results that follow, as shards make them, and print what they come to")

@@ -13,6 +13,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/edit/rome"
 	"retcon/edit/tpatcher"
+	"retcon/internal/input"
 )
 
 // editFlags are the flags of edit as they stand on the command line.
@@ -37,6 +38,8 @@ type editFlags struct {
 	patch              tpatcher.Config
 	memoryLoss         string
 	remove             string
+	in                 *input.Inputs
+	hyper              *hyperFiles                           // once they are read
 	report             func(stage string, done, total int64) // progress, nil for none
 }
 
@@ -76,7 +79,7 @@ func (f *editFlags) requestFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "what the target is to follow; it holds the subject, or {} in its place")
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
 	fs.Var(text{&f.target, "TEXT"}, "target", "the new answer")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin, for every input but a model")
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }
@@ -115,10 +118,17 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	if !a.quiet {
 		f.report = a.bar.Update
 	}
-	cfg, warnings, err := f.config(flags, a.stdin)
+	if err := a.checkFiles(f); err != nil {
+		return err
+	}
+	cfg, warnings, err := f.config(flags, a.inputs)
 	if err != nil {
 		return err
 	}
+	if err := a.spool(ctx, f); err != nil {
+		return err
+	}
+	cfg.Corpus, cfg.Imatrix = f.corpus, f.imatrix
 	// For people the report has the warnings; a log of them besides would
 	// say everything twice.
 	log, kept := a.log, keeper{Handler: a.log.Handler(), kept: new([]slog.Record)}
@@ -128,11 +138,11 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	options, err := f.engine.options(ctx)
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}
-	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+	if options.Profile, err = a.startProfile(f.engine.profile, f.force); err != nil {
 		return err
 	}
 	a.connect(&cfg, options, log)

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,12 +11,14 @@ import (
 	"retcon/edit/covariance"
 	"retcon/engine"
 	"retcon/fact"
+	"retcon/internal/input"
 	"retcon/internal/textfile"
 )
 
 // config makes the configuration of an edit of the flags and the files that
 // they name. The warnings are for the user.
-func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Config, warnings []string, err error) {
+func (f *editFlags) config(flags *pflag.FlagSet, in *input.Inputs) (cfg edit.Config, warnings []string, err error) {
+	f.in = in
 	if f.model == "" {
 		return cfg, nil, usagef("no model: name a GGUF file with -m FILE (or LLAMA_ARG_MODEL)")
 	}
@@ -27,9 +27,6 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	}
 	if f.textTokens < 2 {
 		return cfg, nil, usagef("--text-tokens %d: at least 2", f.textTokens)
-	}
-	if f.output != "" && f.lora != "" && filepath.Clean(f.output) == filepath.Clean(f.lora) {
-		return cfg, nil, usagef("-o and --lora both name %s: give the model and the adapter a file each", f.output)
 	}
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
@@ -51,11 +48,11 @@ func (f *editFlags) config(flags *pflag.FlagSet, stdin io.Reader) (cfg edit.Conf
 	if f.resume && (f.output == "" && f.lora == "" || f.requests == "") {
 		return cfg, nil, usagef("--resume goes on with the --requests of a run that was to write -o or --lora")
 	}
-	if cfg.Requests, err = f.facts(flags, stdin); err != nil {
+	if cfg.Requests, err = f.facts(flags); err != nil {
 		return cfg, nil, err
 	}
 	if f.text != "" {
-		if cfg.Text, err = readText(f.text); err != nil {
+		if cfg.Text, err = readText(f.in, f.text); err != nil {
 			return cfg, nil, err
 		}
 	}
@@ -79,7 +76,7 @@ func keysPerDim(keys float64) (float64, error) {
 }
 
 // facts are the requests, from the file or from the three flags.
-func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request, error) {
+func (f *editFlags) facts(flags *pflag.FlagSet) ([]fact.Request, error) {
 	var given, missing []string
 	for _, name := range []string{"prompt", "subject", "target"} {
 		if flags.Changed(name) {
@@ -92,48 +89,55 @@ func (f *editFlags) facts(flags *pflag.FlagSet, stdin io.Reader) ([]fact.Request
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
 	case f.requests != "":
-		return f.readRequests(stdin)
+		return f.readRequests()
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
 	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
 }
 
-// readRequests reads the file of requests, or stdin if that is "-"; with
-// --keep-going records that cannot be used are among them, as such.
-func (f *editFlags) readRequests(stdin io.Reader) ([]fact.Request, error) {
-	read, parse := fact.ReadRequests, fact.ParseRequests
+// readRequests reads the file of --requests; with --keep-going records that
+// cannot be used are among them, as such.
+func (f *editFlags) readRequests() ([]fact.Request, error) {
+	file, err := f.in.Open(f.requests)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	parse := fact.ParseRequests
 	if f.keepGoing {
-		read, parse = fact.ReadEach, fact.ParseEach
+		parse = fact.ParseEach
 	}
-	if f.requests == "-" {
-		rs, err := parse(stdin)
-		return rs, named("stdin", err)
-	}
-	return read(f.requests)
+	rs, err := parse(file)
+	return fact.From(input.Name(f.requests), rs), named(f.requests, err)
 }
 
 // mostText bounds what is read of a text.
 const mostText = 1 << 20
 
 // readText reads the beginning of a text file.
-func readText(path string) (string, error) {
-	text, err := textfile.Beginning(path, mostText)
+func readText(in *input.Inputs, path string) (string, error) {
+	file, err := in.Open(path)
 	if err != nil {
 		return "", err
 	}
+	defer file.Close()
+	text, err := textfile.Limited(file, mostText)
+	if err != nil {
+		return "", named(path, err)
+	}
 	if strings.TrimSpace(text) == "" {
-		return "", usagef("%s: there is no text in it", path)
+		return "", usagef("%s: there is no text in it", input.Name(path))
 	}
 	return text, nil
 }
 
-// named puts the name of a file before an error.
+// named puts the name of an input before an error.
 func named(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return fmt.Errorf("%s: %w", input.Name(path), err)
 }
 
 // connect gives an edit its engine, and its voice.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/engine"
+	"retcon/internal/input"
 	"retcon/llama"
 	"retcon/replay"
 )
@@ -62,7 +63,7 @@ func (f *engineFlags) profiled(fs *pflag.FlagSet) *pflag.FlagSet {
 }
 
 // options connects the RPC servers and returns how to load models.
-func (f *engineFlags) options(ctx context.Context) (engine.Options, error) {
+func (f *engineFlags) options(ctx context.Context, in *input.Inputs) (engine.Options, error) {
 	for _, server := range f.rpc {
 		if err := connectRPC(ctx, strings.TrimSpace(server)); err != nil {
 			return engine.Options{}, err
@@ -71,7 +72,7 @@ func (f *engineFlags) options(ctx context.Context) (engine.Options, error) {
 	template := ""
 	if f.template != "" {
 		var err error
-		if template, err = readText(f.template); err != nil {
+		if template, err = readText(in, f.template); err != nil {
 			return engine.Options{}, err
 		}
 	}

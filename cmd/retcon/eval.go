@@ -52,7 +52,7 @@ func (f *evalFlags) dataFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to score; of a split model any of its files")
 	fs.Var(text{&f.base, "FILE"}, "base", "the model that it was made from, scored beside it (default with --lora: the model without it)")
 	fs.StringSliceVar(&f.lora, "lora", nil, "adapters, `FILE,..`, to score the model with")
-	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines (default: what the file was edited with)")
+	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model (default: what the file was edited with)")
 	f.score.recordFlags(fs)
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
@@ -73,11 +73,19 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if f.model == "" {
 		return usagef("%v", errNoModel)
 	}
-	task, err := f.score.task(f.records())
+	if err := a.checkFiles(f); err != nil {
+		return err
+	}
+	lora, err := a.filesOf(ctx, f.lora)
 	if err != nil {
 		return err
 	}
-	options, err := f.engine.options(ctx)
+	f.lora = lora
+	task, err := f.score.task(f.records(), a.inputs)
+	if err != nil {
+		return err
+	}
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"retcon/eval"
 	"retcon/fact"
+	"retcon/internal/input"
 )
 
 // scoreFlags are what bench and eval have in common: what is scored, on which
@@ -71,18 +72,19 @@ func (f *scoreFlags) check(flags *pflag.FlagSet, json bool) error {
 }
 
 // task reads what is to be scored; c says of which command, and the records.
-func (f *scoreFlags) task(c eval.TaskConfig) (*eval.Task, error) {
+func (f *scoreFlags) task(c eval.TaskConfig, in *input.Inputs) (*eval.Task, error) {
 	var err error
 	if c.Stages, err = eval.ParseStages(f.stages); err != nil {
 		return nil, err
 	}
 	if f.text != "" {
-		if c.Text, err = readText(f.text); err != nil {
+		if c.Text, err = readText(in, f.text); err != nil {
 			return nil, err
 		}
 	}
 	c.Answers, c.From, c.N, c.Shard = fact.Answers(f.zsre), f.from, f.n, f.shard.Shard
 	c.TextFile, c.TextTokens, c.Snippets = f.text, f.tokens, f.snippets
+	c.Open = in.Open
 	return eval.NewTask(c)
 }
 

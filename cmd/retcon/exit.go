@@ -12,6 +12,7 @@ import (
 	"retcon/eval"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
+	"retcon/internal/outputs"
 	"retcon/llama"
 	"retcon/lm"
 	"retcon/trace/average"
@@ -53,7 +54,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil, is(context.Canceled):
 		return exitInterrupted
-	case isUsage(err), is(fact.ErrRequest, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrSameFile, atomicfile.ErrNotRegular):
+	case isUsage(err), is(fact.ErrRequest, average.ErrSettings, atomicfile.ErrExists, atomicfile.ErrNotRegular,
+		outputs.ErrInput, outputs.ErrShared, outputs.ErrStream, outputs.ErrTwice):
 		return exitUsage
 	case is(edit.ErrRefused):
 		return exitRefused

@@ -12,6 +12,7 @@ import (
 	"retcon/eval"
 	"retcon/fact"
 	"retcon/internal/atomicfile"
+	"retcon/internal/outputs"
 	"retcon/llama"
 	"retcon/lm"
 	"retcon/trace/average"
@@ -36,7 +37,10 @@ func TestExitCodes(t *testing.T) {
 		{live, wrap(fact.ErrRequest), 2},
 		{live, &fact.RecordError{Record: 3, Err: wrap(fact.ErrRequest)}, 2},
 		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrExists), 2},
-		{live, fmt.Errorf("%w: %w", edit.ErrOutput, atomicfile.ErrSameFile), 2},
+		{live, fmt.Errorf("%w: %w", edit.ErrOutput, outputs.ErrInput), 2},
+		{live, wrap(outputs.ErrShared), 2},
+		{live, wrap(outputs.ErrStream), 2},
+		{live, wrap(outputs.ErrTwice), 2},
 		{live, wrap(average.ErrFacts), 2},
 		{live, wrap(average.ErrSettings), 2},
 		{live, wrap(average.ErrResults), 1},

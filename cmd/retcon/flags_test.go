@@ -11,6 +11,7 @@ import (
 
 	"retcon/edit"
 	"retcon/edit/rome"
+	"retcon/internal/input"
 )
 
 // parse makes the configuration of a command line of edit, environment
@@ -29,7 +30,7 @@ func parse(t *testing.T, args ...string) (cfg edit.Config, f *editFlags, notes [
 		notes = append(notes, r.Level.String()+" "+r.Message)
 	}
 	if err == nil {
-		cfg, _, err = f.config(cmd.Flags(), strings.NewReader(`{"prompt":"{} is in","subject":"x","target_new":"y"}`))
+		cfg, _, err = f.config(cmd.Flags(), &input.Inputs{Stdin: strings.NewReader(`{"prompt":"{} is in","subject":"x","target_new":"y"}`)})
 	}
 	return cfg, f, notes, err
 }
@@ -113,7 +114,6 @@ func TestRequestsFrom(t *testing.T) {
 		{"-m", "m", "-p", "x"},
 		{"-m", "m", "--requests", "-", "-p", "x"},
 		aFact,
-		append([]string{"-m", "m", "-o", "a", "--lora", "./a"}, aFact...),
 		append([]string{"-m", "m", "--stats-time", "0s"}, aFact...),
 	} {
 		if _, _, _, err := parse(t, args...); !isUsage(err) {

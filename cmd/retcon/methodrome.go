@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
@@ -10,6 +9,7 @@ import (
 	"retcon/edit/contexts"
 	"retcon/edit/covariance"
 	"retcon/edit/rome"
+	"retcon/internal/input"
 	"retcon/lm"
 )
 
@@ -32,17 +32,12 @@ func romeEntry() methodEntry {
 
 // hyperparameters are the defaults, changed by the file, changed by the flags.
 func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h rome.HParams, warnings []string, err error) {
-	h = rome.DefaultHParams()
-	if f.hparams != "" {
-		file, err := os.Open(f.hparams)
-		if err != nil {
+	if f.hyper == nil {
+		if f.hyper, err = f.readHyper(); err != nil {
 			return h, nil, err
 		}
-		defer file.Close()
-		if h, warnings, err = rome.ReadHParams(file, h); err != nil {
-			return h, nil, named(f.hparams, err)
-		}
 	}
+	h, warnings = f.hyper.h, f.hyper.warnings
 	for name, set := range map[string]func(){
 		"steps":        func() { h.Steps = f.h.Steps },
 		"stop-loss":    func() { h.StopLoss = f.h.StopLoss },
@@ -73,16 +68,43 @@ func (f *editFlags) hyperparameters(flags *pflag.FlagSet) (h rome.HParams, warni
 		return h, nil, usagef("--lr has no effect on --optimizer %s; --max-step has", h.Optimizer)
 	}
 	if f.prefixes != "" {
-		if h.Prefixes, err = readPrefixes(f.prefixes); err != nil {
-			return h, nil, err
-		}
+		h.Prefixes = f.hyper.prefixes
 	}
 	return h, warnings, nil
 }
 
+// hyperFiles are the files of --hparams and --prefixes, which are read once:
+// bench wants hyper-parameters for each of its models.
+type hyperFiles struct {
+	h        rome.HParams
+	warnings []string
+	prefixes []string
+}
+
+func (f *editFlags) readHyper() (*hyperFiles, error) {
+	out := &hyperFiles{h: rome.DefaultHParams()}
+	if f.hparams != "" {
+		file, err := f.in.Open(f.hparams)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		if out.h, out.warnings, err = rome.ReadHParams(file, out.h); err != nil {
+			return nil, named(f.hparams, err)
+		}
+	}
+	if f.prefixes != "" {
+		var err error
+		if out.prefixes, err = readPrefixes(f.in, f.prefixes); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // readPrefixes reads the file of --prefixes.
-func readPrefixes(path string) ([]string, error) {
-	file, err := os.Open(path)
+func readPrefixes(in *input.Inputs, path string) ([]string, error) {
+	file, err := in.Open(path)
 	if err != nil {
 		return nil, err
 	}

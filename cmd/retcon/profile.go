@@ -3,34 +3,44 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime/pprof"
 
+	"retcon/internal/atomicfile"
 	"retcon/llama"
 )
 
 // profiling is what --profile writes: Go's CPU profile to a file, and the times
 // of the native side, which Go sees as one call, to a table beside it.
 type profiling struct {
-	file   *os.File
-	native llama.Profile
+	file, table *atomicfile.File
+	native      llama.Profile
 }
 
-// startProfile starts a profile for the file, none if it has no name.
-func (a *app) startProfile(path string) (*llama.Profile, error) {
+// profileTable is added to the name of a profile for that of its table.
+const profileTable = ".txt"
+
+// startProfile starts a profile for the file, none if it has no name. Files that
+// exist are replaced with force, once there is a profile.
+func (a *app) startProfile(path string, force bool) (*llama.Profile, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		f.Close()
+	p := &profiling{}
+	opts := atomicfile.Options{Force: force}
+	var err error
+	if p.file, err = atomicfile.Create(path, opts); err != nil {
 		return nil, fmt.Errorf("--profile: %w", err)
 	}
-	a.profiling = &profiling{file: f}
-	return &a.profiling.native, nil
+	if p.table, err = atomicfile.Create(path+profileTable, opts); err == nil {
+		err = pprof.StartCPUProfile(p.file)
+	}
+	if err != nil {
+		p.file.Abort()
+		p.table.Abort()
+		return nil, fmt.Errorf("--profile: %w", err)
+	}
+	a.profiling = p
+	return &p.native, nil
 }
 
 // profiled runs a command and writes the profile that it started, if any.
@@ -50,9 +60,7 @@ func (a *app) endProfile() error {
 	}
 	a.profiling = nil
 	pprof.StopCPUProfile()
-	table, err := os.Create(p.file.Name() + ".txt")
-	if err != nil {
-		return errors.Join(p.file.Close(), err)
-	}
-	return errors.Join(p.file.Close(), p.native.Write(table), table.Close())
+	defer p.file.Abort()
+	defer p.table.Abort()
+	return errors.Join(p.native.Write(p.table), p.file.Commit(), p.table.Commit())
 }

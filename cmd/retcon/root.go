@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"retcon/internal/input"
 	"retcon/internal/progress"
 	"retcon/llama"
 )
@@ -30,6 +31,7 @@ type app struct {
 	log *slog.Logger
 
 	profiling *profiling
+	inputs    *input.Inputs
 }
 
 // root makes the command tree.
@@ -54,6 +56,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s; see %s --help", flagError(err), cmd.CommandPath())
 	})
+	a.inputs = &input.Inputs{Stdin: a.stdin}
 	common := a.commonFlags()
 	root.PersistentFlags().AddFlagSet(common)
 	setHelp(root, group{"Output", common})
@@ -153,15 +156,17 @@ func (a *app) close() {
 		a.bar.Close()
 	}
 	llama.SetLogger(nil)
+	a.inputs.Close()
 }
 
 // report tells the error of the whole run.
 func (a *app) report(code int, err error) {
+	text := a.inputs.Named(message(code, err))
 	if a.log != nil && a.logFormat == "json" {
-		a.log.Error(message(code, err), "exit_code", code)
+		a.log.Error(text, "exit_code", code)
 		return
 	}
-	fmt.Fprintf(a.stderr, "retcon: %s\n", message(code, err))
+	fmt.Fprintf(a.stderr, "retcon: %s\n", text)
 }
 
 // printJSON prints a result.

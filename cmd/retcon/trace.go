@@ -38,15 +38,18 @@ type traceResult struct {
 // trace runs the command.
 func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) error {
 	err := f.check(flags)
+	if err == nil {
+		err = a.checkFiles(f)
+	}
 	switch {
 	case err != nil:
 		return err
 	case f.averages.merge != nil:
-		return a.mergeResults(f)
+		return a.mergeResults(ctx, f)
 	case f.averages.on:
 		return a.average(ctx, f)
 	}
-	files, err := f.pictures.create(f.model)
+	files, err := f.pictures.create()
 	if err != nil {
 		return err
 	}
@@ -72,15 +75,15 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	if err != nil {
 		return nil, err
 	}
-	text, err := f.readText()
+	text, err := f.readText(a.inputs)
 	if err != nil {
 		return nil, err
 	}
-	options, err := f.engine.options(ctx)
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return nil, err
 	}
-	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+	if options.Profile, err = a.startProfile(f.engine.profile, f.pictures.force); err != nil {
 		return nil, err
 	}
 	m, err := engine.Open(ctx, f.model, options)

@@ -49,18 +49,18 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 	if err := f.checkSwaps(r.all); err != nil {
 		return err
 	}
-	if r.text, err = f.readText(); err != nil {
+	if r.text, err = f.readText(a.inputs); err != nil {
 		return err
 	}
-	if r.files, err = f.pictures.create(f.model, f.averages.requests, f.averages.output); err != nil {
+	if r.files, err = f.pictures.create(); err != nil {
 		return err
 	}
 	defer r.files.abort()
-	options, err := f.engine.options(ctx)
+	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
 	}
-	if options.Profile, err = a.startProfile(f.engine.profile); err != nil {
+	if options.Profile, err = a.startProfile(f.engine.profile, f.pictures.force); err != nil {
 		return err
 	}
 	if r.model, err = engine.Open(ctx, f.model, options); err != nil {
@@ -186,7 +186,7 @@ func (r *averageRun) openResults() error {
 		r.results, err = average.Resume(v.output, h)
 		return err
 	}
-	r.results, err = average.Create(v.output, h, atomicfile.Options{Force: r.pictures.force, Inputs: []string{r.traceFlags.model, v.requests}})
+	r.results, err = average.Create(v.output, h, atomicfile.Options{Force: r.pictures.force})
 	if errors.Is(err, atomicfile.ErrExists) {
 		err = fmt.Errorf("%w (--resume goes on with it, --force replaces it)", err)
 	}
@@ -194,22 +194,26 @@ func (r *averageRun) openResults() error {
 }
 
 // mergeResults joins results of shards and prints their averages.
-func (a *app) mergeResults(f *traceFlags) error {
+func (a *app) mergeResults(ctx context.Context, f *traceFlags) error {
 	v := &f.averages
-	files, err := f.pictures.create(append([]string{v.output}, v.merge...)...)
+	files, err := f.pictures.create()
 	if err != nil {
 		return err
 	}
 	defer files.abort()
-	results, err := average.Merge(v.merge)
+	parts, err := a.filesOf(ctx, v.merge)
+	if err != nil {
+		return err
+	}
+	results, err := average.Merge(parts)
 	if err != nil {
 		return err
 	}
 	for _, path := range results.Torn {
-		a.log.Warn(path + " was interrupted while writing: its last line is left out")
+		a.log.Warn(a.inputs.Named(path) + " was interrupted while writing: its last line is left out")
 	}
 	if v.output != "" {
-		if err := results.Save(v.output, atomicfile.Options{Force: f.pictures.force, Inputs: v.merge}); err != nil {
+		if err := results.Save(v.output, atomicfile.Options{Force: f.pictures.force}); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"retcon/engine"
+	"retcon/internal/input"
 	"retcon/trace"
 	"retcon/trace/average"
 	"retcon/trace/hypothesis"
@@ -17,11 +18,11 @@ var (
 )
 
 // readText reads --text, empty without it.
-func (f *traceFlags) readText() (string, error) {
+func (f *traceFlags) readText(in *input.Inputs) (string, error) {
 	if f.text == "" {
 		return "", nil
 	}
-	return readText(f.text)
+	return readText(in, f.text)
 }
 
 // hypothesis measures a prompt.

@@ -32,10 +32,7 @@ type pictureFiles struct{ svg, html *atomicfile.File }
 
 // create starts the files, so that what stands against them is known before
 // anything is computed.
-func (f *pictureFlags) create(inputs ...string) (*pictureFiles, error) {
-	if f.svg != "" && f.html != "" && filepath.Clean(f.svg) == filepath.Clean(f.html) {
-		return nil, usagef("--svg and --html both name %s: give each a file", f.svg)
-	}
+func (f *pictureFlags) create() (*pictureFiles, error) {
 	out := &pictureFiles{}
 	for _, x := range []struct {
 		path string
@@ -45,7 +42,7 @@ func (f *pictureFlags) create(inputs ...string) (*pictureFiles, error) {
 			continue
 		}
 		var err error
-		if *x.into, err = atomicfile.Create(x.path, atomicfile.Options{Force: f.force, Inputs: inputs}); err != nil {
+		if *x.into, err = atomicfile.Create(x.path, atomicfile.Options{Force: f.force}); err != nil {
 			out.abort()
 			if dir := filepath.Dir(x.path); errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%s: there is no directory %s", x.path, dir)

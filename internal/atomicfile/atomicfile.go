@@ -4,7 +4,7 @@
 // durable and gives them their name; until then the destination is untouched,
 // and whatever goes wrong leaves nothing behind once Abort is called.
 //
-//	f, err := atomicfile.Create(path, atomicfile.Options{Inputs: []string{in}})
+//	f, err := atomicfile.Create(path, atomicfile.Options{})
 //	if err != nil {
 //		return err
 //	}
@@ -27,19 +27,15 @@ var (
 	// ErrExists reports a destination that is there already. It is an
 	// fs.ErrExist too.
 	ErrExists = fmt.Errorf("output %w", fs.ErrExist)
-	// ErrSameFile reports a destination that is one of the inputs, by name,
-	// symbolic link or hard link.
-	ErrSameFile = errors.New("output is the same file as an input")
 	// ErrNotRegular reports a destination that is a directory or a device.
 	ErrNotRegular = errors.New("output is not a regular file")
 )
 
 // Options says what Create may do.
 type Options struct {
-	// Force allows an existing destination to be replaced.
+	// Force allows an existing destination to be replaced. That it is no input
+	// is for [retcon/internal/outputs] to see.
 	Force bool
-	// Inputs are paths that the destination must not be, even with Force.
-	Inputs []string
 }
 
 // File is a file being written. It is not safe for concurrent use.
@@ -65,15 +61,8 @@ func Create(path string, opts Options) (*File, error) {
 
 // Check reports why Create would not start a file at path.
 func Check(path string, opts Options) error {
-	if st, err := os.Stat(path); err == nil {
-		for _, in := range opts.Inputs {
-			if other, err := os.Stat(in); err == nil && os.SameFile(st, other) {
-				return fmt.Errorf("%s: %w: %s", path, ErrSameFile, in)
-			}
-		}
-		if !st.Mode().IsRegular() {
-			return fmt.Errorf("%s: %w", path, ErrNotRegular)
-		}
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}
 	// A symbolic link that leads nowhere is in the way too.
 	if _, err := os.Lstat(path); err == nil && !opts.Force {

@@ -34,9 +34,6 @@ func Memory(h Header) *Results {
 // Create starts a results file. Its errors are those of atomicfile.Create and
 // jsonl.Create.
 func Create(path string, h Header, opts atomicfile.Options) (*Results, error) {
-	if err := atomicfile.Check(path, atomicfile.Options{Force: true, Inputs: opts.Inputs}); err != nil {
-		return nil, err
-	}
 	f, err := jsonl.Create(path, opts.Force)
 	if err != nil {
 		return nil, err
