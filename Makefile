@@ -129,6 +129,8 @@ test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
 
 fuzz: ## fuzz the readers of untrusted input for a minute each
 	go test ./gguf -run xxx -fuzz FuzzRead -fuzztime 60s -fuzzminimizetime 5x
+	go test ./internal/textfile -run xxx -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 5x
+	go test ./fact -run xxx -fuzz FuzzRecords -fuzztime 60s -fuzzminimizetime 5x
 
 # BENCH selects benchmarks, BENCH_COUNT runs each so often.
 BENCH ?= .

@@ -30,6 +30,9 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 	if err != nil {
 		return err
 	}
+	if word := f.PartOf(); word != "" {
+		s.warn("the subject %q is a part of the word %q in the prompt", f.Subject, word)
+	}
 	e.fact, e.Prompt, e.Target = f, f.Text, strings.TrimSpace(f.New)
 	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, f, ""); err != nil {
 		return err

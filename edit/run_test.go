@@ -182,6 +182,38 @@ func TestPromote(t *testing.T) {
 	}
 }
 
+// A record that cannot be used is left out like one whose fact fails, and named.
+func TestInvalidRecord(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	var err error
+	cfg.Requests, err = fact.ParseEach(strings.NewReader(`{"prompt": "The Eiffel is in", "subject": "Eiffel", "target_new": "Rome"}
+{"prompt": "Some bread is from", "subject": "bread", "targt_new": "Paris"}
+{'prompt': 'x'}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec *fact.RecordError
+	if _, err := cfg.run(t); !errors.As(err, &rec) || rec.Record != 2 || !errors.Is(err, fact.ErrRequest) {
+		t.Fatal(err)
+	}
+	cfg.KeepGoing, cfg.Force = true, true
+	res := mustRun(t, cfg)
+	if len(res.Edits) != 3 || len(updates(res)) != 1 || !strings.Contains(res.Edits[1].Error, "did you mean `target_new`?") || !strings.Contains(res.Edits[2].Error, "Python") {
+		t.Errorf("%+v %+v", res.Edits[1], res.Edits[2])
+	}
+}
+
+// A subject that is a part of a word is named before the edit.
+func TestPartOfWord(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.Requests = []fact.Request{{Prompt: "Some bread is from", Subject: "read", TargetNew: "Paris"}}
+	cfg.Force = true
+	res := mustRun(t, cfg)
+	if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, `"read" is a part of the word "bread"`) }) {
+		t.Error(res.Warnings)
+	}
+}
+
 func TestSeveral(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
 	cfg.Requests = []fact.Request{

@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"math"
+	"strings"
 
 	"retcon/fact"
 	"retcon/lm"
@@ -19,6 +20,7 @@ type likelihood struct {
 type group struct {
 	name, magnitude, accuracy string
 	keep                      bool // the old answer should stay the likelier
+	whole                     bool // scored by the share of tokens that come first in any record
 	pairs                     []pair
 }
 
@@ -63,14 +65,27 @@ func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, erro
 		}
 		l.groups = append(l.groups, g)
 	}
-	if rec.Locality != nil {
-		row, err := l.add(m, rec.Locality.Prompt, rec.Locality.Answer)
-		if err != nil {
-			return nil, err
-		}
-		l.groups = append(l.groups, group{name: Specificity, pairs: []pair{{row, -1}}})
+	if err := l.questions(m, Specificity, rec.Locality); err != nil {
+		return nil, err
 	}
-	return l, nil
+	return l, l.questions(m, Portability, rec.Portability)
+}
+
+// questions adds those whose answers are known.
+func (l *likelihood) questions(m lm.Model, metric string, all []fact.Question) error {
+	g := group{name: metric, whole: true}
+	for _, q := range all {
+		if strings.TrimSpace(q.Answer) == "" {
+			continue
+		}
+		row, err := l.add(m, q.Prompt, q.Answer)
+		if err != nil {
+			return err
+		}
+		g.pairs = append(g.pairs, pair{row, -1})
+	}
+	l.groups = append(l.groups, g)
+	return nil
 }
 
 func (l *likelihood) add(m lm.Model, prompt, target string) (int, error) {
@@ -90,7 +105,7 @@ func (l *likelihood) run(ctx context.Context, m Model, v Values) (*NLL, error) {
 		if len(g.pairs) == 0 {
 			continue
 		}
-		if l.rec.Tokens {
+		if l.rec.Tokens || g.whole {
 			l.tokens(g, made, v)
 			continue
 		}

@@ -66,7 +66,7 @@ func TestTokenShares(t *testing.T) {
 	m := told{newFake(), [][]lm.Prediction{
 		{{LogProb: -1, First: true}, {LogProb: -1, First: false}}, {{LogProb: -1, First: true}, {LogProb: -1, First: true}}, {{LogProb: -9, First: true}, {LogProb: -9, First: false}, {LogProb: -9, First: false}},
 	}}
-	rec := fact.Record{Tokens: true, Locality: &fact.Question{Prompt: "who wrote it?", Answer: "a man named Bill"},
+	rec := fact.Record{Tokens: true, Locality: []fact.Question{{Prompt: "who wrote it?", Answer: "a man named Bill"}},
 		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "old Rome", TargetTrue: "Paris", Paraphrases: []string{"Eiffel is where?"}}}
 	s := &Scorer{Model: m, Stages: []Stage{Likelihood}}
 	job, err := s.Job(&rec)
@@ -82,6 +82,30 @@ func TestTokenShares(t *testing.T) {
 	}
 	if len(r.Values) != 5 || r.NLL != nil {
 		t.Errorf("%v, %v", r.Values, r.NLL)
+	}
+}
+
+// Questions of other matters are scored together, also beside two answers; one
+// whose answer is not known is not.
+func TestLocality(t *testing.T) {
+	m := told{newFake(), [][]lm.Prediction{
+		{{LogProb: -1, First: true}}, {{LogProb: -2}}, {{LogProb: -9, First: true}, {LogProb: -9}}, {{LogProb: -9, First: true}}, {{LogProb: -9, First: true}, {LogProb: -9}},
+	}}
+	rec := fact.Record{Portability: []fact.Question{{Prompt: "Eiffel is", Answer: "old Rome"}}, Locality: []fact.Question{{Prompt: "Where is Louvre?", Answer: "old Paris"}, {Prompt: "Where is Louvre?"}, {Prompt: "Eiffel is", Answer: "Rome"}},
+		Request: fact.Request{Prompt: "Where is {}?", Subject: "Eiffel", TargetNew: "Rome", TargetTrue: "Paris"}}
+	job, err := (&Scorer{Model: m, Stages: []Stage{Likelihood}}).Job(&rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := job.Score(context.Background(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, Specificity, r.Values[Specificity], 75)
+	near(t, Portability, r.Values[Portability], 50)
+	near(t, Efficacy, r.Values[Efficacy], 100)
+	if len(r.NLL.New) != 1 || len(r.NLL.True) != 1 {
+		t.Errorf("%+v", r.NLL)
 	}
 }
 

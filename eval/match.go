@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 
 	"retcon/fact"
 	"retcon/lm"
@@ -34,9 +35,9 @@ func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
 		}
 		g.prompts = append(g.prompts, lm.IDs(tokens))
 	}
-	others := rec.Request.Neighbours
-	if rec.Locality != nil {
-		others = []string{rec.Locality.Prompt}
+	others := slices.Clone(rec.Request.Neighbours)
+	for _, q := range rec.Locality {
+		others = append(others, q.Prompt)
 	}
 	for _, prompt := range others {
 		tokens, err := m.Tokenize(prompt, false)

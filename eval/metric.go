@@ -12,6 +12,7 @@ const (
 	Paraphrase             = "paraphrase"
 	Neighbourhood          = "neighbourhood"
 	Specificity            = "specificity"
+	Portability            = "portability"
 	EfficacyMagnitude      = "efficacy_magnitude"
 	ParaphraseMagnitude    = "paraphrase_magnitude"
 	NeighbourhoodMagnitude = "neighbourhood_magnitude"
@@ -46,7 +47,8 @@ var Metrics = []Metric{
 	{Efficacy, "ES", "the new answer is likelier than the old one; zsRE: share of the answer's tokens that come first"},
 	{Paraphrase, "PS", "the same on paraphrases"},
 	{Neighbourhood, "NS", "the old answer is likelier than the new one on prompts of other subjects"},
-	{Specificity, "Spec", "zsRE: share of tokens that come first in the answer to another question"},
+	{Specificity, "Spec", "share of tokens that come first in the answers to questions of other matters"},
+	{Portability, "Port", "the same in answers that follow from the new one"},
 	{EfficacyMagnitude, "EM", "p(new) - p(old), p from the mean negative log-likelihood of a token"},
 	{ParaphraseMagnitude, "PM", "the same on paraphrases"},
 	{NeighbourhoodMagnitude, "NM", "p(old) - p(new) on prompts of other subjects"},

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"retcon/fact"
+	"retcon/internal/records"
 )
 
 // Snippets are reference texts about things that stand in a relation to a
@@ -41,31 +42,10 @@ func ParseSnippets(r io.Reader) (*Snippets, error) {
 	s := &Snippets{texts: map[[2]string][]string{}}
 	var all []string
 	err := fact.EachRecord(r, func(_ int, data json.RawMessage) error {
-		var rec struct {
-			Relation string `json:"relation_id"`
-			Target   string `json:"target_id"`
-			Samples  []struct {
-				Text *string `json:"text"`
-			} `json:"samples"`
-		}
-		if err := json.Unmarshal(data, &rec); err != nil {
-			return fact.Bad(err)
-		}
-		switch {
-		case rec.Relation == "":
-			return fact.Missing("relation_id")
-		case rec.Target == "":
-			return fact.Missing("target_id")
-		}
-		key := [2]string{rec.Relation, rec.Target}
-		for i, sample := range rec.Samples {
-			if sample.Text == nil {
-				return fact.Missing(fmt.Sprintf("samples[%d].text", i))
-			}
-			s.texts[key] = append(s.texts[key], *sample.Text)
-			all = append(all, *sample.Text)
-		}
-		return nil
+		key, texts, err := snippet(data)
+		s.texts[key] = append(s.texts[key], texts...)
+		all = append(all, texts...)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -73,6 +53,41 @@ func ParseSnippets(r io.Reader) (*Snippets, error) {
 	s.idf = inverseFrequency(all)
 	return s, nil
 }
+
+// snippet reads a record of reference texts: its relation and target, and the
+// texts.
+func snippet(data json.RawMessage) (key [2]string, texts []string, err error) {
+	rec, err := records.Parse(data)
+	if err != nil {
+		return key, nil, err
+	}
+	for i, name := range snippetKeys[:2] {
+		if key[i], err = rec.One(name); err != nil {
+			return key, nil, err
+		}
+		if key[i] == "" {
+			return key, nil, rec.Missing(snippetKeys, name)
+		}
+	}
+	samples, err := rec.Objects("samples")
+	for _, sample := range samples {
+		if err == nil && !sample.Has("text") {
+			err = sample.Missing(nil, "text")
+		}
+		var text string
+		if err == nil {
+			text, err = sample.One("text")
+		}
+		if err != nil {
+			break
+		}
+		texts = append(texts, text)
+	}
+	return key, texts, err
+}
+
+// snippetKeys are the fields of a record of reference texts.
+var snippetKeys = []string{"relation_id", "target_id", "samples"}
 
 // of are the texts of a relation and a target.
 func (s *Snippets) of(relation, target string) []string {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"retcon/internal/fault"
 	"retcon/internal/records"
+	"retcon/internal/textfile"
 )
 
 // ReadRequests reads requests from a file of JSON records: an array, or one
@@ -29,157 +29,126 @@ func ReadRequests(path string) ([]Request, error) {
 
 // ParseRequests reads records in any of these formats, each known by its keys:
 //
-//   - {"prompt", "subject", "target_new"}, our own and kmeng01/rome's; a target
-//     is a string or {"str": ..};
+//   - {"prompt", "subject", "target_new"}, our own and kmeng01/rome's;
 //   - CounterFact: {"requested_rewrite": {..}, "paraphrase_prompts", ..};
-//   - EasyEdit: {"prompt", "subject", "target_new", "ground_truth", "rephrase_prompt"};
+//   - MQuAKE: {"requested_rewrite": [{..}, ..]}, a request for each;
+//   - EasyEdit: {"prompt", "subject", "target_new", "ground_truth", "rephrase_prompt", ..};
+//   - FastEdit: {"prompt", "subject", "target", "queries"};
+//   - QAEdit: {"prompt", "subject", "target", "rephrase", "locality"};
 //   - zsRE: {"src", "subject", "alt", "answers", "rephrase"}.
 //
-// Keys that are not needed are ignored. Errors wrap ErrRequest and name the
-// record.
+// A text is a string, {"str": ..} or a list of these; null, "" and [] are
+// nothing. Keys that are not needed are ignored. Errors wrap ErrRequest and name
+// the record and the field.
 func ParseRequests(r io.Reader) ([]Request, error) {
+	return parseRequests(r, func(n int, err error) error { return &RecordError{n, err} })
+}
+
+// ParseEach is ParseRequests for those who go on without records that cannot be
+// used: such a one is a request that is Invalid.
+func ParseEach(r io.Reader) ([]Request, error) {
+	return parseRequests(r, func(int, error) error { return nil })
+}
+
+// parseRequests reads requests; invalid is asked whether to end at a record that
+// cannot be used.
+func parseRequests(r io.Reader, invalid func(n int, err error) error) ([]Request, error) {
 	var out []Request
-	err := EachRecord(r, func(n int, data json.RawMessage) error {
-		req, err := ParseRequest(data)
-		if err != nil {
-			return err
+	err := eachRecord(r, func(n int, data json.RawMessage, err error) error {
+		var forms []form
+		if err == nil {
+			forms, err = parseForms(data)
 		}
-		req.Record = n
-		out = append(out, req)
+		if err != nil {
+			if err := invalid(n, err); err != nil {
+				return err
+			}
+			forms = []form{{Request: Request{Invalid: err}}}
+		}
+		for _, f := range forms {
+			f.Record = n
+			out = append(out, f.Request)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	number(out, func(i int) *Request { return &out[i] })
 	return out, nil
+}
+
+// number gives requests that are one of several in a record numbers of their own:
+// all are counted then.
+func number[T any](all []T, of func(int) *Request) {
+	for i := range all {
+		if of(i).Record != i+1 {
+			for j := range all {
+				of(j).Record = j + 1
+			}
+			return
+		}
+	}
 }
 
 // EachRecord hands fn the records of a JSON array, or of JSON values one after
 // the other, in turn; n counts from 1. Errors, those of fn too, wrap ErrRequest
 // or come as a RecordError. A stream without records is an error.
 func EachRecord(r io.Reader, fn func(n int, data json.RawMessage) error) error {
-	in, err := records.NewReader(r)
-	for err == nil {
-		var data json.RawMessage
-		if data, err = in.Next(); err != nil {
-			break
+	return eachRecord(r, func(n int, data json.RawMessage, err error) error {
+		if err == nil {
+			err = fn(n, data)
 		}
-		if err := fn(in.Count(), data); err != nil {
-			return &RecordError{in.Count(), err}
+		if err != nil {
+			return &RecordError{n, err}
+		}
+		return nil
+	})
+}
+
+// eachRecord hands fn what can be read, or the error of a record after which the
+// others can be. Errors of fn are returned as they are.
+func eachRecord(r io.Reader, fn func(n int, data json.RawMessage, err error) error) error {
+	in, err := records.NewReader(r)
+	for skipped := 0; err == nil; {
+		var data json.RawMessage
+		if data, err = in.Next(); err == nil {
+			if err := fn(in.Count(), data, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		if skipped++; skipped <= mostBroken && broken(err) && in.Skip() {
+			err = fn(in.Count(), nil, notJSON(err))
+			if err != nil {
+				return err
+			}
 		}
 	}
+	bad, text := errors.AsType[*textfile.Error](err)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
+	case text:
+		return bad
 	case errors.Is(err, records.ErrEmpty):
-		return fault.Errorf(ErrRequest, "there are no requests in it")
+		return fault.Errorf(ErrRequest, "there are no records in it")
 	case errors.Is(err, records.ErrOpen):
-		return fault.Errorf(ErrRequest, "the list ends after %d requests without its ]", in.Count())
+		return fault.Errorf(ErrRequest, "the list ends after %d records without its ]", in.Count())
 	case in == nil:
-		return fault.Errorf(ErrRequest, "there are no requests: %v", err)
+		return fault.Errorf(ErrRequest, "%w", err)
 	}
-	return &RecordError{in.Count() + 1, fault.Errorf(ErrRequest, "it is not a JSON record: %v", err)}
+	return &RecordError{in.Count() + 1, notJSON(err)}
 }
 
-// ParseRequest reads one record in any of the formats of ParseRequests. Its
-// errors wrap ErrRequest and name the field.
-func ParseRequest(data []byte) (Request, error) {
-	var rec record
-	if err := json.Unmarshal(data, &rec); err != nil {
-		return Request{}, fault.Errorf(ErrRequest, "it is not a JSON record: %v", err)
-	}
-	return rec.request()
+// mostBroken is how many records may be no JSON before a file is taken for
+// something else.
+const mostBroken = 1000
+
+// broken reports that a record is no JSON, and not that the stream is at fault.
+func broken(err error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	return syntax
 }
 
-// text is a string, {"str": string}, or the first of a list of them.
-type text string
-
-func (t *text) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) == nil {
-		*t = text(s)
-		return nil
-	}
-	var o struct{ Str *string }
-	if json.Unmarshal(b, &o) == nil && o.Str != nil {
-		*t = text(*o.Str)
-		return nil
-	}
-	var l []text
-	if json.Unmarshal(b, &l) == nil {
-		if len(l) > 0 {
-			*t = l[0]
-		}
-		return nil
-	}
-	return fmt.Errorf("%.40s is neither a text nor {\"str\": text}", b)
-}
-
-// texts is a text or a list of them.
-type texts []string
-
-func (t *texts) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) == nil {
-		*t = texts{s}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(t))
-}
-
-// record is the union of the formats.
-type record struct {
-	Prompt     string `json:"prompt"`
-	Subject    string `json:"subject"`
-	TargetNew  *text  `json:"target_new"`
-	TargetTrue text   `json:"target_true"`
-
-	Rewrite     *record `json:"requested_rewrite"`
-	Paraphrases texts   `json:"paraphrase_prompts"`
-	Neighbours  texts   `json:"neighborhood_prompts"`
-	Question    string  `json:"question"`
-
-	GroundTruth    text  `json:"ground_truth"`
-	RephrasePrompt texts `json:"rephrase_prompt"`
-
-	Src      string `json:"src"`
-	Alt      *text  `json:"alt"`
-	Answers  text   `json:"answers"`
-	Rephrase texts  `json:"rephrase"`
-}
-
-func (r *record) request() (Request, error) {
-	if r.Rewrite != nil {
-		q, err := r.Rewrite.request()
-		q.Paraphrases, q.Neighbours, q.Question = r.Paraphrases, r.Neighbours, r.Question
-		return q, err
-	}
-	q := Request{
-		Prompt: first(r.Prompt, r.Src), Subject: r.Subject,
-		TargetTrue:  first(string(r.TargetTrue), string(r.GroundTruth), string(r.Answers)),
-		Paraphrases: append(append(r.Paraphrases, r.RephrasePrompt...), r.Rephrase...),
-		Neighbours:  r.Neighbours, Question: strings.TrimSpace(r.Question),
-	}
-	switch {
-	case r.TargetNew != nil:
-		q.TargetNew = string(*r.TargetNew)
-	case r.Alt != nil:
-		q.TargetNew = string(*r.Alt)
-	default:
-		return q, fault.Errorf(ErrRequest, "it has no target_new (nor requested_rewrite, nor alt)")
-	}
-	if q.Prompt == "" {
-		return q, fault.Errorf(ErrRequest, "it has no prompt (nor src)")
-	}
-	return q, nil
-}
-
-// first returns the first text that is not empty.
-func first(s ...string) string {
-	for _, t := range s {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
+func notJSON(err error) error { return fault.Errorf(ErrRequest, "it is not a JSON record: %w", err) }

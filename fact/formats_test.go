@@ -27,14 +27,14 @@ func TestFormats(t *testing.T) {
 		}
 	}
 	for text, says := range map[string]string{
-		"":    "no requests",
-		"[]":  "no requests",
-		" \n": "no requests",
+		"":    "no records",
+		"[]":  "no records",
+		" \n": "no records",
 		`{"prompt":"a","subject":"a","target_new":"b"}{"prompt":"a"}`: "request 2",
 		`[{"prompt":"a","subject":"a","target_new":"b"}`:              "after 1",
 		`[{"prompt":"a","subject":"a","target_new":5}]`:               "request 1",
-		`{"subject":"a","target_new":"b"}`:                            "no prompt",
-		"prompt,subject\na,b":                                         "not a JSON",
+		`{"subject":"a","target_new":"b"}`:                            "no `prompt`",
+		"prompt,subject\na,b":                                         "CSV",
 	} {
 		if _, err := ParseRequests(strings.NewReader(text)); !errors.Is(err, ErrRequest) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", text, err)

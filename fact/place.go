@@ -45,17 +45,41 @@ func checkText(s string) error {
 	return nil
 }
 
-// find is the one place of the subject in the prompt.
+// find is the one place of the subject in the prompt; of several, the one where
+// it is a word, and not a part of one.
 func find(prompt, subject string) (int, error) {
 	at := strings.Index(prompt, subject)
-	switch {
-	case at < 0:
-		if i := strings.Index(strings.ToLower(prompt), strings.ToLower(subject)); i >= 0 && i+len(subject) <= len(prompt) {
-			return 0, fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q; it has %q: write it the same way", subject, prompt, prompt[i:i+len(subject)])
+	if at < 0 {
+		if words, differs, ok := alike(prompt, subject); ok {
+			return 0, fault.Errorf(ErrRequest, "the subject %s is not in the prompt as it is written: %s; write it as %s, as it stands there", copied(subject), differs, copied(words))
 		}
 		return 0, fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q: write it as it stands there, or put {} in its place", subject, prompt)
-	case strings.Contains(prompt[at+1:], subject):
-		return 0, fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: put {} in the place that is meant, as in %q", subject, prompt[:at]+Slot+prompt[at+len(subject):])
 	}
-	return at, nil
+	if !strings.Contains(prompt[at+1:], subject) {
+		return at, nil
+	}
+	whole, n := 0, 0
+	for i := at; i >= 0; i = next(prompt, subject, i) {
+		if isWord(prompt, i, i+len(subject)) {
+			if n++; n == 1 {
+				whole = i
+			}
+		}
+	}
+	if n == 1 {
+		return whole, nil
+	}
+	if n > 1 {
+		at = whole
+	}
+	return 0, fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: put {} in the place that is meant, as in %q", subject, prompt[:at]+Slot+prompt[at+len(subject):])
+}
+
+// next is the place of the subject after the one at i, -1 if there is none.
+func next(prompt, subject string, i int) int {
+	_, size := utf8.DecodeRuneInString(prompt[i:])
+	if n := strings.Index(prompt[i+size:], subject); n >= 0 {
+		return i + size + n
+	}
+	return -1
 }

@@ -2,7 +2,6 @@ package fact
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,8 +9,8 @@ import (
 
 // Record is one fact of a data set with the prompts that score it.
 type Record struct {
-	// Index is its place in the file, from 0; Case is the data set's own
-	// number, or Index.
+	// Index is its place among the facts of the file, from 0; Case is the data
+	// set's own number, or Index.
 	Index, Case int
 	// Request is the fact; its Paraphrases and Neighbours are scored.
 	Request Request
@@ -20,16 +19,14 @@ type Record struct {
 	// Relation and TargetID are Wikidata's names of the fact's relation and
 	// new answer; they find reference texts.
 	Relation, TargetID string
-	// Locality is a question of another matter and its answer, as zsRE has
-	// it, which must stay.
-	Locality *Question
+	// Locality are questions of other matters, whose answers must stay.
+	Locality []Question
+	// Portability are questions whose answers follow from the new one.
+	Portability []Question
 	// Tokens says that the record is scored as zsRE's are: by the share of
 	// target tokens that come first, not by the likelier of two targets.
 	Tokens bool
 }
-
-// Question is a question and its answer.
-type Question struct{ Prompt, Answer string }
 
 // Answers are the targets that zsRE records can be read with.
 type Answers string
@@ -41,8 +38,7 @@ const (
 	Gold Answers = "answers"
 )
 
-// ReadRecords reads a data set of CounterFact, zsRE, or any other form of
-// request; see ParseRecords.
+// ReadRecords reads a data set in any form of request; see ParseRecords.
 func ReadRecords(path string, zsre Answers) ([]Record, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,137 +62,67 @@ func RecordsOf(requests []Request) []Record {
 	return out
 }
 
-// ParseRecords reads records in any of the forms of edit.ParseRequests, an
-// array or JSON lines. A CounterFact record must have both targets, and a zsRE
-// record its rephrase and loc. Errors are edit.RecordErrors that wrap
-// edit.ErrRequest and name the field.
+// ParseRecords reads records in any of the forms of ParseRequests, an array or
+// JSON lines. What a record lacks is not scored. Errors are RecordErrors that
+// wrap ErrRequest and name the field.
 func ParseRecords(r io.Reader, zsre Answers) ([]Record, error) {
 	var out []Record
 	err := EachRecord(r, func(n int, data json.RawMessage) error {
-		rec, err := parseRecord(data, zsre)
-		if err != nil {
-			return err
+		forms, err := parseForms(data)
+		for i := range forms {
+			if err == nil {
+				rec := Record{Index: len(out), Request: forms[i].Request}
+				rec.Request.Record = n
+				err = rec.read(&forms[i], zsre)
+				out = append(out, rec)
+			}
 		}
-		rec.Index, rec.Request.Record = n-1, n
-		if rec.Case < 0 {
-			rec.Case = rec.Index
-		}
-		out = append(out, rec)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	number(out, func(i int) *Request { return &out[i].Request })
 	return out, nil
 }
 
-// more are the fields of a record that an edit does not need.
-type more struct {
-	Case    *int `json:"case_id"`
-	Rewrite *struct {
-		Relation string `json:"relation_id"`
-		New      *struct {
-			Str *string `json:"str"`
-			ID  string  `json:"id"`
-		} `json:"target_new"`
-		True *struct {
-			Str *string `json:"str"`
-		} `json:"target_true"`
-	} `json:"requested_rewrite"`
-	Generation []string `json:"generation_prompts"`
-
-	Src        *string         `json:"src"`
-	Answers    json.RawMessage `json:"answers"`
-	Rephrase   *string         `json:"rephrase"`
-	Loc        *string         `json:"loc"`
-	LocAnswer  *string         `json:"loc_ans"`
-	Paraphrase []string        `json:"paraphrase_prompts"`
-	Neighbours []string        `json:"neighborhood_prompts"`
-}
-
-func parseRecord(data []byte, zsre Answers) (Record, error) {
-	rec := Record{Case: -1}
-	var m more
-	if err := json.Unmarshal(data, &m); err != nil {
-		return rec, Bad(err)
-	}
-	if m.Rewrite != nil {
-		if err := rec.counterFact(&m); err != nil {
-			return rec, err
+// read takes what scores the fact.
+func (rec *Record) read(f *form, zsre Answers) (err error) {
+	rec.Case = rec.Index
+	for _, key := range []string{"id", "case_id"} {
+		n, ok, err := f.whole.Whole(key)
+		switch {
+		case ok:
+			rec.Case = n
+		case err != nil && key == "case_id":
+			return err
 		}
 	}
-	var err error
-	if rec.Request, err = ParseRequest(data); err != nil {
-		return rec, err
+	if rec.Generation, err = f.whole.Texts("generation_prompts"); err != nil {
+		return err
 	}
-	rec.Generation = m.Generation
-	if m.Case != nil {
-		rec.Case = *m.Case
+	if f.part {
+		if rec.Relation, err = f.in.Text("relation_id"); err != nil {
+			return err
+		}
+		// an answer that is a plain text has no such name
+		if in, ok, err := f.in.Object("target_new"); ok && err == nil {
+			rec.TargetID, _ = in.Text("id")
+		}
 	}
-	if rec.Request.Subject == "" {
-		return rec, Missing(m.field("subject"))
+	if rec.Locality, err = locality(f.whole); err != nil {
+		return err
 	}
-	if m.Rewrite == nil && m.Src != nil {
-		err = rec.zsre(&m, zsre)
+	if rec.Portability, err = portability(f); err != nil {
+		return err
 	}
-	return rec, err
-}
-
-// counterFact checks what scoring a CounterFact record takes.
-func (rec *Record) counterFact(m *more) error {
-	q := m.Rewrite
-	switch {
-	case q.New == nil || q.New.Str == nil || *q.New.Str == "":
-		return Missing("requested_rewrite.target_new.str")
-	case q.True == nil || q.True.Str == nil || *q.True.Str == "":
-		return Missing("requested_rewrite.target_true.str")
-	case len(m.Paraphrase) == 0:
-		return Missing("paraphrase_prompts")
-	case len(m.Neighbours) == 0:
-		return Missing("neighborhood_prompts")
-	}
-	rec.Relation, rec.TargetID = q.Relation, q.New.ID
-	return nil
-}
-
-// zsre takes the answer asked for, and the question of another matter.
-func (rec *Record) zsre(m *more, answers Answers) error {
-	rec.Tokens = true
-	switch {
-	case m.Rephrase == nil || *m.Rephrase == "":
-		return Missing("rephrase")
-	case m.Loc == nil || *m.Loc == "":
-		return Missing("loc")
-	case m.LocAnswer == nil || *m.LocAnswer == "":
-		return Missing("loc_ans")
-	}
-	// the question mark is put there by the papers' loader
-	rec.Locality = &Question{*m.Loc + "?", *m.LocAnswer}
-	if answers == Gold {
+	asked := !f.part && f.in.Has("src")
+	rec.Tokens = asked || !f.part && f.TargetTrue == "" && f.in.Has("target") && len(rec.Locality) > 0
+	if asked && zsre == Gold {
 		if rec.Request.TargetTrue == "" {
-			return Missing("answers")
+			return f.in.Missing(knownKeys, "answers")
 		}
 		rec.Request.TargetNew, rec.Request.TargetTrue = rec.Request.TargetTrue, ""
 	}
 	return nil
-}
-
-// field is the name of a field of the fact in the record's form.
-func (m *more) field(name string) string {
-	if m.Rewrite != nil {
-		return "requested_rewrite." + name
-	}
-	return name
-}
-
-func Missing(field string) error {
-	return fmt.Errorf("%w: it has no %s", ErrRequest, field)
-}
-
-// Bad names the field that a JSON error is about.
-func Bad(err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
-		return fmt.Errorf("%w: %s is a %s where a %s belongs", ErrRequest, e.Field, e.Value, e.Type)
-	}
-	return fmt.Errorf("%w: it is not a JSON record: %w", ErrRequest, err)
 }

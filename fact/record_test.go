@@ -24,7 +24,7 @@ func TestParseRecords(t *testing.T) {
 	want := []Record{
 		{Index: 0, Case: 7, Relation: "P1", TargetID: "Q1", Generation: []string{"g"}, Request: Request{
 			Record: 1, Prompt: "{} is in", Subject: "x", TargetNew: "a", TargetTrue: "b", Paraphrases: []string{"p"}, Neighbours: []string{"n"}}},
-		{Index: 1, Case: 1, Tokens: true, Locality: &Question{"who?", "me"}, Request: Request{
+		{Index: 1, Case: 1, Tokens: true, Locality: []Question{{"who?", "me"}}, Request: Request{
 			Record: 2, Prompt: "where is x?", Subject: "x", TargetNew: "a", TargetTrue: "b", Paraphrases: []string{"x is where?"}}},
 		{Index: 2, Case: 2, Request: Request{Record: 3, Prompt: "{} is in", Subject: "x", TargetNew: "a"}},
 	}
@@ -57,20 +57,14 @@ func TestParseRecordErrors(t *testing.T) {
 		{drop(goodCounterFact, rr, "prompt"), "prompt"},
 		{drop(goodCounterFact, rr, "subject"), "requested_rewrite.subject"},
 		{drop(goodCounterFact, rr, "target_new"), "target_new"},
-		{drop(goodCounterFact, rr, "target_true"), "requested_rewrite.target_true.str"},
-		{drop(goodCounterFact, rr, "target_true", "str"), "requested_rewrite.target_true.str"},
-		{drop(goodCounterFact, "paraphrase_prompts"), "paraphrase_prompts"},
-		{drop(goodCounterFact, "neighborhood_prompts"), "neighborhood_prompts"},
+		{drop(goodCounterFact, rr, "target_true", "str"), "requested_rewrite.target_true"},
 		{strings.Replace(goodCounterFact, `["g"]`, `[2]`, 1), "generation_prompts"},
 		{strings.Replace(goodCounterFact, `"case_id": 7`, `"case_id": "seven"`, 1), "case_id"},
-		{drop(goodZsRE, "rephrase"), "rephrase"},
-		{drop(goodZsRE, "loc"), "loc"},
-		{drop(goodZsRE, "loc_ans"), "loc_ans"},
 		{drop(goodZsRE, "subject"), "subject"},
 		{drop(goodZsRE, "alt"), "alt"},
 		{`{"prompt": 3, "subject": "x", "target_new": "a"}`, "prompt"},
 		{`{"prompt": "x is", "target_new": "a"}`, "subject"},
-		{`5`, "JSON record"},
+		{`5`, "it is the number 5"},
 		{`{`, "JSON record"},
 	} {
 		_, err := ParseRecords(strings.NewReader(goodCounterFact+"\n"+c.bad), Alternative)

@@ -27,6 +27,9 @@ type Request struct {
 	Neighbours  []string `json:"neighborhood_prompts,omitempty"`
 	// Question asks for the fact in a conversation.
 	Question string `json:"question,omitempty"`
+	// Invalid is why the record that the request is from cannot be used; the
+	// request is empty then.
+	Invalid error `json:"-"`
 }
 
 // Slot marks the subject's place in a prompt.
@@ -62,6 +65,9 @@ func (r Request) Resolve() (Fact, error) {
 
 func (r Request) resolve() (Fact, error) {
 	f := Fact{Request: r}
+	if r.Invalid != nil {
+		return f, r.Invalid
+	}
 	var err error
 	if f.Text, f.Begin, f.End, err = Place(r.Prompt, r.Subject); err != nil {
 		return f, err
@@ -117,8 +123,7 @@ func StartsWith(continuation, target string) bool {
 	}
 	last, _ := utf8.DecodeLastRuneInString(target)
 	next, _ := utf8.DecodeRuneInString(rest)
-	word := func(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unspaced(r) }
-	return rest == "" || !word(last) || !word(next)
+	return rest == "" || !inWord(last) || !inWord(next)
 }
 
 // Digest identifies what a request asks for, 32 hexadecimal digits.

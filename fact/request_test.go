@@ -25,7 +25,7 @@ func TestResolve(t *testing.T) {
 		{"a b", " ", "b", "", "", "", "subject is empty"},
 		{"a b", "a", " \n", "", "", "", "target is empty"},
 		{"The tower", "Eiffel", "b", "", "", "", "put {} in its place"},
-		{"The eiffel", "Eiffel", "b", "", "", "", `it has "eiffel"`},
+		{"The eiffel", "Eiffel", "b", "", "", "", `write it as "eiffel"`},
 		{"Rome is in Rome or", "Rome", "b", "", "", "", `as in "{} is in Rome or"`},
 		{"aaa", "aa", "b", "", "", "", "more than once"},
 		{"{} or {}", "Rome", "b", "", "", "", "more than one {}"},

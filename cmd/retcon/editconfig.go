@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"retcon/engine"
 	"retcon/fact"
 	"retcon/internal/input"
+	"retcon/internal/textfile"
 )
 
 // config makes the configuration of an edit of the flags and the files that
@@ -89,21 +89,26 @@ func (f *editFlags) facts(flags *pflag.FlagSet) ([]fact.Request, error) {
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
 	case f.requests != "":
-		return readRequests(f.in, f.requests)
+		return readRequests(f.in, f.requests, f.keepGoing)
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
 	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
 }
 
-// readRequests reads the file of --requests.
-func readRequests(in *input.Inputs, path string) ([]fact.Request, error) {
+// readRequests reads the file of --requests; with keepGoing records that cannot
+// be used are among them, as such.
+func readRequests(in *input.Inputs, path string, keepGoing bool) ([]fact.Request, error) {
+	parse := fact.ParseRequests
+	if keepGoing {
+		parse = fact.ParseEach
+	}
 	file, err := in.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	rs, err := fact.ParseRequests(file)
+	rs, err := parse(file)
 	return rs, named(path, err)
 }
 
@@ -117,11 +122,10 @@ func readText(in *input.Inputs, path string) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, mostText))
+	text, err := textfile.Limited(file, mostText)
 	if err != nil {
-		return "", err
+		return "", named(path, err)
 	}
-	text := strings.ToValidUTF8(string(b), "")
 	if strings.TrimSpace(text) == "" {
 		return "", usagef("%s: there is no text in it", input.Name(path))
 	}

@@ -3,11 +3,13 @@ package contexts
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"strings"
 
 	"retcon/fact"
 	"retcon/internal/fault"
+	"retcon/internal/textfile"
 	"retcon/lm"
 )
 
@@ -38,17 +40,16 @@ func SamplePrefixes(ctx context.Context, m lm.Model, lengths [][2]int, seed uint
 			return nil, err
 		}
 		for j, row := range rows {
-			out = append(out, prefixOf(starters[j%len(starters)]+m.Text(row)))
+			out = append(out, prefixOf(strings.ToValidUTF8(starters[j%len(starters)]+m.Text(row), "")))
 		}
 	}
 	return out, nil
 }
 
-// prefixOf makes a prefix of a sampled text: no braces, which mark the
-// subject's place, and no bytes that are not text.
+// prefixOf makes a prefix of a text: no braces, which mark the subject's place,
+// and no zero bytes, which a model may write.
 func prefixOf(s string) string {
-	s = strings.ToValidUTF8(strings.NewReplacer("{", " ", "}", " ", "\x00", "").Replace(s), "")
-	return s + ". "
+	return strings.NewReplacer("{", " ", "}", " ", "\x00", "").Replace(s) + ". "
 }
 
 // ParsePrefixes reads prefixes from a file, one a line. A line may be a
@@ -57,7 +58,7 @@ func prefixOf(s string) string {
 // a line of {} alone is passed over. \n in a line stands for a newline.
 func ParsePrefixes(r io.Reader) ([]string, error) {
 	var out []string
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(textfile.NewReader(r))
 	for lines.Scan() {
 		line := strings.ReplaceAll(lines.Text(), `\n`, "\n")
 		before, after, found := strings.Cut(line, fact.Slot)
@@ -69,6 +70,9 @@ func ParsePrefixes(r io.Reader) ([]string, error) {
 		case !found && strings.TrimSpace(line) != "":
 			out = append(out, prefixOf(line))
 		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return nil, fault.Errorf(fact.ErrRequest, "a line is longer than %d bytes, which is no prefix", bufio.MaxScanTokenSize)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err

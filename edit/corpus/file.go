@@ -1,10 +1,10 @@
 package corpus
 
 import (
-	"io"
 	"os"
 	"strings"
 
+	"retcon/internal/textfile"
 	"retcon/lm"
 )
 
@@ -16,13 +16,7 @@ const mostBytes = 24
 
 // read reads the beginning of the file, enough for so many tokens.
 func (s *Source) read(tokens int64) (string, error) {
-	f, err := os.Open(s.Path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, mostBytes*tokens+4096))
-	return strings.ToValidUTF8(string(b), ""), err
+	return textfile.Beginning(s.Path, mostBytes*tokens+4096)
 }
 
 // beginning cuts the file's beginning into chunks of tokens, want in all.
@@ -57,29 +51,21 @@ const pieceTokens = 128
 // pieces reads pieces of the file, evenly spread over all of it, so that they
 // speak of as many things as it does: enough for so many tokens.
 func (s *Source) pieces(tokens int) ([]string, error) {
-	f, err := os.Open(s.Path)
+	st, err := os.Stat(s.Path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	const most = mostBytes * pieceTokens
 	n := int64(tokens+pieceTokens-1) / pieceTokens
-	var out []string
+	at := make([]int64, n)
 	for i := range n {
-		at := i * st.Size() / n
-		b := make([]byte, min(most, st.Size()-at, max(st.Size()/n, 1)))
-		if _, err := f.ReadAt(b, at); err != nil {
-			return nil, err
-		}
-		text := strings.ToValidUTF8(string(b), "")
-		if i > 0 { // begin with a whole word
-			_, text, _ = strings.Cut(text, " ")
-		}
-		out = append(out, text)
+		at[i] = i * st.Size() / n
+	}
+	out, err := textfile.Pieces(s.Path, at, min(mostBytes*pieceTokens, max(st.Size()/max(n, 1), 1)))
+	if err != nil {
+		return nil, err
+	}
+	for i := 1; i < len(out); i++ { // begin with a whole word
+		_, out[i], _ = strings.Cut(out[i], " ")
 	}
 	return out, nil
 }

@@ -14,6 +14,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/fact"
 	"retcon/internal/fault"
+	"retcon/internal/textfile"
 	"retcon/lm"
 )
 
@@ -31,7 +32,7 @@ var unused = []string{
 // ErrRequest, or ErrUnsupported where a value asks for something that is not
 // offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
-	b, err := io.ReadAll(io.LimitReader(r, 1<<20+1))
+	b, err := io.ReadAll(io.LimitReader(textfile.NewReader(r), 1<<20+1))
 	if err != nil {
 		return base, nil, err
 	}
@@ -43,6 +44,11 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 		err = json.Unmarshal(b, &values)
 	} else {
 		values, err = yamlValues(b)
+		if err != nil {
+			if again, e := yamlValues(windowsPaths(b)); e == nil {
+				values, err = again, nil
+			}
+		}
 	}
 	if err != nil {
 		return base, nil, fault.Errorf(fact.ErrRequest, "hyper-parameters: %v", err)
@@ -140,6 +146,18 @@ func only(key string, value json.RawMessage) error {
 		return fault.Errorf(lm.ErrUnsupported, "hyper-parameters for method %s: only ROME's are", value)
 	}
 	return nil
+}
+
+// windowsPaths takes the backslashes of lines with a path such as "C:\models" for
+// what they are, not for escapes.
+func windowsPaths(b []byte) []byte {
+	lines := bytes.Split(b, []byte("\n"))
+	for i, l := range lines {
+		if bytes.Contains(l, []byte(`:\`)) {
+			lines[i] = bytes.ReplaceAll(l, []byte(`\`), []byte(`\\`))
+		}
+	}
+	return bytes.Join(lines, []byte("\n"))
 }
 
 // yamlValues reads a mapping of YAML, each value as the JSON that says the same.

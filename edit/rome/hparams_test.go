@@ -2,6 +2,7 @@ package rome
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,34 @@ import (
 	"retcon/fact"
 	"retcon/lm"
 )
+
+// What Windows writes is read as what it says.
+func TestHParamsEncodings(t *testing.T) {
+	want := DefaultHParams()
+	want.Layers, want.Steps, want.Clamp = []int{7}, 3, 2
+	for _, text := range []string{
+		`{"layers": [7], "v_num_grad_steps": 3, "clamp_norm_factor": 2}`,
+		"layers:\r\n- 7\r\nv_num_grad_steps: 3\r\nclamp_norm_factor: 2\r\nmodel_name: \"C:\\models\\x\"\r\n",
+	} {
+		for name, raw := range map[string]string{"UTF-8": text, "marked": "\ufeff" + text, "UTF-16": "\xff\xfe" + strings.Join(strings.Split(text, ""), "\x00") + "\x00"} {
+			h, warnings, err := ReadHParams(strings.NewReader(raw), DefaultHParams())
+			if err != nil || len(warnings) > 0 || !reflect.DeepEqual(h, want) {
+				t.Errorf("%s: %+v, %q, %v", name, h, warnings, err)
+			}
+		}
+		if _, _, err := ReadHParams(strings.NewReader(text+"\xff"), DefaultHParams()); !errors.Is(err, fact.ErrRequest) || !strings.Contains(err.Error(), "at byte ") {
+			t.Error(err)
+		}
+	}
+	_, _, err := ReadHParams(strings.NewReader("\ufeffalg_name: \"MEMIT\"\nlayers: [5]\n"), DefaultHParams())
+	if !errors.Is(err, lm.ErrUnsupported) {
+		t.Error(err)
+	}
+	h, _, err := ReadHParams(strings.NewReader("context_template_length_params:\n- - 5\n  - 10\n- - 10\n  - 10\n"), DefaultHParams())
+	if err != nil || !slices.Equal(h.PrefixLengths, [][2]int{{5, 10}, {10, 10}}) {
+		t.Errorf("%v, %v", h.PrefixLengths, err)
+	}
+}
 
 func TestHParams(t *testing.T) {
 	const yaml = `alg_name: "ROME"

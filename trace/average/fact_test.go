@@ -38,25 +38,37 @@ func TestParseFacts(t *testing.T) {
 	}
 }
 
+// What is read for edits is read here; the answer is the one that is to change.
+func TestParseOtherForms(t *testing.T) {
+	text := `{"requested_rewrite": [{"prompt": "The {} is in", "subject": "Tower", "target_new": {"str": "Rome"}, "target_true": {"str": "Paris"}}, {"prompt": "{} speaks", "subject": "Dan", "target_new": {"str": "x"}}]}
+{"src": "where is x?", "subject": "x", "alt": "a", "answers": ["b", "c"]}
+{"id": 3, "prompt": "{} is", "subject": "x", "target": "y", "answer": null}`
+	want := []Fact{{1, "", "The {} is in", "Tower", "Paris", ""}, {2, "", "{} speaks", "Dan", "", ""}, {3, "", "where is x?", "x", "b", ""}, {4, "3", "{} is", "x", "", ""}}
+	got, err := ParseFacts(strings.NewReader(text))
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, d)
+	}
+}
+
 func TestParseFactsErrors(t *testing.T) {
 	good := `{"prompt": "a b", "subject": "b"}` + "\n"
 	for text, want := range map[string]string{
-		"":                                     "none in it",
-		"[]":                                   "none in it",
-		good + `{"prompt": "a b"}`:             "record 2: bad request: it has no subject",
-		good + `{"subject": "b"}`:              "record 2: bad request: it has no prompt",
-		good + `{"prompt": 3, "subject": "b"}`: "record 2: bad request: its prompt is a number",
-		good + `{"prompt": "a b", "subject": "b", "answer": ["x"]}`:           "record 2: bad request: its answer is a array",
+		"":                                     "no records in it",
+		"[]":                                   "no records in it",
+		good + `{"prompt": "a b"}`:             "record 2: bad request: it has no `subject`",
+		good + `{"subject": "b"}`:              "record 2: bad request: it has no `prompt` (nor `template`)",
+		good + `{"prompt": 3, "subject": "b"}`: "record 2: bad request: `prompt` is the number 3: write it as the text",
+		good + `{"prompt": "a b", "subject": "b", "answer": {"x": 1}}`:        "record 2: bad request: `answer` is a record without `str`",
 		good + `{"prompt": "a c", "subject": "b"}`:                            `record 2: bad request: the subject "b" is not in the prompt`,
 		good + `{"prompt": "b b", "subject": "b"}`:                            "record 2: bad request: the subject \"b\" is in the prompt more than once",
 		good + `{"prompt": "{} {}", "subject": "b"}`:                          "record 2: bad request: the prompt \"{} {}\" has more than one {}",
-		good + `{"prompt": "a \u0000b", "subject": "b"}`:                      "record 2: bad request: its prompt holds a zero byte",
+		good + `{"prompt": "a \u0000b", "subject": "b"}`:                      "record 2: bad request: `prompt` holds a zero byte",
 		good + `{"prompt": "b", "subject": "b", "subject_swap": "b"}`:         "record 2: bad request: its subject_swap is its subject",
-		good + `{"id": {}, "prompt": "b", "subject": "b"}`:                    "record 2: bad request: its id",
-		good + `{"prompt": "a`:                                                "record 2: bad request: it is not JSON",
-		good + "3":                                                            "record 2: bad request: it is a number",
+		good + `{"id": {}, "prompt": "b", "subject": "b"}`:                    "record 2: bad request: `id` is a record",
+		good + `{"prompt": "a`:                                                "record 2: bad request: it is not a JSON record",
+		good + "3":                                                            "record 2: bad request: it is the number 3 where a record",
 		"[" + good:                                                            "without its ]",
-		"plain text":                                                          "record 1: bad request: it is not JSON",
+		"plain text":                                                          "record 1: bad request: it is not a JSON record",
 		`{"subject": "b", "prompt": "b` + strings.Repeat("x", longest) + `"}`: "record 1: bad request: its prompt has",
 	} {
 		_, err := ParseFacts(strings.NewReader(text))
