@@ -89,27 +89,27 @@ func (f *editFlags) facts(flags *pflag.FlagSet) ([]fact.Request, error) {
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
 	case f.requests != "":
-		return f.readRequests()
+		return readRequests(f.in, f.requests, f.keepGoing)
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
 	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
 }
 
-// readRequests reads the file of --requests; with --keep-going records that
-// cannot be used are among them, as such.
-func (f *editFlags) readRequests() ([]fact.Request, error) {
-	file, err := f.in.Open(f.requests)
+// readRequests reads the file of --requests; with keepGoing records that cannot
+// be used are among them, as such.
+func readRequests(in *input.Inputs, path string, keepGoing bool) ([]fact.Request, error) {
+	parse := fact.ParseRequests
+	if keepGoing {
+		parse = fact.ParseEach
+	}
+	file, err := in.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	parse := fact.ParseRequests
-	if f.keepGoing {
-		parse = fact.ParseEach
-	}
 	rs, err := parse(file)
-	return fact.From(input.Name(f.requests), rs), named(f.requests, err)
+	return fact.From(input.Name(path), rs), named(path, err)
 }
 
 // mostText bounds what is read of a text.
