@@ -206,10 +206,12 @@ func TestRecordedRequests(t *testing.T) {
 	dir := t.TempDir()
 	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
 	cfg.Requests[0].Question = "Where is it?"
+	cfg.Requests[0].Paraphrases = []string{"", "The Eiffel stands in"} // as files were read once
 	mustRun(t, cfg)
 	for _, path := range []string{cfg.Output, cfg.LoRA} {
 		rs, err := edit.RecordedRequests(path)
-		if err != nil || len(rs) != 1 || rs[0].TargetNew != cfg.Requests[0].TargetNew || rs[0].Question != "Where is it?" {
+		if err != nil || len(rs) != 1 || rs[0].TargetNew != cfg.Requests[0].TargetNew || rs[0].Question != "Where is it?" ||
+			!slices.Equal(rs[0].Paraphrases, []string{"The Eiffel stands in"}) {
 			t.Errorf("%s: %+v, %v", path, rs, err)
 		}
 	}

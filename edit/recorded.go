@@ -2,6 +2,8 @@ package edit
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"retcon/fact"
 	"retcon/gguf"
@@ -32,11 +34,17 @@ func RecordedRequests(path string) ([]fact.Request, error) {
 			return nil, err
 		}
 	}
+	for i := range out { // which older files may have
+		out[i].Paraphrases = slices.DeleteFunc(out[i].Paraphrases, blank)
+		out[i].Neighbours = slices.DeleteFunc(out[i].Neighbours, blank)
+	}
 	if len(out) == 0 {
 		return nil, fault.Advise(fault.Errorf(fact.ErrRequest, "%s does not say that it was edited", path), fault.NameRequests)
 	}
 	return out, nil
 }
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // EditRequests are the requests of edit n of a file.
 func EditRequests(f *gguf.File, n int) ([]fact.Request, error) {
