@@ -131,6 +131,8 @@ fuzz: ## fuzz the readers of untrusted input for a minute each
 	go test ./gguf -run xxx -fuzz FuzzRead -fuzztime 60s -fuzzminimizetime 5x
 	go test ./internal/textfile -run xxx -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 5x
 	go test ./fact -run xxx -fuzz FuzzRecords -fuzztime 60s -fuzzminimizetime 5x
+	go test ./trace/average -run xxx -fuzz FuzzParseFacts -fuzztime 60s -fuzzminimizetime 5x
+	go test ./edit/rome -run xxx -fuzz FuzzReadHParams -fuzztime 60s -fuzzminimizetime 5x
 
 # BENCH selects benchmarks, BENCH_COUNT runs each so often.
 BENCH ?= .
