@@ -92,10 +92,3 @@ func ShapeOf(ctx context.Context, c *llama.Context) (Shape, error) {
 func (s Shape) ContextBytes(p llama.ContextParams) int64 {
 	return int64(p.Cells)*s.Cell + int64(p.Outputs)*int64(s.Logits)*int64(graph.F32.Size())
 }
-
-// DecodeBytes is what llama.cpp sets aside for the values of a batch, and touches in a
-// decode: a few vectors of each token, the mask, and a layer's scores in all cells.
-func (s Shape) DecodeBytes(p llama.ContextParams) int64 {
-	row := 2*max(s.Key, s.Heads) + 3*s.Stream + p.Cells*(s.Queries+1)
-	return int64(p.Batch) * int64(row) * int64(graph.F32.Size())
-}
