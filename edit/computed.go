@@ -62,12 +62,13 @@ type computedJSON struct {
 	Warnings []string        `json:"warnings,omitempty"`
 	Refusals []string        `json:"refusals,omitempty"`
 	Parts    json.RawMessage `json:"patches,omitempty"`
+	Losses   []StepLoss      `json:"losses,omitempty"`
 }
 
 // MarshalJSON writes all that it takes to apply and keep the edit, bit for bit,
 // and what is reported of it.
 func (c *Computed) MarshalJSON() ([]byte, error) {
-	p := computedJSON{Report: c.Report, Sink: c.Prefix != "", Prefix: c.Prefix, Seconds: c.Seconds, Warnings: c.Warnings, Refusals: c.Refusals}
+	p := computedJSON{Report: c.Report, Sink: c.Prefix != "", Prefix: c.Prefix, Seconds: c.Seconds, Warnings: c.Warnings, Refusals: c.Refusals, Losses: c.Losses}
 	if c.Parts != nil {
 		var err error
 		if p.Parts, err = json.Marshal(c.Parts); err != nil {
@@ -83,7 +84,7 @@ func (c *Computed) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return err
 	}
-	*c = Computed{Report: p.Report, Prefix: p.Prefix, Seconds: p.Seconds, Warnings: p.Warnings, Refusals: p.Refusals, raw: append(json.RawMessage(nil), data...)}
+	*c = Computed{Report: p.Report, Prefix: p.Prefix, Seconds: p.Seconds, Warnings: p.Warnings, Refusals: p.Refusals, Losses: p.Losses, raw: append(json.RawMessage(nil), data...)}
 	if p.Parts != nil {
 		c.Parts = p.Parts
 	}

@@ -18,7 +18,7 @@ const Name = "tpatcher"
 // configuration.
 type Method struct {
 	Config
-	Seed uint64 // of all that is sampled; 0 is 1
+	Seed uint64 // of all that is sampled
 	// Texts, if not empty, are what training puts before the prompt, instead of
 	// sampled prefixes.
 	Texts []string
@@ -36,7 +36,7 @@ func (m Method) Open(ctx context.Context, b *edit.Base) (edit.Work, error) {
 	case b.Adapter:
 		return nil, fault.Errorf(lm.ErrUnsupported, "an adapter cannot hold T-Patcher's neurons; try %s", fault.WriteModel)
 	}
-	w := &work{base: b, model: model, cfg: m.Config.orDefaults(), seed: max(1, m.Seed), prefixes: m.Texts}
+	w := &work{base: b, model: model, cfg: m.Config.orDefaults(), seed: m.Seed, prefixes: m.Texts}
 	w.source = b.Source(w.seed)
 	var err error
 	if w.net, err = ffn.Read(b.File); err != nil {
