@@ -2,7 +2,6 @@ package edit
 
 import (
 	"context"
-	"time"
 
 	"retcon/fact"
 	"retcon/internal/fault"
@@ -11,10 +10,7 @@ import (
 
 // Editor computes edits in memory, each on the unedited model with what was kept
 // before: for scoring many of them one after the other.
-type Editor struct {
-	s            *session
-	statsSeconds float64
-}
+type Editor struct{ s *session }
 
 // NewEditor readies edits by cfg's method on a model that is open already, and
 // stays open: it makes the method's statistics. Requests and outputs of cfg are
@@ -29,7 +25,6 @@ func NewEditor(ctx context.Context, m lm.Model, cfg Config) (*Editor, error) {
 	}
 	cfg.Output, cfg.LoRA, cfg.Requests, cfg.Ask = "", "", nil, nil
 	e := &Editor{s: newSession(&cfg)}
-	start := time.Now()
 	err := e.s.open(ctx, m)
 	if err == nil {
 		err = e.s.work.Ready(ctx, nil)
@@ -38,7 +33,6 @@ func NewEditor(ctx context.Context, m lm.Model, cfg Config) (*Editor, error) {
 		e.s.close()
 		return nil, err
 	}
-	e.statsSeconds = time.Since(start).Seconds()
 	return e, nil
 }
 
@@ -96,9 +90,6 @@ func (e *Editor) Model() lm.Model { return e.s.base.Model }
 
 // Settings are all that decides an edit besides the model and the fact.
 func (e *Editor) Settings() Settings { return e.s.work.Settings() }
-
-// StatsSeconds is the time that making ready took.
-func (e *Editor) StatsSeconds() float64 { return e.statsSeconds }
 
 // Warnings are those of making ready.
 func (e *Editor) Warnings() []string { return e.s.base.Voice.Warnings() }

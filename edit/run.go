@@ -83,10 +83,7 @@ func (s *session) ready(ctx context.Context) error {
 			facts = append(facts, e.fact)
 		}
 	}
-	start := time.Now()
-	err := s.work.Ready(ctx, facts)
-	s.res.StatsSeconds = time.Since(start).Seconds()
-	return err
+	return s.work.Ready(ctx, facts)
 }
 
 // failed settles what happens after the error of one request: nil to go on.

@@ -60,7 +60,7 @@ func (s *session) open(ctx context.Context, m lm.Model) error {
 		return err
 	}
 	if _, ok := s.work.(Adapting); b.Adapter && !ok {
-		return fault.Errorf(lm.ErrUnsupported, "an adapter cannot hold edits of %s: write a model with -o", s.res.Method)
+		return fault.Errorf(lm.ErrUnsupported, "an adapter cannot hold edits of %s; try %s", s.res.Method, fault.WriteModel)
 	}
 	return s.checkQuestions()
 }

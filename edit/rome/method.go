@@ -59,6 +59,7 @@ type work struct {
 	tried   []edit.LayerTrial
 	located *edit.Located
 	ready   bool
+	seconds float64 // that the covariances took
 
 	kept []*edit.Computed
 }
@@ -123,7 +124,9 @@ func (w *work) solver(ctx context.Context, layer int) (covariance.Solver, error)
 	if c, ok := w.solvers[layer]; ok {
 		return c.Solver, nil
 	}
+	start := time.Now()
 	c, made, err := w.store.Solver(ctx, w.h.Covariance, layer)
+	w.seconds += time.Since(start).Seconds()
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (w *work) Settings() edit.Settings {
 
 // Report says by which means the edits were made.
 func (w *work) Report(r *edit.Result) {
-	r.LayersTried = w.tried
+	r.LayersTried, r.StatsSeconds = w.tried, w.seconds
 	if !w.ready {
 		return // it ended before there was anything to say
 	}

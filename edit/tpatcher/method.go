@@ -2,6 +2,7 @@ package tpatcher
 
 import (
 	"context"
+	"time"
 
 	"retcon/edit"
 	"retcon/edit/corpus"
@@ -74,6 +75,7 @@ type work struct {
 	key      string // of the memory: model and text
 	reported *MemoryReport
 	room     *RoomReport
+	seconds  float64 // that the memory took
 
 	kept  []*Neurons
 	added int          // neurons of kept
@@ -105,7 +107,10 @@ func (w *work) Ready(ctx context.Context, facts []fact.Fact) (err error) {
 			return err
 		}
 	}
-	if err := w.fillMemory(ctx); err != nil || w.cfg.Slots != SlotsOld {
+	start := time.Now()
+	err = w.fillMemory(ctx)
+	w.seconds = time.Since(start).Seconds()
+	if err != nil || w.cfg.Slots != SlotsOld {
 		return err
 	}
 	most := min(mostReused, int(w.net.Last().Width))

@@ -49,7 +49,7 @@ func (w *work) Settings() edit.Settings {
 // Report says by which means the edits were made.
 func (w *work) Report(r *edit.Result) {
 	r.Layer, r.LayerFrom = w.site.Layer, "last"
-	r.Details = Details{w.room, w.reported}
+	r.Details, r.StatsSeconds = Details{w.room, w.reported}, w.seconds
 	m := w.reported
 	if m == nil {
 		return // it ended before it had one
