@@ -29,13 +29,46 @@ var adviceWords = map[fault.Advice]string{
 	fault.SmallWindow:   "a smaller --window",
 }
 
-// words puts flags in the place of the advice in a text.
-var words = func() func(string) string {
+// words puts flags in the place of the advice in a text. What stands in quotes is
+// somebody's own words and stays.
+func words(text string) string {
+	var b strings.Builder
+	for at := 0; at < len(text); {
+		quote := strings.IndexByte(text[at:], '"')
+		if quote < 0 {
+			quote = len(text) - at
+		}
+		b.WriteString(flagged.Replace(text[at : at+quote]))
+		at += quote
+		if end := quoted(text[at:]); end > 0 {
+			b.WriteString(text[at : at+end])
+			at += end
+		}
+	}
+	return b.String()
+}
+
+// quoted is the length of the quotation that a text begins with, quotes included;
+// all of a text whose quotation does not end.
+func quoted(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// flagged puts flags in the place of advice.
+var flagged = func() *strings.Replacer {
 	var pairs []string
 	for _, a := range fault.All {
 		pairs = append(pairs, string(a), adviceWords[a])
 	}
-	return strings.NewReplacer(pairs...).Replace
+	return strings.NewReplacer(pairs...)
 }()
 
 // allWords is words of each of several texts.

@@ -31,6 +31,14 @@ func TestAdvice(t *testing.T) {
 			t.Errorf("%q instead of %q", got, want)
 		}
 	}
+	for _, text := range []string{`the subject "more steps" is not there`, `it says "resuming \" forcing it`, `"another layer"`} {
+		if got := words(text); got != text {
+			t.Errorf("%s becomes %s", text, got)
+		}
+	}
+	if got, want := words(`"x"; try more steps after "y"`), `"x"; try more --steps after "y"`; got != want {
+		t.Errorf("%s instead of %s", got, want)
+	}
 	if len(adviceWords) != len(fault.All) {
 		t.Errorf("%d words for %d kinds", len(adviceWords), len(fault.All))
 	}
