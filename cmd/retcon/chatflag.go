@@ -22,7 +22,7 @@ func chatFlag(fs *pflag.FlagSet, value *string) {
 	fs.Lookup("chat").NoOptDefVal = contexts.Both
 }
 
-// chatKind is a value of --chat as edit.HParams has it.
+// chatKind is a value of --chat as rome.HParams has it.
 func chatKind(value string) string {
 	if value == chatOff {
 		return ""

@@ -33,7 +33,7 @@ const (
 type HParams struct {
 	// Layers has the layer to edit; empty means DefaultLayer.
 	Layers []int `json:"layers,omitempty"`
-	// Auto tries several layers, see Editor.
+	// Auto tries several layers on the first fact.
 	Auto bool `json:"layer_auto,omitempty"`
 	// Steps is the number of evaluations of the loss; the last takes no step.
 	Steps int `json:"v_num_grad_steps"`
@@ -58,8 +58,8 @@ type HParams struct {
 	PrefixLengths [][2]int `json:"context_template_length_params"`
 	// Prefixes, if not empty, are used instead of sampled ones.
 	Prefixes []string `json:"prefixes,omitempty"`
-	// Chat puts the prompt in conversations too: ChatAnswer, ChatTurn,
-	// ChatBoth, or none if empty.
+	// Chat puts the prompt in conversations too: contexts.Answer, Turn, Both, or
+	// none if empty.
 	Chat        string          `json:"chat,omitempty"`
 	Denominator string          `json:"denominator"`
 	Covariance  covariance.Kind `json:"covariance"`
@@ -100,12 +100,10 @@ func (h HParams) check(info lm.Info) error {
 		}
 	}
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-	prefixes := 0
 	for _, l := range h.PrefixLengths {
 		if l[0] < 1 || l[1] < 0 || l[0] > 512 || l[1] > 1000 {
 			return fault.Errorf(fact.ErrRequest, "context_template_length_params: %v is no {tokens, count}", l)
 		}
-		prefixes += l[1]
 	}
 	switch {
 	case len(h.Layers) > 1:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"retcon/edit"
+	"retcon/edit/contexts"
 	"retcon/edit/corpus"
 	"retcon/fact"
 	"retcon/gguf/ffn"
@@ -103,7 +104,7 @@ const mostReused = 1024
 // Ready makes the memory, and chooses the neurons that may be overwritten.
 func (w *work) Ready(ctx context.Context, facts []fact.Fact) (err error) {
 	if len(w.prefixes) == 0 {
-		if w.prefixes, err = samplePrefixes(ctx, w); err != nil {
+		if w.prefixes, err = contexts.SamplePrefixes(ctx, w.base.Model, w.cfg.Prefixes, w.seed); err != nil {
 			return err
 		}
 	}

@@ -8,16 +8,11 @@ import (
 	"time"
 
 	"retcon/edit"
-	"retcon/edit/contexts"
 	"retcon/fact"
 	"retcon/gguf/ffn"
 	"retcon/internal/fault"
 	"retcon/internal/vec"
 )
-
-func samplePrefixes(ctx context.Context, w *work) ([]string, error) {
-	return contexts.SamplePrefixes(ctx, w.base.Model, w.cfg.Prefixes, w.seed)
-}
 
 // Compute trains the neurons of a fact beside those that were kept.
 func (w *work) Compute(ctx context.Context, f fact.Fact, step func(done, most int)) (*edit.Computed, error) {
