@@ -101,10 +101,14 @@ func TestResume(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d", at.stage, at.n), func(t *testing.T) {
 			cfg := base.severalTo(t)
 			cfg.interrupt(t, at.stage, at.n)
-			if n := len(parts(t, cfg.journal())); n != at.done {
-				t.Errorf("%d requests are kept, not %d", n, at.done)
+			files := 0 // a journal that keeps nothing is gone
+			if at.done > 0 {
+				files = 1
+				if n := len(parts(t, cfg.journal())); n != at.done {
+					t.Errorf("%d requests are kept, not %d", n, at.done)
+				}
 			}
-			if left, _ := os.ReadDir(filepath.Dir(cfg.Output)); len(left) != 1 {
+			if left, _ := os.ReadDir(filepath.Dir(cfg.Output)); len(left) != files {
 				t.Errorf("left: %v", left)
 			}
 			cfg.Resume = true

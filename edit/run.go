@@ -64,6 +64,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	defer j.Close()
 	if err := s.editAll(ctx, j, parts); err != nil {
+		if len(parts) == 0 && s.done == 0 {
+			err = errors.Join(err, j.Remove()) // it keeps nothing
+		}
 		return err
 	}
 	if len(s.edits) == 0 {
