@@ -45,6 +45,19 @@ func PromptAt(m lm.Tokenizer, text string, begin, end int) (Prompt, error) {
 	return p, nil
 }
 
+// Check refuses a prompt without its subject, and one of more tokens than a
+// model's context has; errors wrap ErrRequest.
+func (p Prompt) Check(context int) error {
+	n := len(p.Tokens)
+	if p.Begin < 0 || p.Begin >= p.End || p.End > n {
+		return fault.Errorf(ErrRequest, "the subject's tokens [%d, %d) are not in a prompt of %d", p.Begin, p.End, n)
+	}
+	if n > context {
+		return fault.Errorf(ErrRequest, "the prompt has %d tokens, the model's context %d", n, context)
+	}
+	return nil
+}
+
 // Swap is the prompt with another subject in the place of its own, for
 // symmetric token replacement (arXiv 2309.16042). It must have as many tokens,
 // the subject's in the same place and all others the same; errors wrap

@@ -31,6 +31,23 @@ func (w words) Tokenize(text string, special bool) ([]lm.Token, error) {
 
 func tokenizer(cuts ...string) words { return words{cuts, map[string]int32{}} }
 
+func TestCheckPrompt(t *testing.T) {
+	tokens := make([]int32, 5)
+	for _, c := range []struct {
+		begin, end, context int
+		want                string // in the error; "" for none
+	}{
+		{0, 5, 5, ""}, {4, 5, 9, ""},
+		{-1, 2, 9, "[-1, 2) are not in a prompt of 5"}, {2, 2, 9, "[2, 2)"}, {3, 6, 9, "[3, 6)"},
+		{0, 1, 4, "5 tokens, the model's context 4"},
+	} {
+		err := fact.Prompt{Tokens: tokens, Begin: c.begin, End: c.end}.Check(c.context)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, fact.ErrRequest) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 func TestNewPrompt(t *testing.T) {
 	m := tokenizer("The", " Ei", "ffel", " Tow", "er's", " is", " in")
 	p, err := fact.NewPrompt(m, "The {}'s is in ", " Eiffel Tower ")

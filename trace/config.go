@@ -59,17 +59,6 @@ func (t *Tracer) withDefaults(ctx context.Context, cfg Config, p Prompt) (Config
 	return cfg, err
 }
 
-// checkPrompt refuses what no run of the model can read.
-func checkPrompt(p Prompt, context int) error {
-	switch {
-	case p.Begin < 0 || p.Begin >= p.End || p.End > len(p.Tokens):
-		return fmt.Errorf("%w: a subject of tokens [%d, %d) of %d", llama.ErrInvalid, p.Begin, p.End, len(p.Tokens))
-	case len(p.Tokens) > context:
-		return fmt.Errorf("%w: the prompt has %d tokens, the model's context %d", ErrPrompt, len(p.Tokens), context)
-	}
-	return nil
-}
-
 func (j *job) check() error {
 	cfg, p, info := &j.cfg, j.prompt, j.model.Info()
 	switch {

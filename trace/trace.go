@@ -74,7 +74,7 @@ type job struct {
 // Run traces a prompt.
 func (t *Tracer) Run(ctx context.Context, p Prompt, cfg Config) (*Result, error) {
 	start := time.Now()
-	if err := checkPrompt(p, t.model.Info().ContextTrain); err != nil {
+	if err := p.Check(t.model.Info().ContextTrain); err != nil {
 		return nil, err
 	}
 	cfg, err := t.withDefaults(ctx, cfg, p)

@@ -77,7 +77,7 @@ func TestRefused(t *testing.T) {
 			var bad *Error
 			if !errors.As(err, &bad) || bad.At != c.at || !errors.Is(err, fault.ErrRequest) {
 				t.Errorf("%.20q: %v, want byte %d", c.raw, err, c.at)
-			} else if _, slow := r.(*strings.Reader); slow && !strings.Contains(bad.What, c.what) {
+			} else if _, whole := r.(*strings.Reader); whole && !strings.Contains(bad.What, c.what) {
 				t.Errorf("%.20q: %v, want %s", c.raw, err, c.what)
 			}
 		}

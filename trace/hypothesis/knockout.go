@@ -44,7 +44,7 @@ func Knockout(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, 
 	if cfg.Window == 0 {
 		cfg.Window = 9
 	}
-	if err := checkPrompt(m, p); err != nil {
+	if err := p.Check(m.Info().ContextTrain); err != nil {
 		return nil, err
 	}
 	switch {

@@ -55,7 +55,7 @@ const headRows = 64
 // that cannot stand alone.
 func Layers(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cfg LayersConfig) (*LayersResult, error) {
 	start := time.Now()
-	if err := checkPrompt(m, p); err != nil {
+	if err := p.Check(m.Info().ContextTrain); err != nil {
 		return nil, err
 	}
 	s := &swapper{model: m, prompt: p, cfg: cfg, layers: m.Info().Layers, width: m.Info().Width}

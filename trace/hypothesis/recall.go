@@ -82,7 +82,7 @@ func Recall(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cf
 	if cfg.Top < 0 || cfg.Neurons < 0 {
 		return nil, fmt.Errorf("%w: %d tokens, %d neurons", llama.ErrInvalid, cfg.Top, cfg.Neurons)
 	}
-	if err := checkPrompt(m, p); err != nil {
+	if err := p.Check(m.Info().ContextTrain); err != nil {
 		return nil, err
 	}
 	f, err := gguf.Open(m.Info().Path)
