@@ -17,7 +17,7 @@ func Quote(text string, n int) string {
 	return strconv.Quote(text)
 }
 
-// Percent shows a probability.
+// Percent shows a probability in a table. In a sentence it is Share.
 func Percent(p float64) string {
 	switch {
 	case p >= 0.9995 && p < 1:
@@ -30,6 +30,19 @@ func Percent(p float64) string {
 		return fmt.Sprintf("%.1e", p)
 	}
 	return "0"
+}
+
+// Share shows a probability in a sentence: in whole percents where it has some.
+func Share(p float64) string {
+	switch {
+	case p >= 0.0995:
+		return fmt.Sprintf("%.0f %%", 100*p)
+	case p >= 0.00095:
+		return fmt.Sprintf("%.1f %%", 100*p)
+	case p > 0:
+		return fmt.Sprintf("%.0e", p)
+	}
+	return "0 %"
 }
 
 // Bytes shows a size.

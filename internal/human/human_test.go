@@ -21,6 +21,14 @@ func TestPercent(t *testing.T) {
 	}
 }
 
+func TestShare(t *testing.T) {
+	for p, want := range map[float64]string{0: "0 %", 1: "100 %", 0.1234: "12 %", 0.0996: "10 %", 0.03: "3.0 %", 0.00096: "0.1 %", 0.00002: "2e-05"} {
+		if got := Share(p); got != want {
+			t.Errorf("%v: %q, want %q", p, got, want)
+		}
+	}
+}
+
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 KB", 1: "1 KB", 2048: "2 KB", 3 << 19: "1.5 MB", 10 << 20: "10 MB", 5 << 29: "2.5 GB"} {
 		if got := Bytes(n); got != want {

@@ -3,6 +3,7 @@ package hypothesis
 import (
 	"fmt"
 
+	"retcon/internal/human"
 	"retcon/internal/stats"
 	"retcon/llama"
 )
@@ -76,5 +77,5 @@ func means(v []Mean) []float64 {
 
 // text writes a mean of probabilities for a sentence.
 func (m Mean) text() string {
-	return fmt.Sprintf("%s (%s to %s)", percent(m.Mean), percent(max(0, m.Low)), percent(min(1, m.High)))
+	return fmt.Sprintf("%s (%s to %s)", human.Share(m.Mean), human.Share(max(0, m.Low)), human.Share(min(1, m.High)))
 }

@@ -1,6 +1,10 @@
 package hypothesis
 
-import "fmt"
+import (
+	"fmt"
+
+	"retcon/internal/human"
+)
 
 // LayersAverage is the mean of several results, by layer.
 type LayersAverage struct {
@@ -75,7 +79,7 @@ func layerMeansText(v []LayerMean, name func(int) string) string {
 		}
 		perplexities = append(perplexities, m.Perplexity)
 	}
-	s := fmt.Sprintf("%s of cases (least with %s: %s", percent(sum), name(worst.Layer), worst.Kept.text())
+	s := fmt.Sprintf("%s of cases (least with %s: %s", human.Share(sum), name(worst.Layer), worst.Kept.text())
 	if worst.Perplexity > 0 {
 		s += fmt.Sprintf("; median perplexity %s", figure(median(perplexities)))
 	}

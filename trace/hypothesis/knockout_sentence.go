@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"strings"
 
+	"retcon/internal/human"
 	"retcon/trace/result"
 )
 
 // Sentence says what was measured.
 func (r *KnockoutResult) Sentence() string {
 	s := knockoutSeries(fmt.Sprintf("the answer %q", r.Answer), r.Window)
-	s.clean, s.cleanText = r.PClean, percent(r.PClean)
+	s.clean, s.cleanText = r.PClean, human.Share(r.PClean)
 	for _, v := range [][]float64{r.SubjectCut, r.OthersCut, r.SelfCut} {
-		s.add(v, func(l int) string { return percent(v[l]) })
+		s.add(v, func(l int) string { return human.Share(v[l]) })
 	}
 	return s.String()
 }

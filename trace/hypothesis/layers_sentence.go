@@ -3,11 +3,13 @@ package hypothesis
 import (
 	"fmt"
 	"slices"
+
+	"retcon/internal/human"
 )
 
 // Sentence says what was measured.
 func (r *LayersResult) Sentence() string {
-	s := fmt.Sprintf("Exchanging two neighbouring layers keeps the answer %q, of %s, in %s", r.Answer, percent(r.PClean), changesText(r.Exchanged, "pairs", pairName))
+	s := fmt.Sprintf("Exchanging two neighbouring layers keeps the answer %q, of %s, in %s", r.Answer, human.Share(r.PClean), changesText(r.Exchanged, "pairs", pairName))
 	s += fmt.Sprintf("; leaving one out keeps it in %s", changesText(r.Dropped, "cases", layerName))
 	if r.TextTokens > 0 {
 		s += fmt.Sprintf("; unchanged, the model has perplexity %s on that text of %d tokens", figure(r.Perplexity), r.TextTokens)
@@ -35,7 +37,7 @@ func changesText(changes []LayerChange, what string, name func(int) string) stri
 		}
 		p, perplexities = append(p, c.P), append(perplexities, c.Perplexity)
 	}
-	s := fmt.Sprintf("%d of %d %s (median %s", kept, len(changes), what, percent(median(p)))
+	s := fmt.Sprintf("%d of %d %s (median %s", kept, len(changes), what, human.Share(median(p)))
 	if worst.Perplexity > 0 {
 		s += fmt.Sprintf("; median perplexity %s, highest %s with %s", figure(median(perplexities)), figure(worst.Perplexity), name(worst.Layer))
 	}

@@ -4,20 +4,6 @@ import "fmt"
 
 // Numbers as the sentences about results say them.
 
-// percent writes a probability with fewer digits than human.Percent, which is for
-// tables.
-func percent(p float64) string {
-	switch {
-	case p >= 0.0995:
-		return fmt.Sprintf("%.0f %%", 100*p)
-	case p >= 0.00095:
-		return fmt.Sprintf("%.1f %%", 100*p)
-	case p > 0:
-		return fmt.Sprintf("%.0e", p)
-	}
-	return "0 %"
-}
-
 // figure writes a figure for a sentence, with three digits where that is
 // shorter.
 func figure(x float64) string {
