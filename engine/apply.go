@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"retcon/gguf"
 	"retcon/llama"
@@ -40,36 +42,21 @@ func (m *Model) Apply(updates []lm.Update) error {
 
 // adapterBytes is a LoRA adapter of the updates, one pair a layer.
 func adapterBytes(info lm.Info, updates []lm.Update) ([]byte, error) {
-	byLayer := map[int][]lm.Update{}
-	var layers []int
+	left, right := map[int][][]float32{}, map[int][][]float32{}
 	for _, u := range updates {
-		if u.Layer < 0 || u.Layer >= info.Layers || len(u.Left) != info.FeedForward[u.Layer] || len(u.Right) != info.Width {
-			return nil, fmt.Errorf("%w: an update of layer %d, %d x %d", llama.ErrInvalid, u.Layer, len(u.Right), len(u.Left))
+		l := u.Layer
+		if l < 0 || l >= info.Layers || len(u.Left) != info.FeedForward[l] || len(u.Right) != info.Width {
+			return nil, fmt.Errorf("%w: an update of layer %d, %d x %d", llama.ErrInvalid, l, len(u.Right), len(u.Left))
 		}
-		if byLayer[u.Layer] == nil {
-			layers = append(layers, u.Layer)
-		}
-		byLayer[u.Layer] = append(byLayer[u.Layer], u)
+		left[l], right[l] = append(left[l], u.Left), append(right[l], u.Right)
 	}
 	b := gguf.NewBuilder()
 	b.Set("general.type", gguf.ValueOf("adapter"))
 	b.Set("general.architecture", gguf.ValueOf(info.Arch))
 	b.Set("adapter.type", gguf.ValueOf("lora"))
-	b.Set("adapter.lora.alpha", gguf.ValueOf(float32(0)))
-	for _, l := range layers {
-		us := byLayer[l]
-		rank := len(us)
-		a := make([]float32, 0, rank*len(us[0].Left))
-		right := make([]float32, rank*info.Width)
-		for r, u := range us {
-			a = append(a, u.Left...)
-			for i, v := range u.Right {
-				right[i*rank+r] = v
-			}
-		}
-		name := fmt.Sprintf("blk.%d.ffn_down.weight", l)
-		b.Add(gguf.Tensor{Name: name + ".lora_a", Type: gguf.F32, Dims: []int64{int64(len(us[0].Left)), int64(rank)}, Data: gguf.Float32s(a)})
-		b.Add(gguf.Tensor{Name: name + ".lora_b", Type: gguf.F32, Dims: []int64{int64(rank), int64(info.Width)}, Data: gguf.Float32s(right)})
+	b.Set("adapter.lora.alpha", gguf.ValueOf(float32(0))) // the product is not scaled
+	for _, l := range slices.Sorted(maps.Keys(left)) {
+		b.AddLoRA(fmt.Sprintf("blk.%d.ffn_down.weight", l), left[l], right[l], len(left[l]))
 	}
 	var buf bytes.Buffer
 	if _, err := b.WriteTo(&buf); err != nil {

@@ -1,8 +1,7 @@
 package rome
 
 import (
-	"encoding/binary"
-	"math"
+	"maps"
 	"slices"
 
 	"retcon/edit/weight"
@@ -10,10 +9,9 @@ import (
 	"retcon/lm"
 )
 
-// loraOutput makes the adapter that holds updates exactly: for each layer the
-// pair lora_a {n_ff, r} of the left vectors and lora_b {r, n_embd} of the right
-// ones, in F32. llama.cpp adds alpha/rank B A x, so alpha is r; layers with
-// fewer updates than others are filled up with zeros.
+// loraOutput makes the adapter that holds updates exactly, of the rank that the
+// layer with most of them needs. llama.cpp adds alpha/rank B A x, so alpha is the
+// rank.
 func loraOutput(f *gguf.File, arch string, updates []lm.Update, keys []gguf.KeyValue) (*gguf.Output, error) {
 	byLayer := map[int][]lm.Update{}
 	rank := 0
@@ -32,40 +30,12 @@ func loraOutput(f *gguf.File, arch string, updates []lm.Update, keys []gguf.KeyV
 	for _, kv := range keys {
 		b.Set(kv.Key, kv.Value)
 	}
-	for _, layer := range layersOf(updates) {
-		a, bb := loraPair(byLayer[layer], rank)
-		us := byLayer[layer]
-		n, d := int64(len(us[0].Left)), int64(len(us[0].Right))
-		b.Add(gguf.Tensor{Name: weight.Name(layer) + ".lora_a", Type: gguf.F32, Dims: []int64{n, int64(rank)}, Data: gguf.Bytes(a)})
-		b.Add(gguf.Tensor{Name: weight.Name(layer) + ".lora_b", Type: gguf.F32, Dims: []int64{int64(rank), d}, Data: gguf.Bytes(bb)})
+	for _, layer := range slices.Sorted(maps.Keys(byLayer)) {
+		var left, right [][]float32
+		for _, u := range byLayer[layer] {
+			left, right = append(left, u.Left), append(right, u.Right)
+		}
+		b.AddLoRA(weight.Name(layer), left, right, rank)
 	}
 	return b.Output()
-}
-
-// layersOf are the layers that updates change, in ascending order.
-func layersOf(updates []lm.Update) []int {
-	var out []int
-	for _, u := range updates {
-		out = append(out, u.Layer)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// loraPair packs the updates of one layer.
-func loraPair(us []lm.Update, rank int) (a, b []byte) {
-	n, d := len(us[0].Left), len(us[0].Right)
-	a, b = make([]byte, 4*n*rank), make([]byte, 4*d*rank)
-	put := func(dst []byte, at int, v float32) {
-		binary.LittleEndian.PutUint32(dst[4*at:], math.Float32bits(v))
-	}
-	for r, u := range us {
-		for i, v := range u.Left {
-			put(a, r*n+i, v)
-		}
-		for i, v := range u.Right {
-			put(b, i*rank+r, v)
-		}
-	}
-	return a, b
 }

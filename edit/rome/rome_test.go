@@ -301,21 +301,6 @@ func TestSinkWatch(t *testing.T) {
 	}
 }
 
-func TestLoRAPair(t *testing.T) {
-	// {n_ff, r} and {r, n_embd}, contiguous along the first.
-	a, b := loraPair([]lm.Update{{Left: []float32{1, 2}, Right: []float32{3, 4, 5}}}, 2)
-	got := make([]float32, 4)
-	fakemodel.Quantizer{}.Dequantize(got, 0, a)
-	if got[0] != 1 || got[1] != 2 || got[2] != 0 {
-		t.Error(got)
-	}
-	got = make([]float32, 6)
-	fakemodel.Quantizer{}.Dequantize(got, 0, b)
-	if got[0] != 3 || got[1] != 0 || got[2] != 4 || got[4] != 5 {
-		t.Error(got)
-	}
-}
-
 // keyed is a model whose objectives know their rows' keys, and which is not
 // asked for them.
 type keyed struct{ *fakemodel.Model }
