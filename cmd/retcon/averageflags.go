@@ -25,7 +25,7 @@ func (f *averageFlags) set() *pflag.FlagSet {
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "keep the results of each fact there, as they are made")
 	fs.BoolVar(&f.resume, "resume", false, "go on with the results in that file")
 	fs.Var(&f.shard, "shard", "only part I of N of the facts, to be merged later")
-	fs.StringSliceVar(&f.merge, "merge", nil, "join files of results and average, `FILE,..`; takes no model")
+	fs.StringSliceVar(&f.merge, "merge", nil, "`FILE,..`: join files of results and average them; needs no model")
 	return fs
 }
 

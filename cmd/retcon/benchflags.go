@@ -33,7 +33,7 @@ type benchFlags struct {
 
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
 	fs := newFlagSet("data")
-	fs.StringSliceVarP(&f.models, "model", "m", nil, "the GGUF to edit, `FILE`; several with commas")
+	fs.StringSliceVarP(&f.models, "model", "m", nil, "`FILE,..`: the GGUF to edit; several with commas")
 	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model")
 	f.score.recordFlags(fs)
 	fs.BoolVar(&f.sequential, "sequential", false, "edit all records one after the other in one model, and score them after the last")
@@ -45,10 +45,10 @@ func (f *benchFlags) dataFlags() *pflag.FlagSet {
 // methodFlags are those of edit, but for the ones that take lists here.
 func (f *benchFlags) methodFlags() *pflag.FlagSet {
 	fs := newFlagSet("method")
-	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "methods of editing, `rome,tpatcher`")
+	fs.StringSliceVar(&f.methods, "method", []string{"rome"}, "`rome,tpatcher`: methods of editing")
 	fs.Var(&f.layers, "layer", "layers to edit one after the other, from 0, or all but the last (all; default: one, by the model's depth)")
-	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "how much of the keys' covariance is used, `full,diagonal,identity`")
-	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "score edits as adapters in memory, as files written like those of edit -o, or both: `adapter,baked`")
+	fs.StringSliceVar(&f.covariances, "covariance", []string{"full"}, "`full,diagonal,identity`: how much of the keys' covariance is used")
+	fs.StringSliceVar(&f.as, "as", []string{eval.AsAdapter}, "`adapter,baked`: score edits as adapters in memory, in files like those of edit -o, or both")
 	fs.IntVar(&f.batch, "batch", 1, "edits of rome whose values are optimised at once")
 	chatAxis(fs, &f.chats)
 	rest := without(without(without(f.edit.methodFlags(), "method"), "layer"), "chat")
@@ -58,7 +58,7 @@ func (f *benchFlags) methodFlags() *pflag.FlagSet {
 
 func (f *benchFlags) statsFlags() *pflag.FlagSet {
 	fs := newFlagSet("stats")
-	fs.Float64SliceVar(&f.keys, "keys", []float64{covariance.EnoughKeys}, "tokens of the text, for each number in a key; several with commas, `N,..`")
+	fs.Float64SliceVar(&f.keys, "keys", []float64{covariance.EnoughKeys}, "`N,..`: tokens to compute it from, per dimension of a key; several with commas")
 	fs.AddFlagSet(without(without(f.edit.statsFlags(), "covariance"), "keys"))
 	return fs
 }

@@ -32,7 +32,7 @@ func chatKind(value string) string {
 
 // chatAxis is bench's --chat: several of edit's values, each a run.
 func chatAxis(fs *pflag.FlagSet, values *[]string) {
-	fs.StringSliceVar(values, "chat", []string{chatOff}, "edit in conversations as edit --chat does, and score edits there; several with commas, `off,both,answer,turn`")
+	fs.StringSliceVar(values, "chat", []string{chatOff}, "`off,both,answer,turn`: edit in conversations as edit --chat does, and score edits there; several with commas")
 	fs.Lookup("chat").NoOptDefVal = contexts.Both
 }
 

@@ -49,7 +49,7 @@ func (f *engineFlags) machine() *pflag.FlagSet {
 	f.gpu = gpuLayers{"auto", -1}
 	fs.IntVarP(&f.threads, "threads", "t", 0, "threads; 0 or less is all processors")
 	fs.Var(&f.gpu, "n-gpu-layers", "layers to offload to GPUs, also -ngl; 0 computes on the CPU alone")
-	fs.StringSliceVar(&f.rpc, "rpc", nil, "llama.cpp RPC servers to run on, `HOST:PORT,..`")
+	fs.StringSliceVar(&f.rpc, "rpc", nil, "`HOST:PORT,..`: llama.cpp RPC servers to run on")
 	fromEnvironment(fs, "threads", "LLAMA_ARG_THREADS")
 	fromEnvironment(fs, "n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS")
 	fromEnvironment(fs, "rpc", "LLAMA_ARG_RPC")
@@ -58,7 +58,7 @@ func (f *engineFlags) machine() *pflag.FlagSet {
 
 // profiled adds the flag for a profile to a command's.
 func (f *engineFlags) profiled(fs *pflag.FlagSet) *pflag.FlagSet {
-	fs.Var(text{&f.profile, "FILE"}, "profile", "write Go's CPU profile there, and seconds and GFLOP/s of the native side to FILE.txt; slows it down")
+	fs.Var(text{&f.profile, "FILE"}, "profile", "write Go's CPU profile to FILE, and seconds and GFLOP/s of native code to FILE.txt; slows the run down")
 	return fs
 }
 

@@ -51,7 +51,7 @@ func (f *evalFlags) dataFlags() *pflag.FlagSet {
 	fs := newFlagSet("data")
 	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to score; of a split model any of its files")
 	fs.Var(text{&f.base, "FILE"}, "base", "the model that it was made from, scored beside it (default with --lora: the model without it)")
-	fs.StringSliceVar(&f.lora, "lora", nil, "adapters, `FILE,..`, to score the model with")
+	fs.StringSliceVar(&f.lora, "lora", nil, "`FILE,..`: adapters to score the model with")
 	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model (default: what the file was edited with)")
 	f.score.recordFlags(fs)
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")

@@ -37,7 +37,7 @@ func (f *scoreFlags) recordFlags(fs *pflag.FlagSet) {
 
 func (f *scoreFlags) metricFlags() *pflag.FlagSet {
 	fs := newFlagSet("metrics")
-	fs.StringSliceVar(&f.stages, "metrics", []string{"likelihood", "match", "text"}, "what is measured, of `likelihood,match,fluency,text,chat`; all is all but chat")
+	fs.StringSliceVar(&f.stages, "metrics", []string{"likelihood", "match", "text"}, "`likelihood,match,fluency,text,chat`: what is measured; all is all but chat")
 	fs.Var(text{&f.snippets, "FILE"}, "snippets", "reference texts (attribute_snippets.json), for the consistency of generated ones")
 	fs.Var(text{&f.text, "FILE"}, "text", "text for perplexity and KL (default: one on everyday matters)")
 	fs.IntVar(&f.tokens, "text-tokens", 512, "tokens of it that are used")

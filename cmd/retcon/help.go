@@ -73,7 +73,8 @@ func without(fs *pflag.FlagSet, name string) *pflag.FlagSet {
 const flagColumn = 36
 
 // flagLines has a line for each flag: names, what it takes, what it does, its
-// default.
+// default. A usage that begins with `FILE`: says what a flag takes where its type
+// does not.
 func flagLines(fs *pflag.FlagSet) string {
 	var b strings.Builder
 	fs.VisitAll(func(f *pflag.Flag) {
@@ -85,6 +86,7 @@ func flagLines(fs *pflag.FlagSet) string {
 			left = "  -" + f.Shorthand + ", --" + f.Name
 		}
 		takes, about := pflag.UnquoteUsage(f)
+		about = strings.TrimPrefix(about, takes+": ")
 		if name, ok := map[string]string{"int": "N", "uint": "N", "float": "X", "duration": "TIME"}[takes]; ok {
 			takes = name
 		}

@@ -80,7 +80,7 @@ func (a *app) commonFlags() *pflag.FlagSet {
 	fs.BoolVar(&a.json, "json", false, "print the result as JSON")
 	fs.BoolVar(&a.quiet, "quiet", false, "print the result and errors only")
 	fs.BoolVarP(&a.verbose, "verbose", "v", false, "log more, llama.cpp's log too")
-	fs.Var(choice{value: &a.logFormat, allowed: []string{"text", "json"}}, "log-format", "log on stderr as")
+	fs.Var(choice{value: &a.logFormat, allowed: []string{"text", "json"}}, "log-format", "format of the log on stderr")
 	fs.Var(choice{value: &a.color, allowed: []string{"auto", "on", "off"}}, "color", "colours in the result; auto obeys NO_COLOR")
 	fromEnvironment(fs, "log-format", "RETCON_LOG_FORMAT")
 	fromEnvironment(fs, "color", "RETCON_COLOR")

@@ -31,7 +31,7 @@ func (f *corruptionFlags) set() *pflag.FlagSet {
 	fs.Var(choice{value: &f.kind, allowed: []string{"noise", "swap"}}, "corrupt", "add noise to the subject, or swap another subject in")
 	fs.Var(text{&f.noise, "LEVEL"}, "noise", "standard deviation of the noise; 3s is three times that of the embeddings: of all, or of the subjects in --requests; u0.1 or u3s is uniform noise up to that")
 	fs.BoolVar(&f.replace, "replace", false, "noise in the place of the subject's embeddings, not added to them")
-	fs.IntVar(&f.samples, "samples", 10, "draws of noise, the same for every cell")
+	fs.IntVar(&f.samples, "samples", 10, "samples of noise, the same for every cell")
 	fs.Uint64VarP(&f.seed, "seed", "s", 1, "seed of the noise")
 	fs.Var(text{&f.subjectSwap, "TEXT"}, "subject-swap", "the other subject, of as many tokens in the prompt")
 	fs.Var(text{&f.foil, "TEXT"}, "foil", "also measure the answer's logit less that of this one's first token (with swap: that of the other subject's answer)")

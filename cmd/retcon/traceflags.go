@@ -67,7 +67,7 @@ func (f *traceFlags) promptFlags() *pflag.FlagSet {
 
 func (f *traceFlags) experimentFlags() *pflag.FlagSet {
 	fs := newFlagSet("experiment")
-	fs.StringSliceVar(&f.kinds, "kind", []string{"hidden", "mlp", "attn"}, "what is put back, `hidden,mlp,attn`: the state after a layer, FFN or attention outputs in a window of layers; or none")
+	fs.StringSliceVar(&f.kinds, "kind", []string{"hidden", "mlp", "attn"}, "`hidden,mlp,attn`: what is restored: the state after a layer, FFN or attention outputs in a window of layers; or none")
 	fs.IntVar(&f.window, "window", 10, "layers of a window of FFN or attention outputs")
 	fs.BoolVar(&f.sever, "sever", false, "also the subject's last state with FFN or attention held to corrupted values")
 	fs.BoolVar(&f.approx, "approx", false, "estimate the heat maps from gradients: a map for a first look, in a thirtieth of the time")
