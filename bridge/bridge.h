@@ -92,8 +92,9 @@ int32_t rc_token_piece(const rc_model *, int32_t token, char * buf, int32_t cap,
 
 // Renders n messages by a chat template in Jinja, and with assistant the beginning
 // of the assistant's answer after them. *length is that of the text in bytes, of
-// which at most cap are written to buf.
-int rc_chat_render(const rc_model *, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, size_t cap, size_t * length, char * err);
+// which at most cap are written to buf, and whether each is of a message's text and
+// not the template's to input.
+int rc_chat_render(const rc_model *, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, bool * input, size_t cap, size_t * length, char * err);
 
 // ---- context ----------------------------------------------------------------
 

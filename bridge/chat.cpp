@@ -33,7 +33,15 @@ std::string piece(const llama_vocab * vocab, llama_token token) {
 
 jinja::value text_value(const std::string & text) { return jinja::mk_val<jinja::value_string>(text); }
 
-std::string render(const llama_vocab * vocab, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant) {
+// said is what somebody says: the engine keeps it apart from what a template
+// writes, through trims and joins.
+jinja::value said(const std::string & text) {
+    auto value = jinja::mk_val<jinja::value_string>(text);
+    value->mark_input();
+    return value;
+}
+
+jinja::string render(const llama_vocab * vocab, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant) {
     jinja::lexer lexer;
     auto tokens = lexer.tokenize(tmpl);
     jinja::program program = jinja::parse_from_tokens(tokens);
@@ -42,7 +50,7 @@ std::string render(const llama_vocab * vocab, const char * tmpl, int32_t n, cons
     for (int32_t i = 0; i < n; i++) {
         auto message = jinja::mk_val<jinja::value_object>();
         message->insert("role", text_value(roles[i]));
-        message->insert("content", text_value(texts[i]));
+        message->insert("content", said(texts[i]));
         messages->push_back(message);
     }
     jinja::context ctx(tokens.source);
@@ -55,22 +63,30 @@ std::string render(const llama_vocab * vocab, const char * tmpl, int32_t n, cons
         ctx.set_val("add_generation_prompt", jinja::mk_val<jinja::value_bool>(true));
     }
     jinja::runtime runtime(ctx);
-    return jinja::runtime::gather_string_parts(runtime.execute(program))->as_string().str();
+    return jinja::runtime::gather_string_parts(runtime.execute(program))->as_string();
 }
 
 } // namespace
 
 extern "C" {
 
-int rc_chat_render(const rc_model * m, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, size_t cap, size_t * length, char * err) {
+int rc_chat_render(const rc_model * m, const char * tmpl, int32_t n, const char * const * roles, const char * const * texts, bool assistant, char * buf, bool * input, size_t cap, size_t * length, char * err) {
     *length = 0;
     return rc::guard(err, [&] {
-        std::string text = render(m->vocab, tmpl, n, roles, texts, assistant);
-        if (text.size() > most) {
-            rc::fail(RC_FAILED, "it gives %zu bytes", text.size());
+        jinja::string text = render(m->vocab, tmpl, n, roles, texts, assistant);
+        size_t at = 0;
+        for (const auto & part : text.parts) {
+            if (at < cap) {
+                const size_t fits = std::min(cap - at, part.val.size());
+                memcpy(buf + at, part.val.data(), fits);
+                std::fill_n(input + at, fits, part.is_input);
+            }
+            at += part.val.size();
         }
-        *length = text.size();
-        memcpy(buf, text.data(), std::min(cap, text.size()));
+        if (at > most) {
+            rc::fail(RC_FAILED, "it gives %zu bytes", at);
+        }
+        *length = at;
     });
 }
 

@@ -71,7 +71,7 @@ func probability(ctx context.Context, m lm.Model, r fact.Request) float64 {
 	if err != nil {
 		return math.NaN()
 	}
-	row, err := fact.Row(m, "", f.Text, f.New)
+	row, err := f.Row(m, nil, f.Text, f.New)
 	if err != nil {
 		return math.NaN()
 	}

@@ -29,7 +29,7 @@ func answers(ctx context.Context, m lm.Model, questions []string, n int) ([]stri
 		if err != nil {
 			return nil, err
 		}
-		tokens, err := m.Tokenize(text, true)
+		tokens, err := lm.Split(m, text)
 		if err != nil {
 			return nil, err
 		}

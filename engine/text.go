@@ -14,7 +14,7 @@ func (m *Model) Tokenize(text string, special bool) ([]lm.Token, error) {
 
 // Chat is a conversation as the file's chat template writes it, or the one of
 // Options.
-func (m *Model) Chat(messages []lm.Message, assistant bool) (string, error) {
+func (m *Model) Chat(messages []lm.Message, assistant bool) (lm.Text, error) {
 	turns := make([]llama.ChatMessage, len(messages))
 	for i, msg := range messages {
 		turns[i] = llama.ChatMessage(msg)

@@ -49,12 +49,12 @@ func newChat(m lm.Model, rec *fact.Record, f fact.Fact) (*chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := m.Tokenize(text, true)
+	tokens, err := lm.Split(m, text)
 	if err != nil {
 		return nil, err
 	}
 	c.question = lm.IDs(tokens)
-	row, err := fact.Row(m, "", f.Text, q.TargetNew)
+	row, err := q.Row(m, nil, f.Text, q.TargetNew)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func newChat(m lm.Model, rec *fact.Record, f fact.Fact) (*chat, error) {
 }
 
 // turn is a conversation in which it is the assistant's turn.
-func turn(m lm.Model, question string) (string, error) {
+func turn(m lm.Model, question string) (lm.Text, error) {
 	return lm.RenderChat(m, []lm.Message{{Role: "user", Text: question}}, true)
 }
 
@@ -80,7 +80,7 @@ func (c *chat) begin(m lm.Model, rec *fact.Record, f fact.Fact) error {
 			return p, err
 		}
 		if c.begun == nil {
-			tokens, err := m.Tokenize(before+prompt, true)
+			tokens, err := lm.Split(m, append(before[:len(before):len(before)], lm.Part{Text: prompt}))
 			if err != nil {
 				return p, err
 			}
@@ -93,7 +93,7 @@ func (c *chat) begin(m lm.Model, rec *fact.Record, f fact.Fact) error {
 			row    *int
 			target string
 		}{{&p.new, q.TargetNew}, {&p.old, q.TargetTrue}} {
-			row, err := fact.Row(m, before, prompt, t.target)
+			row, err := q.Row(m, before, prompt, t.target)
 			if err != nil {
 				return p, err
 			}

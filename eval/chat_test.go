@@ -110,7 +110,7 @@ func TestChatQuestions(t *testing.T) {
 // silent is a model without a chat template.
 type silent struct{ *fakeModel }
 
-func (silent) Chat([]lm.Message, bool) (string, error) { return "", errors.New("no template here") }
+func (silent) Chat([]lm.Message, bool) (lm.Text, error) { return nil, errors.New("no template here") }
 
 func TestChatWithoutTemplate(t *testing.T) {
 	rec := capital()

@@ -150,13 +150,13 @@ func near(t *testing.T, what string, got, want float64) {
 }
 
 // Chat writes words for what templates have control tokens for.
-func (f *fakeModel) Chat(messages []lm.Message, assistant bool) (string, error) {
-	text := ""
+func (f *fakeModel) Chat(messages []lm.Message, assistant bool) (lm.Text, error) {
+	var text lm.Text
 	for _, m := range messages {
-		text += "<" + m.Role + ">" + m.Text
+		text = append(text, lm.Part{Text: "<" + m.Role + ">", Control: true}, lm.Part{Text: m.Text})
 	}
 	if assistant {
-		text += "<assistant>"
+		text = append(text, lm.Part{Text: "<assistant>", Control: true})
 	}
 	return text, nil
 }

@@ -32,11 +32,11 @@ func newFluent(m lm.Model, rec *fact.Record, s *Snippets, seed uint64) (*fluent,
 		f.snippets = s
 	}
 	for _, p := range rec.Generation {
-		tokens, err := m.Tokenize(p, false)
+		tokens, err := rec.Request.Tokens(m, p)
 		if err != nil {
 			return nil, err
 		}
-		f.prompts = append(f.prompts, lm.IDs(tokens[:min(len(tokens), fluentTokens)]))
+		f.prompts = append(f.prompts, tokens[:min(len(tokens), fluentTokens)])
 	}
 	return f, nil
 }

@@ -89,7 +89,7 @@ func (l *likelihood) questions(m lm.Model, metric string, all []fact.Question) e
 }
 
 func (l *likelihood) add(m lm.Model, prompt, target string) (int, error) {
-	row, err := fact.Row(m, "", prompt, target)
+	row, err := l.rec.Request.Row(m, nil, prompt, target)
 	l.rows = append(l.rows, row)
 	return len(l.rows) - 1, err
 }

@@ -133,7 +133,7 @@ func TestTokenise(t *testing.T) {
 	for _, bos := range []bool{false, true} {
 		m := newFake()
 		m.bos = bos
-		row, err := fact.Row(m, "", "Eiffel is in", "old Rome")
+		row, err := new(fact.Request).Row(m, nil, "Eiffel is in", "old Rome")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestTokenise(t *testing.T) {
 	// the fake reads "in" and the target after a bracket as one word each, but
 	// letters that follow letters as one: split apart there
 	m := newFake()
-	row, err := fact.Row(m, "", "長城は", "北京")
+	row, err := new(fact.Request).Row(m, nil, "長城は", "北京")
 	if err != nil || m.Text(row.Tokens[row.From:]) != "北京" || m.Text(row.Tokens[:row.From]) != "長城は" {
 		t.Errorf("%v, %v", row, err)
 	}
@@ -155,7 +155,7 @@ func TestTokenise(t *testing.T) {
 	for range 70 {
 		long += " a"
 	}
-	if _, err := fact.Row(m, "", long, "b"); !errors.Is(err, fact.ErrRequest) {
+	if _, err := new(fact.Request).Row(m, nil, long, "b"); !errors.Is(err, fact.ErrRequest) {
 		t.Errorf("a prompt longer than the context: %v", err)
 	}
 }

@@ -24,27 +24,27 @@ const beyond = 4
 func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
 	g := &match{target: f.New}
 	for _, prompt := range append([]string{f.Text}, rec.Request.Paraphrases...) {
-		row, err := fact.Row(m, "", prompt, rec.Request.TargetNew)
+		row, err := rec.Request.Row(m, nil, prompt, rec.Request.TargetNew)
 		if err != nil {
 			return nil, err
 		}
 		g.length = max(g.length, len(row.Tokens)-row.From+beyond)
-		tokens, err := m.Tokenize(prompt, false)
+		tokens, err := rec.Request.Tokens(m, prompt)
 		if err != nil {
 			return nil, err
 		}
-		g.prompts = append(g.prompts, lm.IDs(tokens))
+		g.prompts = append(g.prompts, tokens)
 	}
 	others := slices.Clone(rec.Request.Neighbours)
 	for _, q := range rec.Locality {
 		others = append(others, q.Prompt)
 	}
 	for _, prompt := range others {
-		tokens, err := m.Tokenize(prompt, false)
+		tokens, err := rec.Request.Tokens(m, prompt)
 		if err != nil {
 			return nil, err
 		}
-		g.others = append(g.others, lm.IDs(tokens))
+		g.others = append(g.others, tokens)
 	}
 	return g, nil
 }

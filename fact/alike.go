@@ -10,9 +10,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// longest is the most bytes of a prompt that is looked through: more than any
+// model's context holds are not worth the seconds.
+const longest = 1 << 18
+
 // alike finds a subject in a prompt that writes it in another way: the words of
 // the prompt, and how they differ from the subject.
 func alike(prompt, subject string) (words, differs string, ok bool) {
+	if len(prompt) > longest {
+		return "", "", false
+	}
 	caseless := cases.Fold()
 	for _, way := range []struct {
 		fold    func(string) string

@@ -10,25 +10,22 @@ import (
 // from tokens[n] on. The text is split as one, as the model reads it; only where
 // a token would cover the end of the prompt and the start of the target are the
 // two split apart. This is the one rule by which targets are both optimised and
-// scored.
-//
-// special lets control tokens be written in the prompt; where the two are split
-// apart, the target's text never becomes one. Without a target n is the number
-// of all tokens.
-func Joint(m lm.Tokenizer, prompt, target string, special bool) (tokens []lm.Token, n int, err error) {
-	if tokens, err = m.Tokenize(prompt+target, special); err != nil {
+// scored. Without a target n is the number of all tokens.
+func Joint(v lm.Vocabulary, prompt, target lm.Text) (tokens []lm.Token, n int, err error) {
+	whole := append(prompt[:len(prompt):len(prompt)], target...)
+	if tokens, err = lm.Split(v, whole); err != nil {
 		return nil, 0, err
 	}
-	if target == "" {
+	if target.String() == "" {
 		return tokens, len(tokens), nil
 	}
-	if n = cut(tokens, len(prompt)); n > 0 {
+	if n = cut(tokens, len(prompt.String())); n > 0 {
 		return tokens, n, nil
 	}
-	if tokens, err = m.Tokenize(prompt, special); err != nil {
+	if tokens, err = lm.Split(v, prompt); err != nil {
 		return nil, 0, err
 	}
-	own, err := m.Tokenize(target, false)
+	own, err := lm.Split(v, target)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -50,14 +47,19 @@ func cut(tokens []lm.Token, n int) int {
 	return 0
 }
 
-// Row is a prompt and its target as a row whose tail, the target, is to be
-// scored. The space before the target is settled by [Follow]. chat, if not
-// empty, is the turns of a conversation before the prompt, in which control
-// tokens are read as such.
-func Row(m lm.Model, chat, prompt, target string) (lm.Scored, error) {
-	target = Follow(prompt, target)
-	prompt = chat + prompt
-	tokens, n, err := Joint(m, prompt, target, chat != "")
+// Row is a prompt of the request, its own or another, and a target as a row
+// whose tail, the target, is to be scored. Blanks around the prompt are dropped,
+// as [Place] drops them, and whether a space stands before the target is settled
+// as for the request's own. chat, if not nil, is the turns of a conversation
+// before the prompt; prompt and target are letters there.
+func (r Request) Row(m lm.Model, chat lm.Text, prompt, target string) (lm.Scored, error) {
+	prompt = trim(prompt)
+	target = r.follow(prompt, target)
+	text := r.text
+	if chat != nil {
+		text = func(s string) lm.Text { return lm.Text{{Text: s}} }
+	}
+	tokens, n, err := Joint(m, append(chat[:len(chat):len(chat)], text(prompt)...), text(target))
 	if err != nil {
 		return lm.Scored{}, err
 	}
@@ -69,4 +71,11 @@ func Row(m lm.Model, chat, prompt, target string) (lm.Scored, error) {
 		return row, fmt.Errorf("%w: %.40q takes %d tokens, but the model's context holds %d", ErrRequest, prompt, len(row.Tokens), most)
 	}
 	return row, nil
+}
+
+// Tokens are those of a prompt of the request, its own or another, without a
+// target; see [Request.Row].
+func (r Request) Tokens(v lm.Vocabulary, prompt string) ([]int32, error) {
+	tokens, err := lm.Split(v, r.text(trim(prompt)))
+	return lm.IDs(tokens), err
 }

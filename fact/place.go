@@ -2,18 +2,19 @@ package fact
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"retcon/internal/fault"
 )
 
 // Place puts a subject into a prompt that has {} in its place, or finds it
-// there: it is text[begin:end]. Blanks at the prompt's end and spaces around the
-// subject are dropped. Errors wrap ErrRequest: either is empty or no text, the
+// there: it is text[begin:end]. Blanks around the prompt, of which a model would make
+// tokens of their own, and spaces around the subject are dropped. Errors wrap ErrRequest: either is empty or no text, the
 // subject is not there, or its place is not certain.
 func Place(prompt, subject string) (text string, begin, end int, err error) {
 	subject = strings.TrimSpace(subject)
-	prompt = strings.TrimRight(prompt, " \t")
+	prompt = trim(prompt)
 	switch {
 	case prompt == "":
 		return "", 0, 0, fault.Errorf(ErrRequest, "the prompt is empty")
@@ -32,6 +33,11 @@ func Place(prompt, subject string) (text string, begin, end int, err error) {
 		return before + subject + after, len(before), len(before) + len(subject), nil
 	}
 	return "", 0, 0, fault.Errorf(ErrRequest, "the prompt %q has more than one {}: mark the subject's place once", prompt)
+}
+
+// trim drops blanks around a prompt; line ends stay.
+func trim(prompt string) string {
+	return strings.TrimFunc(prompt, func(r rune) bool { return r == '\t' || unicode.Is(unicode.Zs, r) })
 }
 
 // checkText refuses what no model can read.

@@ -16,25 +16,37 @@ type Prompt struct {
 	Tokens     []int32
 	Begin, End int // tokens [Begin, End) hold text of the subject
 
-	bytes [2]int // of the subject in Text
+	bytes   [2]int // of the subject in Text
+	literal bool   // control tokens written in the text are letters
 }
 
 // NewPrompt is the prompt with its subject, which [Place] puts or finds there.
 // Its tokens are those that a target follows where it does not change them: see
-// [Joint]. Control tokens are not read as such.
-func NewPrompt(m lm.Tokenizer, prompt, subject string) (Prompt, error) {
-	text, begin, end, err := Place(prompt, subject)
+// [Joint]. Control tokens that are written in it are read as such, as llama.cpp's
+// programs do.
+func NewPrompt(m lm.Vocabulary, prompt, subject string) (Prompt, error) {
+	return Request{Prompt: prompt, Subject: subject}.InTokens(m)
+}
+
+// InTokens is the prompt of a request, which need not have a target, with its
+// subject; see [NewPrompt].
+func (r Request) InTokens(m lm.Vocabulary) (Prompt, error) {
+	text, begin, end, err := Place(r.Prompt, r.Subject)
 	if err != nil {
 		return Prompt{}, err
 	}
-	return PromptAt(m, text, begin, end)
+	return promptAt(m, Prompt{Text: text, bytes: [2]int{begin, end}, literal: r.Literal})
 }
 
-// PromptAt is NewPrompt where the subject's place is known: it is
-// text[begin:end].
-func PromptAt(m lm.Tokenizer, text string, begin, end int) (Prompt, error) {
-	p := Prompt{Text: text, bytes: [2]int{begin, end}}
-	tokens, _, err := Joint(m, text, "", false)
+// InTokens is the fact's prompt as a trace reads it; see [NewPrompt].
+func (f Fact) InTokens(m lm.Vocabulary) (Prompt, error) {
+	return promptAt(m, Prompt{Text: f.Text, bytes: [2]int{f.Begin, f.End}, literal: f.Literal})
+}
+
+// promptAt splits a prompt and finds its subject's tokens.
+func promptAt(m lm.Vocabulary, p Prompt) (Prompt, error) {
+	text, begin, end := p.Text, p.bytes[0], p.bytes[1]
+	tokens, err := lm.Split(m, p.lm(text))
 	if err != nil {
 		return p, err
 	}
@@ -61,8 +73,9 @@ func (p Prompt) Check(context int) error {
 // Swap is the prompt with another subject in the place of its own, for
 // symmetric token replacement (arXiv 2309.16042). It must have as many tokens,
 // the subject's in the same place and all others the same; errors wrap
-// ErrRequest. The prompt must be one of NewPrompt or PromptAt.
-func (p Prompt) Swap(m lm.Tokenizer, other string) (Prompt, error) {
+// ErrRequest. The prompt must be one that NewPrompt
+// or InTokens made.
+func (p Prompt) Swap(m lm.Vocabulary, other string) (Prompt, error) {
 	begin, end := p.bytes[0], p.bytes[1]
 	subject, other := p.Text[begin:end], strings.TrimSpace(other)
 	switch {
@@ -76,7 +89,7 @@ func (p Prompt) Swap(m lm.Tokenizer, other string) (Prompt, error) {
 	if err := checkText(other); err != nil {
 		return p, err
 	}
-	q, err := PromptAt(m, p.Text[:begin]+other+p.Text[end:], begin, begin+len(other))
+	q, err := promptAt(m, Prompt{Text: p.Text[:begin] + other + p.Text[end:], bytes: [2]int{begin, begin + len(other)}, literal: p.literal})
 	if err != nil {
 		return q, err
 	}
@@ -91,6 +104,9 @@ func (p Prompt) Swap(m lm.Tokenizer, other string) (Prompt, error) {
 	return q, nil
 }
 
+// lm is text of the prompt as a model reads it.
+func (p Prompt) lm(s string) lm.Text { return lm.Text{{Text: s, Control: !p.literal}} }
+
 // size counts the subject's tokens in words.
 func (p Prompt) size() string {
 	if p.End-p.Begin == 1 {
@@ -102,8 +118,8 @@ func (p Prompt) size() string {
 // Next is the first token of a text that follows the prompt, by [Joint], the
 // space before it as given: a foil, say. It is refused where the prompt is split
 // into other tokens before it.
-func (p Prompt) Next(m lm.Tokenizer, text string) (int32, error) {
-	tokens, n, err := Joint(m, p.Text, text, false)
+func (p Prompt) Next(m lm.Vocabulary, text string) (int32, error) {
+	tokens, n, err := Joint(m, p.lm(p.Text), p.lm(text))
 	switch {
 	case err != nil:
 		return 0, err

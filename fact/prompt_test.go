@@ -29,6 +29,20 @@ func (w words) Tokenize(text string, special bool) ([]lm.Token, error) {
 	return tokens, err
 }
 
+func (w words) Text(tokens []int32) string {
+	var b strings.Builder
+	for _, id := range tokens {
+		for piece, i := range w.ids {
+			if i == id {
+				b.WriteString(piece)
+			}
+		}
+	}
+	return b.String()
+}
+
+func (words) EndsText(int32) bool { return false }
+
 func tokenizer(cuts ...string) words { return words{cuts, map[string]int32{}} }
 
 func TestCheckPrompt(t *testing.T) {
@@ -62,7 +76,7 @@ func TestNewPrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q, err := fact.PromptAt(m, f.Text, f.Begin, f.End); err != nil || !slices.Equal(q.Tokens, p.Tokens) || q.Begin != p.Begin || q.End != p.End {
+	if q, err := f.InTokens(m); err != nil || !slices.Equal(q.Tokens, p.Tokens) || q.Begin != p.Begin || q.End != p.End {
 		t.Errorf("where an edit finds it: %+v, %v", q, err)
 	}
 	if _, err := fact.NewPrompt(m, "The tower", "Eiffel"); !errors.Is(err, fact.ErrRequest) {

@@ -29,9 +29,18 @@ type Request struct {
 	Neighbours  []string `json:"neighborhood_prompts,omitempty"`
 	// Question asks for the fact in a conversation.
 	Question string `json:"question,omitempty"`
+	// Join, if not empty, is how the targets follow the prompt, whatever the
+	// prompt tells; see [JoinOf].
+	Join Join `json:"join,omitempty"`
+	// Literal says that control tokens which are written in the request's texts
+	// are read as letters.
+	Literal bool `json:"literal,omitempty"`
 	// Invalid is why the record that the request is from cannot be used; the
 	// request is empty then.
 	Invalid error `json:"-"`
+	// Settled are the joints of the request's prompts that a model was asked for,
+	// by the prompt and the first signs of a target; see [Request.Settle].
+	Settled map[Joined]Join `json:"-"`
 }
 
 // Slot marks the subject's place in a prompt.
@@ -53,10 +62,9 @@ type Fact struct {
 // and, where the request has a record number, name it.
 //
 // Spaces around prompt and targets are dropped, and one is put before a target,
-// as the reference does (rome_main.py), except where no writer would: before a
-// target in a script written without spaces (Chinese, Japanese, Thai, Lao,
-// Khmer, Burmese) or that starts with closing punctuation, and after a prompt
-// that ends in a newline, an opening bracket or such a script.
+// as the reference does (rome_main.py), except where no writer would: see
+// [JoinOf]. Where the text does not tell, it is the likelier of the two, unless
+// [Request.Settle] has asked a model.
 func (r Request) Resolve() (Fact, error) {
 	f, err := r.resolve()
 	if err != nil && r.Record > 0 {
@@ -81,24 +89,17 @@ func (r Request) resolve() (Fact, error) {
 		return f, err
 	}
 	f.Subject = f.Text[f.Begin:f.End]
-	f.New = Follow(f.Text, r.TargetNew)
+	own := func(target string) string {
+		if r.Join != "" {
+			return r.Join.put(target)
+		}
+		return r.follow(f.Text, target)
+	}
+	f.New = own(r.TargetNew)
 	if strings.TrimSpace(r.TargetTrue) != "" {
-		f.Old = Follow(f.Text, r.TargetTrue)
+		f.Old = own(r.TargetTrue)
 	}
 	return f, nil
-}
-
-// Follow returns target with the space that belongs before it after text.
-func Follow(text, target string) string {
-	target = strings.TrimSpace(target)
-	last, _ := utf8.DecodeLastRuneInString(text)
-	first, _ := utf8.DecodeRuneInString(target)
-	switch {
-	case unspaced(last), unspaced(first), last == '\n', unicode.In(last, unicode.Ps, unicode.Pi),
-		unicode.In(first, unicode.Pe, unicode.Pf), strings.ContainsRune(".,;:!?%", first):
-		return target
-	}
-	return " " + target
 }
 
 // unspaced reports whether r belongs to a script written without spaces.
@@ -130,5 +131,9 @@ func StartsWith(continuation, target string) bool {
 
 // Digest identifies what a request asks for, 32 hexadecimal digits.
 func (r Request) Digest() string {
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", r.Prompt, r.Subject, r.TargetNew, r.TargetTrue)))[:32]
+	text := fmt.Appendf(nil, "%q %q %q %q", r.Prompt, r.Subject, r.TargetNew, r.TargetTrue)
+	if r.Join != "" || r.Literal {
+		text = fmt.Appendf(text, " %q %v", r.Join, r.Literal)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))[:32]
 }

@@ -41,17 +41,21 @@ func (s Span) Scored() lm.Scored {
 
 // Tokenize makes the Span of prefix + f.Text + target, by [Joint].
 func Tokenize(m lm.Model, f Fact, prefix, target string) (Span, error) {
-	return TokenizeIn(m, f, Frame{Before: prefix}, target)
+	return TokenizeIn(m, f, Frame{Prefix: prefix}, target)
 }
 
 // TokenizeIn is Tokenize for a prompt with text on both sides.
 func TokenizeIn(m lm.Model, f Fact, in Frame, target string) (Span, error) {
 	var s Span
-	prompt := in.Before + f.Text + in.After
-	if in.After != "" && target != "" {
-		target = Follow(prompt, target)
+	prompt, at := in.around(f)
+	if len(in.After) > 0 && target != "" {
+		target = Follow(prompt.String(), target)
 	}
-	tokens, n, err := Joint(m, prompt, target, in.Special)
+	own := f.text(target)
+	if in.Chat() {
+		own = lm.Text{{Text: target}}
+	}
+	tokens, n, err := Joint(m, prompt, own)
 	if err != nil {
 		return s, err
 	}
@@ -66,8 +70,8 @@ func TokenizeIn(m lm.Model, f Fact, in Frame, target string) (Span, error) {
 	if target != "" {
 		s.Tokens = s.Tokens[:len(s.Tokens)-1]
 	}
-	begin, end := len(in.Before)+f.Begin, len(in.Before)+f.End
-	s.Before = within(tokens[:s.Prompt], len(in.Before))
+	begin, end := at+f.Begin, at+f.End
+	s.Before = within(tokens[:s.Prompt], at)
 	first, last := over(tokens[:s.Prompt], begin, end)
 	if first < 0 {
 		return s, fault.Errorf(ErrRequest, "no token of the prompt holds the subject %q", f.Subject)
@@ -108,16 +112,30 @@ func Opens(m lm.Model, f Fact) (bool, error) {
 	if f.Begin > 0 {
 		return false, nil
 	}
-	tokens, err := m.Tokenize(f.Text, false)
+	tokens, err := lm.Split(m, f.text(f.Text))
 	if err != nil || len(tokens) == 0 {
 		return false, err
 	}
 	return tokens[0].End > tokens[0].Begin, nil
 }
 
-// Frame is the text around a prompt: a prefix before it, or the turns of a
-// conversation.
+// Frame is what stands around a prompt: a prefix, or a conversation.
 type Frame struct {
-	Before, After string
-	Special       bool // it holds control tokens
+	// Prefix stands before the prompt, and is read as the prompt is.
+	Prefix string
+	// Before and After are the turns of a conversation that the prompt is said
+	// in. What is said, the prompt and a target, never holds control tokens.
+	Before, After lm.Text
+}
+
+// Chat reports whether the frame is a conversation.
+func (in Frame) Chat() bool { return len(in.Before)+len(in.After) > 0 }
+
+// around is the prompt of a fact in the frame, and the byte at which it begins.
+func (in Frame) around(f Fact) (text lm.Text, at int) {
+	if !in.Chat() {
+		return f.text(in.Prefix + f.Text), len(in.Prefix)
+	}
+	text = append(in.Before[:len(in.Before):len(in.Before)], lm.Part{Text: f.Text})
+	return append(text, in.After...), len(in.Before.String())
 }

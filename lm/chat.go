@@ -11,21 +11,21 @@ type Message struct {
 // Chatter is a Model that knows how its conversations are written.
 type Chatter interface {
 	// Chat is a conversation as the model's chat template writes it, and with
-	// assistant the beginning of the assistant's answer after it. It is to be
-	// tokenised with special.
-	Chat(messages []Message, assistant bool) (string, error)
+	// assistant the beginning of the assistant's answer after it. Control tokens
+	// are the template's: the parts that messages say have none.
+	Chat(messages []Message, assistant bool) (Text, error)
 }
 
 // RenderChat is what m's Chat gives. Its errors wrap ErrUnsupported: there is no
 // template, or it cannot be rendered.
-func RenderChat(m Model, messages []Message, assistant bool) (string, error) {
+func RenderChat(m Model, messages []Message, assistant bool) (Text, error) {
 	c, ok := m.(Chatter)
 	if !ok {
-		return "", fault.Errorf(ErrUnsupported, "the model has no chat template")
+		return nil, fault.Errorf(ErrUnsupported, "the model has no chat template")
 	}
 	text, err := c.Chat(messages, assistant)
 	if err != nil {
-		return "", fault.Advise(fault.Errorf(ErrUnsupported, "%w", err), fault.Template)
+		return nil, fault.Advise(fault.Errorf(ErrUnsupported, "%w", err), fault.Template)
 	}
 	return text, nil
 }

@@ -14,6 +14,6 @@ type Prompt = fact.Prompt
 
 // NewPrompt is a prompt with its subject, or {} in its place; see
 // [fact.NewPrompt].
-func NewPrompt(m lm.Tokenizer, prompt, subject string) (Prompt, error) {
+func NewPrompt(m lm.Vocabulary, prompt, subject string) (Prompt, error) {
 	return fact.NewPrompt(m, prompt, subject)
 }

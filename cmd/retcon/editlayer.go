@@ -21,7 +21,7 @@ func tracedLayer(seed uint64, progress func(stage string, done, total int64)) ed
 		}
 		var prompts []trace.Prompt
 		for _, f := range facts {
-			p, err := fact.PromptAt(m, f.Text, f.Begin, f.End)
+			p, err := f.InTokens(m)
 			if err != nil {
 				return nil, fmt.Errorf("--layer trace: %w", err)
 			}

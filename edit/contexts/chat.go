@@ -48,10 +48,10 @@ func Conversations(m lm.Model, kind string) ([]fact.Frame, error) {
 		if err != nil {
 			return err
 		}
-		f := fact.Frame{Before: s, Special: true}
+		f := fact.Frame{Before: s}
 		if strings.Contains(text, mark) {
 			var found bool
-			if f.Before, f.After, found = strings.Cut(s, mark); !found {
+			if f.Before, f.After, found = cut(s); !found {
 				return fault.Errorf(lm.ErrUnsupported, "the model's chat template does not write what the user says")
 			}
 		}
@@ -73,4 +73,16 @@ func Conversations(m lm.Model, kind string) ([]fact.Frame, error) {
 		}
 	}
 	return out, nil
+}
+
+// cut is the conversation before the mark, and after it.
+func cut(t lm.Text) (before, after lm.Text, found bool) {
+	for i, p := range t {
+		if head, tail, found := strings.Cut(p.Text, mark); found {
+			before = append(t[:i:i], lm.Part{Text: head, Control: p.Control})
+			after = append(lm.Text{{Text: tail, Control: p.Control}}, t[i+1:]...)
+			return before, after, true
+		}
+	}
+	return nil, nil, false
 }

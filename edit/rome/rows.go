@@ -23,7 +23,7 @@ func rowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows,
 	r := &editRows{}
 	frames := []fact.Frame{{}}
 	for _, p := range prefixes {
-		frames = append(frames, fact.Frame{Before: p})
+		frames = append(frames, fact.Frame{Prefix: p})
 	}
 	chats, err := contexts.Conversations(m, chat)
 	if err != nil {

@@ -57,12 +57,12 @@ func contrastRows(m lm.Model, f fact.Fact) ([][]int32, error) {
 		if strings.Contains(own, strings.ToLower(s)) || strings.Contains(strings.ToLower(s), own) {
 			continue
 		}
-		tokens, err := m.Tokenize(f.Text[:f.Begin]+s+f.Text[f.End:], false)
+		tokens, err := f.Tokens(m, f.Text[:f.Begin]+s+f.Text[f.End:])
 		if err != nil {
 			return nil, err
 		}
 		if len(tokens) > 0 {
-			rows = append(rows, lm.IDs(tokens))
+			rows = append(rows, tokens)
 		}
 	}
 	return rows, nil

@@ -384,13 +384,13 @@ func (f *Model) Close() error {
 var Eiffel = fact.Request{Prompt: "The {} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}
 
 // Chat writes a conversation in brackets.
-func (f *Model) Chat(messages []lm.Message, assistant bool) (string, error) {
-	text := ""
+func (f *Model) Chat(messages []lm.Message, assistant bool) (lm.Text, error) {
+	var text lm.Text
 	for _, m := range messages {
-		text += "[" + m.Role + "]" + m.Text + "\n"
+		text = append(text, lm.Part{Text: "[" + m.Role + "]", Control: true}, lm.Part{Text: m.Text}, lm.Part{Text: "\n", Control: true})
 	}
 	if assistant {
-		text += "[assistant]\n"
+		text = append(text, lm.Part{Text: "[assistant]\n", Control: true})
 	}
 	return text, nil
 }
