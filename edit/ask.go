@@ -26,14 +26,14 @@ func (s *session) ask(ctx context.Context) error {
 }
 
 func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
-	f, err := r.Resolve()
+	f, err := s.settle(ctx, r)
 	if err != nil {
 		return err
 	}
 	if word := f.PartOf(); word != "" {
 		s.warn("the subject %q is a part of the word %q in the prompt", f.Subject, word)
 	}
-	e.fact, e.Prompt, e.Target = f, f.Text, strings.TrimSpace(f.New)
+	e.fact, e.Prompt, e.Target, e.Join = f, f.Text, strings.TrimSpace(f.New), f.Join
 	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, f, ""); err != nil {
 		return err
 	}
@@ -44,6 +44,45 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 		s.warn("the model already says %q", e.Target)
 	}
 	return nil
+}
+
+// settle is a request made ready: where its prompt leaves the joint open, the
+// unedited model says how the target follows.
+func (s *session) settle(ctx context.Context, r fact.Request) (fact.Fact, error) {
+	asked := r.Join == ""
+	if err := r.Settle(ctx, s.base.Model); err != nil {
+		return fact.Fact{}, err
+	}
+	f, err := r.Resolve()
+	if err != nil {
+		return f, err
+	}
+	if asked && r.Join != "" {
+		how := "after a space"
+		if r.Join == fact.NoSpace {
+			how = "without a space"
+		}
+		s.warn("%q follows %q %s, as the model expects there", strings.TrimSpace(f.New), lastWords(f.Text), how)
+	}
+	control, err := r.ControlTokens(s.base.Model, f.Text, f.New)
+	if letters := r; err == nil && r.Literal {
+		letters.Literal = false
+		if control, err := letters.ControlTokens(s.base.Model, f.Text, f.New); err == nil && len(control) > 0 {
+			s.warn("%s was read as letters: llama.cpp's programs, which read a control token, read another prompt", control[0])
+		}
+	}
+	if len(control) > 0 {
+		s.warn("%s", fact.ControlWarning(control))
+	}
+	return f, err
+}
+
+// lastWords is the end of a prompt, for messages.
+func lastWords(text string) string {
+	if words := strings.Fields(text); len(words) > 3 {
+		return "... " + strings.Join(words[len(words)-3:], " ")
+	}
+	return text
 }
 
 // moveProbe asks the unedited model anew for a fact that is told after a prefix

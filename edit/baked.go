@@ -30,7 +30,7 @@ func (b *Baked) Close() error { return b.file.Abort() }
 // in the file of the largest, and among the refusals. The model under edit is
 // left unedited.
 func (e *Editor) Bake(ctx context.Context, r fact.Request, c *Computed, dir string) (*Baked, error) {
-	f, err := r.Resolve()
+	f, err := e.fact(ctx, r)
 	if err != nil {
 		return nil, err
 	}

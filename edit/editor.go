@@ -40,11 +40,19 @@ func NewEditor(ctx context.Context, m lm.Model, cfg Config) (*Editor, error) {
 // were kept: [Editor.Apply] it to see it work. step, if not nil, is told of each
 // step of the optimisation.
 func (e *Editor) Compute(ctx context.Context, r fact.Request, step func(done, most int)) (*Computed, error) {
-	f, err := r.Resolve()
+	f, err := e.fact(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return e.s.work.Compute(ctx, f, step)
+}
+
+// fact is a request made ready, on the model as it is applied.
+func (e *Editor) fact(ctx context.Context, r fact.Request) (fact.Fact, error) {
+	if err := r.Settle(ctx, e.s.base.Model); err != nil {
+		return fact.Fact{}, err
+	}
+	return r.Resolve()
 }
 
 // ComputeAll is Compute of several facts, each on the unedited model with the
@@ -62,7 +70,7 @@ func (e *Editor) ComputeAll(ctx context.Context, rs []fact.Request, step func(do
 	var facts []fact.Fact
 	var at []int
 	for i, r := range rs {
-		f, err := r.Resolve()
+		f, err := e.fact(ctx, r)
 		if errs[i] = err; err == nil {
 			facts, at = append(facts, f), append(at, i)
 		}

@@ -26,7 +26,8 @@ type probe struct {
 	target lm.Scored
 	old    lm.Scored // no tokens if the model says nothing
 	want   string
-	length int // tokens of a completion
+	exact  []int32 // the target's tokens where control tokens are among them, which are not in a text
+	length int     // tokens of a completion
 }
 
 // newProbe makes the probe of a fact, and the outcome for the model as it is
@@ -38,6 +39,13 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 		return nil, Outcome{}, err
 	}
 	p := &probe{prefix: prefix, target: s.Scored(), want: f.New, length: max(10, len(s.Target)+4)}
+	control, err := f.ControlTokens(m, f.New)
+	if err != nil {
+		return nil, Outcome{}, err
+	}
+	if len(control) > 0 {
+		p.exact = s.Target
+	}
 	prompt := p.target.Tokens[:p.target.From]
 	if f.Old != "" {
 		old, err := fact.Tokenize(m, f, prefix, f.Old)
@@ -63,7 +71,7 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 	var o Outcome
 	prompt := p.target.Tokens[:p.target.From]
-	said, err := m.Generate(ctx, [][]int32{prompt}, p.length, 1, 0, true)
+	said, err := m.Generate(ctx, [][]int32{prompt}, p.length, 1, 0, p.exact == nil)
 	if err != nil {
 		return o, err
 	}
@@ -76,9 +84,15 @@ func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 		return o, err
 	}
 	o.Completion = m.Text(said[0])
+	told := fact.StartsWith(o.Completion, p.want)
+	if n := len(p.exact); n > 0 {
+		if told = slices.Equal(said[0][:min(n, len(said[0]))], p.exact); told {
+			o.Completion = p.want + m.Text(said[0][n:])
+		}
+	}
 	o.LogProb = vec.Sum(logs[0])
 	o.Probability = math.Exp(o.LogProb)
-	o.Success = fact.StartsWith(o.Completion, p.want)
+	o.Success = told
 	if len(logs) > 1 {
 		o.old = vec.Sum(logs[1]) / float64(len(logs[1]))
 		o.Success = o.Success && o.LogProb/float64(len(logs[0])) > o.old

@@ -101,6 +101,7 @@ type Edit struct {
 	Prompt  string       `json:"prompt"` // as it was asked, a prefix included
 	Subject string       `json:"subject"`
 	Target  string       `json:"target"`
+	Join    fact.Join    `json:"join,omitempty"` // how the target follows, where it was given or the model was asked
 	Before  Outcome      `json:"before"`
 	After   Outcome      `json:"after"`
 	Written *Outcome     `json:"written,omitempty"` // on the written model

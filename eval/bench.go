@@ -58,6 +58,10 @@ func (b *Bench) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 }
 
 func (b *Bench) record(ctx context.Context, rec *fact.Record, e *Entry) error {
+	rec, err := b.Scorer.settle(ctx, rec)
+	if err != nil {
+		return err
+	}
 	job, err := b.Scorer.Job(rec)
 	if err != nil {
 		return err

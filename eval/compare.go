@@ -67,7 +67,14 @@ func (c *Compare) record(ctx context.Context, rec *fact.Record, e *Entry) error 
 		r, err := job.Score(ctx, base)
 		return &r, err
 	}
-	var err error
+	first := c.Scorer
+	if c.Base != nil {
+		first = c.Base
+	}
+	rec, err := first.settle(ctx, rec)
+	if err != nil {
+		return err
+	}
 	if c.Base != nil {
 		if e.Base, err = score(c.Base, true); err != nil {
 			return err

@@ -86,6 +86,14 @@ type Job struct {
 	chat   *chat
 }
 
+// settle is a record whose prompts the model, as it is applied now, was asked how
+// targets follow them, where their texts leave that open.
+func (s *Scorer) settle(ctx context.Context, rec *fact.Record) (*fact.Record, error) {
+	own := *rec // a record may be scored on several models
+	err := own.Request.Settle(ctx, s.Model, slices.Concat(rec.Locality, rec.Portability)...)
+	return &own, err
+}
+
 // Job makes a record ready.
 func (s *Scorer) Job(rec *fact.Record) (*Job, error) {
 	known, err := rec.Request.Resolve()

@@ -45,6 +45,10 @@ func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 }
 
 func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
+	rec, err := s.settle(ctx, rec)
+	if err != nil {
+		return err
+	}
 	fact, err := rec.Request.Resolve()
 	if err != nil {
 		return err
@@ -67,6 +71,14 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 	}
 	m.Told = v[ExactMatch] == 100
 	return nil
+}
+
+// settle asks the unedited model, as Scorer's does.
+func (s *Sequence) settle(ctx context.Context, rec *fact.Record) (*fact.Record, error) {
+	if err := s.Editor.Apply(); err != nil {
+		return nil, err
+	}
+	return s.Scorer.settle(ctx, rec)
 }
 
 // Restore takes in the next edit of the sequence as it was made before, read from
@@ -111,6 +123,10 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 		return fmt.Errorf("the record was not edited")
 	case m.Error != "":
 		return fmt.Errorf("%s", m.Error)
+	}
+	rec, err := s.settle(ctx, rec)
+	if err != nil {
+		return err
 	}
 	job, err := s.Scorer.Job(rec)
 	if err != nil {

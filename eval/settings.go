@@ -56,6 +56,9 @@ type Settings struct {
 	Batch int `json:"batch,omitempty"`
 	// Own are settings of a method that has others than these.
 	Own json.RawMessage `json:"tpatcher,omitempty"`
+	// Literal and Join are how records are read that do not say it themselves.
+	Literal bool      `json:"literal,omitempty"`
+	Join    fact.Join `json:"join,omitempty"`
 	// Sequence says that all records are edited one after the other, and
 	// scored then.
 	Sequence bool `json:"sequential,omitempty"`

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -37,6 +38,9 @@ type TaskConfig struct {
 	// says it was edited with are scored.
 	Edited  string
 	Answers fact.Answers // that records of zsRE are read with
+	// Literal and Join are how requests are read that do not say it themselves.
+	Literal bool
+	Join    fact.Join
 	// N records from record From on are scored, all if N is 0, and of these one
 	// shard.
 	From, N int
@@ -59,6 +63,10 @@ func NewTask(c TaskConfig) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range all {
+		r := &all[i].Request
+		r.Literal, r.Join = r.Literal || c.Literal, cmp.Or(r.Join, c.Join)
+	}
 	t := &Task{Stages: c.Stages}
 	if t.Records, err = Subset(all, c.From, c.N, c.Shard); err != nil {
 		return nil, err
@@ -70,7 +78,7 @@ func NewTask(c TaskConfig) (*Task, error) {
 	if c.N > 0 {
 		n = min(n, c.N)
 	}
-	t.Settings = Settings{Command: c.Command, Data: data, From: c.From, Records: n, Stages: c.Stages}
+	t.Settings = Settings{Command: c.Command, Data: data, From: c.From, Records: n, Stages: c.Stages, Literal: c.Literal, Join: c.Join}
 	if slices.ContainsFunc(all, func(r fact.Record) bool { return r.Tokens }) {
 		t.Settings.ZsRE = c.Answers
 	}

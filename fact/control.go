@@ -2,6 +2,7 @@ package fact
 
 import (
 	"slices"
+	"strings"
 
 	"retcon/lm"
 )
@@ -28,4 +29,21 @@ func (r Request) ControlTokens(v lm.Vocabulary, texts ...string) ([]string, erro
 		}
 	}
 	return out, nil
+}
+
+// ControlWarning says that control tokens were read.
+func ControlWarning(control []string) string {
+	verb := " was read as a control token"
+	if len(control) > 1 {
+		verb = " were read as control tokens"
+	}
+	return strings.Join(control, " and ") + verb + ", as llama.cpp's programs read it"
+}
+
+// beginsWithControl reports whether a target's first token is a control token,
+// before which no text has a space of its own.
+func (r Request) beginsWithControl(v lm.Vocabulary, target string) (bool, error) {
+	tokens, err := lm.Split(v, r.text(strings.TrimSpace(target)))
+	tokens = lm.TextOnly(tokens)
+	return len(tokens) > 0 && lm.IsControl(v, tokens[0]), err
 }

@@ -87,6 +87,9 @@ func (r *Request) Settle(ctx context.Context, m Asker, others ...Question) error
 // does, letters or digits or another sign, are those with a space before it the
 // likelier?
 func (r *Request) ask(ctx context.Context, m Asker, prompt, target string) (Join, error) {
+	if control, err := r.beginsWithControl(m, target); control || err != nil {
+		return NoSpace, err
+	}
 	tokens, err := r.Tokens(m, prompt)
 	if err != nil || len(tokens) == 0 {
 		return Space, err

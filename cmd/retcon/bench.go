@@ -72,7 +72,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	for _, w := range warnings {
 		a.log.Warn(w)
 	}
-	task, err := f.score.task(eval.TaskConfig{Command: "bench", Data: f.data}, a.inputs)
+	task, err := f.score.task(eval.TaskConfig{Command: "bench", Data: f.data}, a.inputs, &f.edit.reading)
 	if err != nil {
 		return err
 	}

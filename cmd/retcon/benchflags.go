@@ -36,6 +36,7 @@ func (f *benchFlags) dataFlags() *pflag.FlagSet {
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "`FILE,..`: the GGUF to edit; several with commas")
 	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model")
 	f.score.recordFlags(fs)
+	fs.AddFlagSet(f.edit.reading.flags())
 	fs.BoolVar(&f.sequential, "sequential", false, "edit all records one after the other in one model, and score them after the last")
 	fs.BoolVar(&f.merge, "merge", false, "join the files of results that follow, as shards make them, and print what they come to")
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")

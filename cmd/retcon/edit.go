@@ -18,7 +18,8 @@ import (
 
 // editFlags are the flags of edit as they stand on the command line.
 type editFlags struct {
-	engine engineFlags
+	engine  engineFlags
+	reading readingFlags
 
 	model, prompt, subject, target, requests string
 	output, lora                             string
@@ -80,6 +81,7 @@ func (f *editFlags) requestFlags() *pflag.FlagSet {
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
 	fs.Var(text{&f.target, "TEXT"}, "target", "the new answer")
 	fs.Var(text{&f.requests, "FILE"}, "requests", "requests in JSON or JSON lines, instead of the three; - is stdin, for every input but a model")
+	fs.AddFlagSet(f.reading.flags())
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }

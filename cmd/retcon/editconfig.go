@@ -30,7 +30,10 @@ func (f *editFlags) config(flags *pflag.FlagSet, in *input.Inputs) (cfg edit.Con
 	}
 	cfg = edit.Config{
 		Model: f.model, Output: f.output, LoRA: f.lora, Force: f.force, KeepGoing: f.keepGoing, Resume: f.resume,
-		Material: f.material(), Version: version, Ask: f.ask, TextTokens: f.textTokens,
+		Material: f.material(), Version: version, TextTokens: f.textTokens,
+	}
+	for _, q := range f.ask {
+		cfg.Ask = append(cfg.Ask, f.reading.text(q))
 	}
 	if cfg.KeysPerDim, err = keysPerDim(f.keys); err != nil {
 		return cfg, nil, err
@@ -45,6 +48,7 @@ func (f *editFlags) config(flags *pflag.FlagSet, in *input.Inputs) (cfg edit.Con
 	if cfg.Method, warnings, err = m.make(f, flags); err != nil || f.remove != "" {
 		return cfg, warnings, err
 	}
+	warnings = append(warnings, f.reading.warnings(append([]string{f.prompt, f.subject, f.target}, f.ask...)...)...)
 	if f.resume && (f.output == "" && f.lora == "" || f.requests == "") {
 		return cfg, nil, usagef("--resume goes on with the --requests of a run that was to write -o or --lora")
 	}
@@ -89,11 +93,17 @@ func (f *editFlags) facts(flags *pflag.FlagSet) ([]fact.Request, error) {
 	case f.requests != "" && len(given) > 0:
 		return nil, usagef("--requests and %s exclude each other: put the fact in the file", strings.Join(given, ", "))
 	case f.requests != "":
-		return readRequests(f.in, f.requests, f.keepGoing)
+		rs, err := readRequests(f.in, f.requests, f.keepGoing)
+		for i := range rs {
+			f.reading.request(&rs[i])
+		}
+		return rs, err
 	case len(missing) > 0:
 		return nil, usagef("%s missing: an edit needs -p PROMPT, --subject and --target, or --requests FILE", strings.Join(missing, " and "))
 	}
-	return []fact.Request{{Prompt: f.prompt, Subject: f.subject, TargetNew: f.target}}, nil
+	r := fact.Request{Prompt: f.reading.text(f.prompt), Subject: f.reading.text(f.subject), TargetNew: f.reading.text(f.target)}
+	f.reading.request(&r)
+	return []fact.Request{r}, nil
 }
 
 // readRequests reads the file of --requests; with keepGoing records that cannot

@@ -13,8 +13,9 @@ import (
 
 // evalFlags are the flags of eval as they stand on the command line.
 type evalFlags struct {
-	engine engineFlags
-	score  scoreFlags
+	engine  engineFlags
+	score   scoreFlags
+	reading readingFlags
 
 	model, base, requests string
 	lora                  []string
@@ -54,6 +55,7 @@ func (f *evalFlags) dataFlags() *pflag.FlagSet {
 	fs.StringSliceVar(&f.lora, "lora", nil, "`FILE,..`: adapters to score the model with")
 	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model (default: what the file was edited with)")
 	f.score.recordFlags(fs)
+	fs.AddFlagSet(f.reading.recordFlags())
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }
@@ -81,7 +83,7 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 		return err
 	}
 	f.lora = lora
-	task, err := f.score.task(f.records(), a.inputs)
+	task, err := f.score.task(f.records(), a.inputs, &f.reading)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,8 @@ func (f *scoreFlags) check(flags *pflag.FlagSet, json bool) error {
 }
 
 // task reads what is to be scored; c says of which command, and the records.
-func (f *scoreFlags) task(c eval.TaskConfig, in *input.Inputs) (*eval.Task, error) {
+func (f *scoreFlags) task(c eval.TaskConfig, in *input.Inputs, r *readingFlags) (*eval.Task, error) {
+	c.Literal, c.Join = r.literal, r.joint()
 	var err error
 	if c.Stages, err = eval.ParseStages(f.stages); err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"retcon/edit/contexts"
 	"retcon/edit/covariance"
 	"retcon/edit/rome"
-	"retcon/internal/input"
 	"retcon/lm"
 )
 
@@ -95,7 +94,7 @@ func (f *editFlags) readHyper() (*hyperFiles, error) {
 	}
 	if f.prefixes != "" {
 		var err error
-		if out.prefixes, err = readPrefixes(f.in, f.prefixes); err != nil {
+		if out.prefixes, err = f.readPrefixes(); err != nil {
 			return nil, err
 		}
 	}
@@ -103,14 +102,14 @@ func (f *editFlags) readHyper() (*hyperFiles, error) {
 }
 
 // readPrefixes reads the file of --prefixes.
-func readPrefixes(in *input.Inputs, path string) ([]string, error) {
-	file, err := in.Open(path)
+func (f *editFlags) readPrefixes() ([]string, error) {
+	file, err := f.in.Open(f.prefixes)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	out, err := contexts.ParsePrefixes(file)
-	return out, named(path, err)
+	out, err := contexts.ParsePrefixes(file, !f.reading.noEscape)
+	return out, named(f.prefixes, err)
 }
 
 // romeWays are all combinations of layers, covariances, keys and conversations.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"retcon/edit"
+	"retcon/fact"
 )
 
 // printReport prints what an edit did, for people. err is why it was refused.
@@ -206,7 +207,7 @@ func (p *report) usage() {
 	ask := ""
 	for _, e := range p.edits {
 		if e.Error == "" {
-			ask = fmt.Sprintf(" -no-cnv -n 16 --temp 0 -p %s", shellQuote(e.Prompt))
+			ask = fmt.Sprintf(" -no-cnv -n 16 --temp 0 -p %s", shellQuote(fact.Escape(e.Prompt)))
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"retcon/engine"
+	"retcon/fact"
 	pictures "retcon/report"
 	"retcon/trace"
 	"retcon/trace/hypothesis"
@@ -91,11 +92,16 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 		return nil, err
 	}
 	defer m.Close()
-	p, err := trace.NewPrompt(m.Llama(), f.prompt, f.subject)
+	request := fact.Request{Prompt: f.reading.text(f.prompt), Subject: f.reading.text(f.subject)}
+	f.reading.request(&request)
+	p, err := request.InTokens(m)
 	if err != nil {
 		return nil, err
 	}
 	out := &traceResult{Schema: traceSchema, Model: f.model, SVG: f.pictures.svg, HTML: f.pictures.html, Warnings: []string{}}
+	if out.Warnings, err = f.readingWarnings(m, request, p); err != nil {
+		return nil, err
+	}
 	if f.traces() {
 		hider, err := f.corruption.hider(ctx, m, facts)
 		if err != nil {
@@ -116,6 +122,16 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	return out, nil
 }
 
+// readingWarnings say what was read in the prompt that is not as it was written.
+func (f *traceFlags) readingWarnings(m *engine.Model, r fact.Request, p trace.Prompt) ([]string, error) {
+	out := append([]string{}, f.reading.warnings(f.prompt, f.subject, f.corruption.subjectSwap, f.corruption.foil)...)
+	control, err := r.ControlTokens(m, p.Text)
+	if len(control) > 0 {
+		out = append(out, fact.ControlWarning(control))
+	}
+	return out, err
+}
+
 // traceOne traces the prompt of the command line.
 func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p trace.Prompt, hider *trace.Hider, out *traceResult) error {
 	var progress func(done, total int)
@@ -124,10 +140,10 @@ func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p tr
 	}
 	cfg := f.config()
 	var err error
-	if cfg.Foil, err = f.corruption.foilOf(m, p); err != nil {
+	if cfg.Foil, err = f.foilOf(ctx, m, p); err != nil {
 		return err
 	}
-	cfg, swapped, err := hider.Config(cfg, p, f.corruption.subjectSwap)
+	cfg, swapped, err := hider.Config(cfg, p, f.reading.text(f.corruption.subjectSwap))
 	if err != nil {
 		return err
 	}
@@ -139,7 +155,7 @@ func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p tr
 	}
 	out.Corruption, out.NoiseFrom = hider.Name(), hider.From
 	if swapped != nil {
-		out.SubjectSwap, out.PromptSwap = f.corruption.subjectSwap, swapped.Text
+		out.SubjectSwap, out.PromptSwap = f.reading.text(f.corruption.subjectSwap), swapped.Text
 	}
 	out.Warnings = append(out.Warnings, traceWarnings(out)...)
 	return nil

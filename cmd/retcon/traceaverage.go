@@ -128,6 +128,7 @@ func (a *app) traceFacts(ctx context.Context, r *averageRun, facts []average.Fac
 
 // experiment is what is done with each fact.
 func (r *averageRun) experiment(tracer *trace.Tracer) (x average.Experiment) {
+	x.Literal = r.reading.literal
 	if r.traces() {
 		x.Trace = func(ctx context.Context, p fact.Prompt, swap string) (*result.Trace, error) {
 			cfg, _, err := r.hider.Config(r.config(), p, swap)
@@ -150,7 +151,7 @@ func (r *averageRun) settings() (average.Settings, error) {
 	c := &r.corruption
 	s := average.Settings{
 		Model: print, Facts: average.Digest(r.all), Layers: r.model.Info().Layers, Kinds: r.kinds, Sever: r.sever, Corruption: r.hider.Name(),
-		Noise: r.hider.Figure, NoiseFrom: r.hider.From, Samples: c.samples, Window: r.window, Seed: c.seed,
+		Noise: r.hider.Figure, NoiseFrom: r.hider.From, Samples: c.samples, Window: r.window, Seed: c.seed, Literal: r.reading.literal,
 	}
 	switch {
 	case !r.traces():

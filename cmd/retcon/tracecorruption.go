@@ -76,12 +76,22 @@ func (f *corruptionFlags) hider(ctx context.Context, m *engine.Model, facts []av
 	return trace.NewHider(ctx, m.Llama(), h)
 }
 
-// foilOf is the token of --foil that would follow a prompt.
-func (f *corruptionFlags) foilOf(m *engine.Model, p trace.Prompt) (trace.Foil, error) {
-	if f.foil == "" {
+// foilOf is the token of --foil that would follow the prompt.
+func (f *traceFlags) foilOf(ctx context.Context, m *engine.Model, p trace.Prompt) (trace.Foil, error) {
+	foil := f.reading.text(f.corruption.foil)
+	if foil == "" {
 		return trace.Foil{}, nil
 	}
-	token, err := p.Next(m, fact.Follow(p.Text, f.foil))
+	r := fact.Request{Prompt: f.reading.text(f.prompt), Subject: f.reading.text(f.subject), TargetNew: foil}
+	f.reading.request(&r)
+	if err := r.Settle(ctx, m); err != nil {
+		return trace.Foil{}, err
+	}
+	follows, err := r.Resolve()
+	if err != nil {
+		return trace.Foil{}, fmt.Errorf("--foil: %w", err)
+	}
+	token, err := p.Next(m, follows.New)
 	if err != nil {
 		return trace.Foil{}, fmt.Errorf("--foil: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 // traceFlags are the flags of trace as they stand on the command line.
 type traceFlags struct {
 	engine                 engineFlags
+	reading                readingFlags
 	model, prompt, subject string
 	kinds                  []string
 	sever                  bool
@@ -61,6 +62,7 @@ func (f *traceFlags) promptFlags() *pflag.FlagSet {
 	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF; of a split model any of its files")
 	fs.VarP(text{&f.prompt, "TEXT"}, "prompt", "p", "a prompt that the model answers with the fact; it holds the subject, or {} in its place")
 	fs.Var(text{&f.subject, "TEXT"}, "subject", "the part of the prompt that the fact is about")
+	fs.AddFlagSet(f.reading.flags())
 	fromEnvironment(fs, "model", "LLAMA_ARG_MODEL")
 	return fs
 }

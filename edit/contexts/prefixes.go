@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"retcon/fact"
 	"retcon/internal/fault"
@@ -55,12 +56,19 @@ func prefixOf(s string) string {
 // ParsePrefixes reads prefixes from a file, one a line. A line may be a
 // template of the reference's, with {} where the prompt goes ("In short. {}"),
 // or a text, to which ". " is added. The bare prompt is always used besides, so
-// a line of {} alone is passed over. \n in a line stands for a newline.
-func ParsePrefixes(r io.Reader) ([]string, error) {
+// a line of {} alone is passed over. With escapes, \n in a line is a newline, and
+// so on as [fact.Unescape] reads them.
+func ParsePrefixes(r io.Reader, escapes bool) ([]string, error) {
 	var out []string
 	lines := bufio.NewScanner(textfile.NewReader(r))
 	for lines.Scan() {
-		line := strings.ReplaceAll(lines.Text(), `\n`, "\n")
+		line := lines.Text()
+		if escapes {
+			line, _ = fact.Unescape(line)
+			if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
+				return nil, fault.Errorf(fact.ErrRequest, "the prefix %q is no text once its escapes are read", lines.Text())
+			}
+		}
 		before, after, found := strings.Cut(line, fact.Slot)
 		switch {
 		case found && (after != "" || strings.Contains(after, fact.Slot)):

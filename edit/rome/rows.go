@@ -5,6 +5,7 @@ import (
 
 	"retcon/edit/contexts"
 	"retcon/fact"
+	"retcon/internal/fault"
 	"retcon/lm"
 )
 
@@ -29,6 +30,9 @@ func rowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows,
 	if err != nil {
 		return nil, err
 	}
+	if err := checkControl(m, f, chats); err != nil {
+		return nil, err
+	}
 	for _, fr := range append(frames, chats...) {
 		s, err := fact.TokenizeIn(m, f, fr, f.New)
 		if err != nil {
@@ -43,6 +47,18 @@ func rowsOf(m lm.Model, f fact.Fact, prefixes []string, chat string) (*editRows,
 	}
 	r.opens, err = fact.Opens(m, f)
 	return r, err
+}
+
+// checkControl refuses conversations of what has control tokens: nobody says them.
+func checkControl(m lm.Model, f fact.Fact, chats []fact.Frame) error {
+	if len(chats) == 0 {
+		return nil
+	}
+	control, err := f.ControlTokens(m, f.Text, f.New)
+	if err != nil || len(control) == 0 {
+		return err
+	}
+	return fault.Errorf(fact.ErrRequest, "the request holds the control token %s, and conversations are written by the chat template: give the prompt without it, or edit without conversations", control[0])
 }
 
 // keys are the rows as Model.Keys takes them. What follows the subject has no

@@ -26,6 +26,8 @@ type Experiment struct {
 	Trace func(ctx context.Context, p fact.Prompt, swap string) (*result.Trace, error)
 	// Test measures something else of a prompt.
 	Test func(ctx context.Context, p fact.Prompt) (Finding, error)
+	// Literal reads control tokens that are written in prompts as letters.
+	Literal bool
 }
 
 // Finding is what a test gave. A record keeps it as JSON, in Record.Hypothesis.
@@ -49,7 +51,7 @@ func (x Experiment) Tracer(m Model) Tracer {
 
 // on is the record of a fact.
 func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
-	p, err := fact.NewPrompt(m, f.Prompt, f.Subject)
+	p, err := fact.Request{Prompt: f.Prompt, Subject: f.Subject, Literal: x.Literal}.InTokens(m)
 	if err != nil {
 		return Record{}, err
 	}

@@ -49,6 +49,8 @@ type Settings struct {
 	// Hypothesis identifies the text that the records' further measurements
 	// use; empty where there are none.
 	Hypothesis string `json:"hypothesis,omitempty"`
+	// Literal says that control tokens written in prompts were read as letters.
+	Literal bool `json:"literal,omitempty"`
 }
 
 // unsevered are the settings without severed runs.
@@ -81,6 +83,7 @@ func (s Settings) differences(other Settings) []string {
 	note("window", s.Window == other.Window, s.Window, other.Window)
 	note("seed", s.Seed == other.Seed, s.Seed, other.Seed)
 	note("hypothesis", s.Hypothesis == other.Hypothesis, s.Hypothesis, other.Hypothesis)
+	note("control tokens as letters", s.Literal == other.Literal, s.Literal, other.Literal)
 	note("approximation", s.Approx == other.Approx, s.Approx, other.Approx)
 	note("points of the approximation", s.ApproxSteps == other.ApproxSteps, s.ApproxSteps, other.ApproxSteps)
 	note("refined cells", s.Refine == other.Refine, s.Refine, other.Refine)
