@@ -24,7 +24,7 @@ var (
 // knownKeys are all keys that mean something in a record.
 var knownKeys = slices.Concat(promptKeys, subjectKeys, newKeys, trueKeys, paraphraseKeys, neighbourKeys, questionKeys, rewriteKeys,
 	[]string{"case_id", "id", "generation_prompts", "relation_id", "pred", "cond", "loc", "loc_ans", "locality", "locality_prompt", "locality_ground_truth",
-		"portability", "answer", "template", "attribute", "subject_swap"})
+		"portability", "answer", "template", "attribute", "subject_swap", "join", "literal"})
 
 // form is a fact as a record has it: its request, and where else to look for
 // what scores it.
@@ -90,6 +90,9 @@ func (f *form) read() (err error) {
 	if f.TargetNew, err = f.in.Text(newKeys...); err != nil {
 		return err
 	}
+	if err := f.reading(); err != nil {
+		return err
+	}
 	from := []records.Object{f.in}
 	if f.part && f.alone {
 		from = append(from, f.whole)
@@ -112,6 +115,19 @@ func (f *form) read() (err error) {
 		return f.in.Missing(knownKeys, names...)
 	}
 	return nil
+}
+
+// reading takes how the record's texts are to be read.
+func (f *form) reading() (err error) {
+	if f.Literal, err = f.in.Flag("literal"); err != nil {
+		return err
+	}
+	join, err := f.in.One("join")
+	switch f.Join = Join(join); f.Join {
+	case "", Space, NoSpace:
+		return err
+	}
+	return fault.Errorf(ErrRequest, "`%s` is %q: it can be %q or %q", f.in.Path("join"), join, Space, NoSpace)
 }
 
 // others takes the other prompts that o has.

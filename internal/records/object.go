@@ -254,6 +254,18 @@ func (o Object) Whole(name string) (n int, ok bool, err error) {
 	return n, true, nil
 }
 
+// Flag is true or false; false where there is none.
+func (o Object) Flag(name string) (on bool, err error) {
+	v := o.raw(name)
+	if v == nil || kind(v) == "null" {
+		return false, nil
+	}
+	if kind(v) != "true or false" {
+		return false, bad("%s is %s where true or false belongs", code(o.Path(name)), shown(v))
+	}
+	return string(v) == "true", nil
+}
+
 // Label is a text, or a number as it is written.
 func (o Object) Label(name string) (string, error) {
 	v := o.raw(name)
