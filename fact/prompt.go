@@ -17,6 +17,7 @@ type Prompt struct {
 	Begin, End int // tokens [Begin, End) hold text of the subject
 
 	bytes [2]int // of the subject in Text
+	ends  []int  // of the tokens in Text
 }
 
 // NewPrompt is the prompt with its subject, which [Place] puts or finds there.
@@ -38,7 +39,7 @@ func PromptAt(m lm.Tokenizer, text string, begin, end int) (Prompt, error) {
 	if err != nil {
 		return p, err
 	}
-	p.Tokens = lm.IDs(tokens)
+	p.Tokens, p.ends = lm.IDs(tokens), endsOf(text, tokens)
 	if p.Begin, p.End = over(tokens, begin, end); p.Begin < 0 {
 		return p, fault.Errorf(ErrRequest, "no token of the prompt holds the subject %q", text[begin:end])
 	}

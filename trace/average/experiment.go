@@ -114,7 +114,8 @@ func continuation(ctx context.Context, m Model, prompt []int32, answer string) (
 // traced is the record with a trace in it.
 func (r Record) traced(t *result.Trace) Record {
 	r.Status = Traced
-	r.Tokens, r.Range, r.First = t.Tokens, t.Subject, t.Answer
+	r.Tokens, r.TokensBytes, r.Range = t.Tokens, t.TokensBytes, t.Subject
+	r.First, r.FirstBytes = t.Answer, t.AnswerBytes
 	r.PClean, r.PCorrupted, r.Grids = t.PClean, t.PCorrupted, t.Grids
 	if d := t.LogitDifference; d != nil {
 		r.Logit = &d.Measure
@@ -125,7 +126,8 @@ func (r Record) traced(t *result.Trace) Record {
 // asked is the record without a trace: nothing was corrupted.
 func (r Record) asked(a result.Answer) Record {
 	r.Status = Traced
-	r.Tokens, r.Range, r.First = a.Tokens, a.Subject, a.Answer
+	r.Tokens, r.TokensBytes, r.Range = a.Tokens, a.TokensBytes, a.Subject
+	r.First, r.FirstBytes = a.Answer, a.AnswerBytes
 	r.PClean, r.PCorrupted = a.PClean, a.PClean
 	return r
 }
