@@ -104,6 +104,9 @@ func (p Prompt) size() string {
 // space before it as given: a foil, say. It is refused where the prompt is split
 // into other tokens before it.
 func (p Prompt) Next(m lm.Tokenizer, text string) (int32, error) {
+	if err := checkText(text); err != nil {
+		return 0, err
+	}
 	tokens, n, err := Joint(m, p.Text, text, false)
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 
 	"retcon/fact"
 	"retcon/lm"
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -47,7 +48,8 @@ func (x Experiment) Tracer(m Model) Tracer {
 	}
 }
 
-// on is the record of a fact.
+// on is the record of a fact. One without an answer is wrong where what the model
+// says is no fact.
 func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 	p, err := fact.NewPrompt(m, f.Prompt, f.Subject)
 	if err != nil {
@@ -58,10 +60,10 @@ func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 		return Record{}, err
 	}
 	rec := Record{Status: Wrong, Said: said}
-	if !Right(f.Answer, first, said) {
+	if !Right(f.Answer, first, said) || f.Answer == "" && doubt.NoAnswer(p.Text, first, said) {
 		return rec, nil
 	}
-	done, err := x.done(ctx, p, f, rec)
+	done, err := x.done(ctx, m, p, f, rec)
 	// Runs in one batch round differently: of two likeliest tokens the traced
 	// one may be the other.
 	if err != nil || !Right(f.Answer, done.First, said) {
@@ -71,7 +73,7 @@ func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 }
 
 // done is the record of a fact that the model gets right.
-func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record) (Record, error) {
+func (x Experiment) done(ctx context.Context, m Model, p fact.Prompt, f Fact, rec Record) (Record, error) {
 	if x.Trace != nil {
 		t, err := x.Trace(ctx, p, f.SubjectSwap)
 		if err != nil {
@@ -81,6 +83,7 @@ func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record)
 			return rec, fmt.Errorf("%w: the model answers %q with %q as the subject too: swap in a subject with another answer", fact.ErrRequest, strings.TrimSpace(t.Answer), f.SubjectSwap)
 		}
 		rec = rec.traced(t)
+		rec.Doubts = doubt.Kinds(doubt.OfTrace(m, p, t, rec.Said))
 	}
 	if x.Test == nil {
 		return rec, nil
@@ -91,6 +94,7 @@ func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record)
 	}
 	if x.Trace == nil {
 		rec = rec.asked(found.Asked())
+		rec.Doubts = doubt.Kinds(doubt.OfAnswer(m, p, found.Asked(), rec.Said))
 	}
 	rec.Hypothesis, err = json.Marshal(found)
 	return rec, err

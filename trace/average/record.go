@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -42,6 +43,8 @@ type Record struct {
 	// Hypothesis is what else was measured of the fact. It is the caller's and
 	// is kept as it is.
 	Hypothesis json.RawMessage `json:"hypothesis,omitempty"`
+	// Doubts are why the trace may mean nothing.
+	Doubts []doubt.Kind `json:"doubts,omitempty"`
 }
 
 // What a trace gives; see package result.
