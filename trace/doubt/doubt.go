@@ -62,7 +62,7 @@ const (
 	// smaller effect a map has hardly anything to show.
 	kept = 0.9
 	// nearly is the share that is said to be all of it.
-	nearly = 0.99
+	nearly = 0.95
 )
 
 // Doubts are those of a trace, none of one that means what it seems to.
