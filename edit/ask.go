@@ -30,9 +30,7 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 	if err != nil {
 		return err
 	}
-	if word := f.PartOf(); word != "" {
-		s.warn("the subject %q is a part of the word %q in the prompt", f.Subject, word)
-	}
+	s.warnPiece(f)
 	e.fact, e.Prompt, e.Target, e.Join = f, f.Text, strings.TrimSpace(f.New), f.Join
 	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, f, ""); err != nil {
 		return err
@@ -83,6 +81,14 @@ func lastWords(text string) string {
 		return "... " + strings.Join(words[len(words)-3:], " ")
 	}
 	return text
+}
+
+// warnPiece warns of a subject that is a part of a word, before anything is
+// computed for it.
+func (s *session) warnPiece(f fact.Fact) {
+	if says := f.Piece(); says != "" {
+		s.base.Voice.WarnFirst("%s", says)
+	}
 }
 
 // moveProbe asks the unedited model anew for a fact that is told after a prefix

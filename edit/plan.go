@@ -66,6 +66,7 @@ func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 		if facts[i], err = s.settle(ctx, r); err != nil {
 			return nil, err
 		}
+		s.warnPiece(facts[i])
 	}
 	p := &Plan{Schema: ResultSchema, Model: cfg.Model, Method: cfg.Method.Name(), Arch: s.base.Info.Arch, Requests: len(facts), Warnings: []string{}}
 	if cfg.Output != "" {

@@ -203,14 +203,18 @@ func TestInvalidRecord(t *testing.T) {
 	}
 }
 
-// A subject that is a part of a word is named before the edit.
+// A subject that is a part of a word is named before the edit, and in its plan.
 func TestPartOfWord(t *testing.T) {
 	cfg := testConfig(t, gguf.F32)
 	cfg.Requests = []fact.Request{{Prompt: "Some bread is from", Subject: "read", TargetNew: "Paris"}}
 	cfg.Force = true
-	res := mustRun(t, cfg)
-	if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, `"read" is a part of the word "bread"`) }) {
+	says := func(w string) bool { return strings.Contains(w, `"read" is a part of the word "bread"`) }
+	if res := mustRun(t, cfg); !slices.ContainsFunc(res.Warnings, says) {
 		t.Error(res.Warnings)
+	}
+	p, err := edit.MakePlan(t.Context(), cfg.config())
+	if err != nil || !slices.ContainsFunc(p.Warnings, says) {
+		t.Error(p, err)
 	}
 }
 

@@ -78,6 +78,9 @@ func (f *form) state() (err error) {
 	if f.Subject, err = f.in.One(subjectKeys...); err != nil {
 		return err
 	}
+	if f.part { // a template, whose {} is the place whatever else the prompt holds
+		f.Prompt = Fill(f.Prompt, f.Subject)
+	}
 	f.TargetTrue, err = f.in.Text(trueKeys...)
 	return err
 }

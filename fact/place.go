@@ -9,8 +9,11 @@ import (
 )
 
 // Place puts a subject into a prompt that has {} in its place, or finds it
-// there: it is text[begin:end]. Blanks around the prompt, of which a model would make
-// tokens of their own, and spaces around the subject are dropped. Errors wrap ErrRequest: either is empty or no text, the
+// there: it is text[begin:end]. Where either would leave a doubt, since the
+// subject stands in several places or beside {}, the subject in braces marks the
+// place; the braces are dropped, and a {} elsewhere is text. Blanks around the
+// prompt, of which a model would make tokens of their own, and spaces around the
+// subject are dropped. Errors wrap ErrRequest: either is empty or no text, the
 // subject is not there, or its place is not certain.
 func Place(prompt, subject string) (text string, begin, end int, err error) {
 	subject = strings.TrimSpace(subject)
@@ -24,15 +27,42 @@ func Place(prompt, subject string) (text string, begin, end int, err error) {
 	if err := checkText(prompt + subject); err != nil {
 		return "", 0, 0, err
 	}
-	switch strings.Count(prompt, Slot) {
-	case 0:
-		begin, err = find(prompt, subject)
-		return prompt, begin, begin + len(subject), err
-	case 1:
-		before, after, _ := strings.Cut(prompt, Slot)
+	put := func(mark string) (string, int, int, error) {
+		before, after, _ := strings.Cut(prompt, mark)
 		return before + subject + after, len(before), len(before) + len(subject), nil
 	}
-	return "", 0, 0, fault.Errorf(ErrRequest, "the prompt %q has more than one {}: mark the subject's place once", prompt)
+	slots, places := strings.Count(prompt, Slot), wordsAt(prompt, subject)
+	if mark := braced(subject); strings.Count(prompt, mark) == 1 && (slots > 0 || len(places) > 1) {
+		return put(mark)
+	}
+	switch {
+	case slots > 1:
+		return "", 0, 0, fault.Errorf(ErrRequest, "the prompt %q has more than one {}: mark the subject's place once; where {} is text, write %s in that place", prompt, braced(subject))
+	case slots == 1 && len(places) > 0:
+		return "", 0, 0, fault.Errorf(ErrRequest, "the prompt %q has {} and the subject %q as well: which place is meant? Write %s there, as in %q or %q", prompt, subject, braced(subject), strings.Replace(prompt, Slot, braced(subject), 1), mark(prompt, subject, places[0]))
+	case slots == 1:
+		return put(Slot)
+	}
+	begin, err = find(prompt, subject, places)
+	return prompt, begin, begin + len(subject), err
+}
+
+// Fill is a template, whose {} is the subject's place for certain, as [Place]
+// reads it: the place is marked by the subject in braces where the subject is
+// another word of the template too.
+func Fill(template, subject string) string {
+	if strings.Count(template, Slot) == 1 && len(wordsAt(template, subject)) > 0 {
+		return strings.Replace(template, Slot, braced(subject), 1)
+	}
+	return template
+}
+
+// braced is the subject as it marks its place where {} would not do.
+func braced(subject string) string { return "{" + subject + "}" }
+
+// mark is the prompt with the subject in braces at a place.
+func mark(prompt, subject string, at int) string {
+	return prompt[:at] + braced(subject) + prompt[at+len(subject):]
 }
 
 // trim drops blanks around a prompt; line ends stay.
@@ -52,8 +82,8 @@ func checkText(s string) error {
 }
 
 // find is the one place of the subject in the prompt; of several, the one where
-// it is a word, and not a part of one.
-func find(prompt, subject string) (int, error) {
+// it is a word, and not a part of one. words are the places where it is one.
+func find(prompt, subject string, words []int) (int, error) {
 	at := strings.Index(prompt, subject)
 	if at < 0 {
 		if words, differs, ok := alike(prompt, subject); ok {
@@ -61,31 +91,31 @@ func find(prompt, subject string) (int, error) {
 		}
 		return 0, fault.Errorf(ErrRequest, "the subject %q is not in the prompt %q: write it as it stands there, or put {} in its place", subject, prompt)
 	}
-	if !strings.Contains(prompt[at+1:], subject) {
+	switch {
+	case len(words) == 1:
+		return words[0], nil
+	case len(words) > 1:
+		at = words[0]
+	case !strings.Contains(prompt[at+1:], subject):
 		return at, nil
 	}
-	whole, n := 0, 0
-	for i := at; i >= 0; i = next(prompt, subject, i) {
-		if isWord(prompt, i, i+len(subject)) {
-			if n++; n == 1 {
-				whole = i
-			}
-		}
-	}
-	if n == 1 {
-		return whole, nil
-	}
-	if n > 1 {
-		at = whole
-	}
-	return 0, fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: put {} in the place that is meant, as in %q", subject, prompt[:at]+Slot+prompt[at+len(subject):])
+	return 0, fault.Errorf(ErrRequest, "the subject %q is in the prompt more than once: write %s in the place that is meant, as in %q", subject, braced(subject), mark(prompt, subject, at))
 }
 
-// next is the place of the subject after the one at i, -1 if there is none.
-func next(prompt, subject string, i int) int {
-	_, size := utf8.DecodeRuneInString(prompt[i:])
-	if n := strings.Index(prompt[i+size:], subject); n >= 0 {
-		return i + size + n
+// wordsAt are the places of the subject in the prompt where it is a word.
+func wordsAt(prompt, subject string) []int {
+	var out []int
+	for i := 0; subject != ""; {
+		n := strings.Index(prompt[i:], subject)
+		if n < 0 {
+			break
+		}
+		i += n
+		if isWord(prompt, i, i+len(subject)) {
+			out = append(out, i)
+		}
+		_, size := utf8.DecodeRuneInString(prompt[i:])
+		i += size
 	}
-	return -1
+	return out
 }

@@ -12,10 +12,16 @@ func TestPlace(t *testing.T) {
 	}{
 		{"The Space Needle is in", "Space Needle", "The Space Needle is in", "Space Needle", ""},
 		{"{} is in", "The Needle", "The Needle is in", "The Needle", ""},
-		{"Paris and {} are", "Paris", "Paris and Paris are", "Paris", ""},
+		{"Paris and {} are", "Paris", "", "", `which place is meant? Write {Paris} there, as in "Paris and {Paris} are" or "{Paris} and {} are"`},
+		{"Paris and {Paris} are", "Paris", "Paris and Paris are", "Paris", ""},
+		{"written {} and the {Paris} is", "Paris", "written {} and the Paris is", "Paris", ""},
+		{"{} and {} and {Paris} are", "Paris", "{} and {} and Paris are", "Paris", ""},
+		{"{Paris} and {Paris} are", "Paris", "", "", "more than once"},
+		{"The {Paris} is", "Paris", "The {Paris} is", "Paris", ""},
+		{"Parisians know that {} is", "Paris", "Parisians know that Paris is", "Paris", ""},
 		{"The {} is in \t", " Needle ", "The Needle is in", "Needle", ""},
 		{"Where is the {}\n", "Needle", "Where is the Needle\n", "Needle", ""},
-		{"Paris and Paris are", "Paris", "", "", "as in \"{} and Paris are\""},
+		{"Paris and Paris are", "Paris", "", "", `as in "{Paris} and Paris are"`},
 		{"London is", "Paris", "", "", "put {} in its place"},
 		{"The london is", "London", "", "", `other capitals; write it as "london"`},
 		{"London is", " ", "", "", "subject is empty"},
@@ -34,7 +40,7 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%q, %q: %q [%d, %d), %v", c.prompt, c.subject, text, begin, end, err)
 		}
 	}
-	if _, begin, _, _ := Place("Paris and {} are", "Paris"); begin != 10 {
+	if _, begin, _, _ := Place("Paris and {Paris} are", "Paris"); begin != 10 {
 		t.Errorf("the marked place is at %d", begin)
 	}
 }
@@ -56,8 +62,23 @@ func TestPlaceOfWord(t *testing.T) {
 			t.Errorf("%q in %q: %d, %v", c.subject, c.prompt, at, err)
 		}
 	}
-	if _, _, _, err := Place("Romeo of Rome and of Rome is", "Rome"); err == nil || !strings.Contains(err.Error(), `as in "Romeo of {} and of Rome is"`) {
+	if _, _, _, err := Place("Romeo of Rome and of Rome is", "Rome"); err == nil || !strings.Contains(err.Error(), `as in "Romeo of {Rome} and of Rome is"`) {
 		t.Error(err)
+	}
+}
+
+// A template says by its form which place is the subject's.
+func TestFill(t *testing.T) {
+	for _, c := range []struct{ template, subject, want string }{
+		{"{} is in", "Paris", "{} is in"}, {"Paris, of {}, is", "Paris", "Paris, of {Paris}, is"},
+		{"Parisians of {} are", "Paris", "Parisians of {} are"}, {"Paris", "Paris", "Paris"}, {"{} or {} or Rome", "Rome", "{} or {} or Rome"},
+	} {
+		if got := Fill(c.template, c.subject); got != c.want {
+			t.Errorf("%q with %q: %q", c.template, c.subject, got)
+		}
+	}
+	if text, begin, _, err := Place(Fill("Paris, of {}, is", "Paris"), "Paris"); err != nil || begin != 10 || text != "Paris, of Paris, is" {
+		t.Errorf("%q at %d, %v", text, begin, err)
 	}
 }
 
@@ -69,6 +90,9 @@ func TestPartOf(t *testing.T) {
 		f, err := Request{Prompt: c.prompt, Subject: c.subject, TargetNew: "x"}.Resolve()
 		if err != nil || f.PartOf() != c.word {
 			t.Errorf("%q in %q: %q, %v", c.subject, c.prompt, f.PartOf(), err)
+		}
+		if says := f.Piece(); (says != "") != (c.word != "") || !strings.Contains(says, c.word) {
+			t.Errorf("%q in %q: says %q", c.subject, c.prompt, says)
 		}
 	}
 }

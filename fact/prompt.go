@@ -18,6 +18,7 @@ type Prompt struct {
 
 	bytes   [2]int // of the subject in Text
 	literal bool   // control tokens written in the text are letters
+	ends    []int  // of the tokens in Text
 }
 
 // NewPrompt is the prompt with its subject, which [Place] puts or finds there.
@@ -50,7 +51,7 @@ func promptAt(m lm.Vocabulary, p Prompt) (Prompt, error) {
 	if err != nil {
 		return p, err
 	}
-	p.Tokens = lm.IDs(tokens)
+	p.Tokens, p.ends = lm.IDs(tokens), endsOf(text, tokens)
 	if p.Begin, p.End = over(tokens, begin, end); p.Begin < 0 {
 		return p, fault.Errorf(ErrRequest, "no token of the prompt holds the subject %q", text[begin:end])
 	}
@@ -119,6 +120,9 @@ func (p Prompt) size() string {
 // space before it as given: a foil, say. It is refused where the prompt is split
 // into other tokens before it.
 func (p Prompt) Next(m lm.Vocabulary, text string) (int32, error) {
+	if err := checkText(text); err != nil {
+		return 0, err
+	}
 	tokens, n, err := Joint(m, p.lm(p.Text), p.lm(text))
 	switch {
 	case err != nil:

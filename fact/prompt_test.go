@@ -137,3 +137,38 @@ func TestNext(t *testing.T) {
 		t.Errorf("other tokens: %v", err)
 	}
 }
+
+// gaps is a tokeniser that puts BOS in front, leaves blanks out and merges over
+// them: its tokens' places have gaps between them.
+type gaps struct{}
+
+func (gaps) Tokenize(text string, _ bool) ([]lm.Token, error) {
+	out := []lm.Token{{ID: 1}}
+	for i := 0; i < len(text); i++ {
+		if text[i] != ' ' {
+			out = append(out, lm.Token{ID: 2, Begin: i, End: i + 1})
+		}
+	}
+	return out, nil
+}
+
+func (gaps) Text(tokens []int32) string { return strings.Repeat("x", len(tokens)) }
+
+func (gaps) EndsText(int32) bool { return false }
+
+// Pieces are the whole text, whatever a tokeniser leaves out.
+func TestPieces(t *testing.T) {
+	for _, text := range []string{"The é is in", " The  é is 🗼 in\n", "é"} {
+		p, err := fact.NewPrompt(gaps{}, text, "é")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := p.Pieces()
+		if joined := string(slices.Concat(all...)); joined != p.Text || len(all) != len(p.Tokens) || len(all[0]) != 0 {
+			t.Errorf("%q: %q", text, all)
+		}
+	}
+	if all := (fact.Prompt{Text: "ab", Tokens: []int32{1, 2}}).Pieces(); all != nil {
+		t.Errorf("a prompt made by hand has %q", all)
+	}
+}

@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"fmt"
 	"unicode"
 	"unicode/utf8"
 )
@@ -22,16 +23,31 @@ func inWord(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) &&
 // PartOf is the longer word of the prompt that the subject is a part of, as far
 // as spaces tell; empty where it is none, or where what follows may be a particle
 // that its language joins on.
-func (f Fact) PartOf() string {
-	if after, _ := utf8.DecodeRuneInString(f.Text[f.End:]); unicode.Is(unicode.Hangul, after) || isWord(f.Text, f.Begin, f.End) {
+func (f Fact) PartOf() string { return partOf(f.Text, f.Begin, f.End) }
+
+// Piece says that the subject is a part of a word, empty where it is none.
+func (f Fact) Piece() string { return pieceText(f.Text, f.Begin, f.End) }
+
+// Piece says that the subject is a part of a word, empty where it is none.
+func (p Prompt) Piece() string { return pieceText(p.Text, p.bytes[0], p.bytes[1]) }
+
+func pieceText(text string, begin, end int) string {
+	word := partOf(text, begin, end)
+	if word == "" {
 		return ""
 	}
-	begin, end := f.Begin, f.End
-	for r, n := utf8.DecodeLastRuneInString(f.Text[:begin]); inWord(r); r, n = utf8.DecodeLastRuneInString(f.Text[:begin]) {
+	return fmt.Sprintf("the subject %q is a part of the word %q in the prompt", text[begin:end], word)
+}
+
+func partOf(text string, begin, end int) string {
+	if after, _ := utf8.DecodeRuneInString(text[end:]); unicode.Is(unicode.Hangul, after) || isWord(text, begin, end) {
+		return ""
+	}
+	for r, n := utf8.DecodeLastRuneInString(text[:begin]); inWord(r); r, n = utf8.DecodeLastRuneInString(text[:begin]) {
 		begin -= n
 	}
-	for r, n := utf8.DecodeRuneInString(f.Text[end:]); inWord(r); r, n = utf8.DecodeRuneInString(f.Text[end:]) {
+	for r, n := utf8.DecodeRuneInString(text[end:]); inWord(r); r, n = utf8.DecodeRuneInString(text[end:]) {
 		end += n
 	}
-	return f.Text[begin:end]
+	return text[begin:end]
 }

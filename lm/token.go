@@ -1,5 +1,7 @@
 package lm
 
+import "unicode/utf8"
+
 // Token is a token and the bytes text[Begin:End] it stands for.
 type Token struct {
 	ID         int32
@@ -22,4 +24,13 @@ func TextOnly(tokens []Token) []Token {
 		tokens = tokens[1:]
 	}
 	return tokens
+}
+
+// Fragment is the bytes of a token that is a part of a character, nil of one whose text
+// is whole. JSON holds them beside the text, in which they would be lost.
+func Fragment(piece string) []byte {
+	if utf8.ValidString(piece) {
+		return nil
+	}
+	return []byte(piece)
 }

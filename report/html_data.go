@@ -24,6 +24,7 @@ type (
 	traceData struct {
 		Prompt   string        `json:"prompt"`
 		Tokens   []string      `json:"tokens"`
+		Bytes    [][]byte      `json:"tokens_bytes,omitempty"`
 		Subject  [2]int        `json:"subject"`
 		Answer   string        `json:"answer"`
 		Noise    value         `json:"noise"`
@@ -153,7 +154,7 @@ func ascii(b []byte) []byte {
 
 func dataOfTrace(t *result.Trace) *traceData {
 	d := &traceData{
-		Prompt: t.Prompt, Tokens: append([]string{}, t.Tokens...), Subject: t.Subject, Answer: t.Answer,
+		Prompt: t.Prompt, Tokens: append([]string{}, t.Tokens...), Bytes: t.TokensBytes, Subject: t.Subject, Answer: t.Answer,
 		Noise: value(t.Noise), Samples: t.Samples, Window: t.Window,
 	}
 	for _, r := range readings(t) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"retcon/internal/fault"
+	"retcon/internal/human"
 	"retcon/llama"
 )
 
@@ -20,6 +22,8 @@ type Hiding struct {
 	Replace bool
 	Samples int // 0: ten
 	Seed    uint64
+	// Memory is the most bytes that the noise of a prompt may take; 0: any.
+	Memory int64
 	// Subjects are those whose tokens' embeddings a relative level is a multiple
 	// of, as in ROME; nil: all embeddings of the model.
 	Subjects []string
@@ -110,6 +114,9 @@ func NewHider(ctx context.Context, m *llama.Model, h Hiding) (*Hider, error) {
 // subject other in its place, in which case the prompt with it comes too.
 func (h *Hider) Hide(p Prompt, other string) (c Corruption, swapped *Prompt, err error) {
 	if !h.Swap {
+		if need := 4 * int64(h.Samples) * int64(p.End-p.Begin) * int64(h.model.Info().Width); h.Memory > 0 && need > h.Memory {
+			return c, nil, fault.Errorf(ErrPrompt, "noise of %d samples for a subject of %d tokens takes %s, and %s may be taken for it: fewer samples, or more memory", h.Samples, p.End-p.Begin, human.Bytes(need), human.Bytes(h.Memory))
+		}
 		return Corruption{
 			Noise:   h.Level.Draw(h.Seed, h.Samples, p.End-p.Begin, h.model.Info().Width, h.Figure),
 			Replace: h.Replace,

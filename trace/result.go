@@ -2,6 +2,7 @@ package trace
 
 import (
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/trace/result"
 )
 
@@ -23,7 +24,7 @@ type sums struct{ *Result }
 // newResult makes room for what is asked for.
 func newResult(m *llama.Model, p Prompt, cfg *Config) sums {
 	r := &Result{
-		Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, Noise: cfg.Level,
+		Prompt: p.Text, TokensBytes: p.Pieces(), Subject: [2]int{p.Begin, p.End}, Noise: cfg.Level,
 		Samples: cfg.Corruption.Samples(), Window: cfg.Window,
 	}
 	for _, id := range p.Tokens {
@@ -68,7 +69,8 @@ func (r sums) target(grid [][]float64, of func(*LogitDifference) [][]float64, la
 func (j *job) finish() {
 	r := j.result
 	n := float64(r.Samples)
-	r.Answer = j.model.Text([]int32{j.answer})
+	r.Answer, r.AnswerToken = j.model.Text([]int32{j.answer}), j.answer
+	r.AnswerBytes = lm.Fragment(r.Answer)
 	r.PCorrupted = mean(j.pCorrupted)
 	for _, g := range [][][]float64{r.Hidden, r.MLP, r.Attn} {
 		j.finishGrid(g, n, r.PCorrupted)
@@ -76,6 +78,7 @@ func (j *job) finish() {
 	j.finishHidden(r.Hidden, r.PClean, r.PCorrupted)
 	if d := r.LogitDifference; d != nil {
 		d.Foil, d.Corrupted = j.model.Text([]int32{j.foil}), mean(j.dCorrupted)
+		d.FoilBytes = lm.Fragment(d.Foil)
 		for _, g := range [][][]float64{d.Hidden, d.MLP, d.Attn} {
 			j.finishGrid(g, n, d.Corrupted)
 		}

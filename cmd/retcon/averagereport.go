@@ -73,6 +73,7 @@ func averageWarnings(s average.Summary, kept bool) []string {
 	if s.Right == 0 {
 		out = append(out, "the model gets none of the facts right: there is nothing to average")
 	}
+	out = append(out, s.Doubts.Sentences(s.Right)...)
 	if !kept {
 		out = append(out, "the results of the single facts are not kept: -o FILE keeps them")
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"retcon/edit/voice"
 )
 
 func note(level slog.Level, text string) slog.Record {
@@ -73,15 +75,16 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup is not used here and keeps keys as they are.
 func (h *lineHandler) WithGroup(string) slog.Handler { return h }
 
-// keeper is a handler that keeps warnings back. They are part of the report
-// that follows; should none follow, flush logs them.
+// keeper is a handler that keeps warnings back, but for those that are to be read
+// before the work. They are part of the report that follows; should none follow,
+// flush logs them.
 type keeper struct {
 	slog.Handler
 	kept *[]slog.Record
 }
 
 func (k keeper) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level == slog.LevelWarn {
+	if r.Level == slog.LevelWarn && !voice.IsFirst(ctx) {
 		*k.kept = append(*k.kept, r.Clone())
 		return nil
 	}

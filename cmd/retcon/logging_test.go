@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"retcon/edit/voice"
 )
 
 func TestLines(t *testing.T) {
@@ -26,12 +28,15 @@ func TestKeeper(t *testing.T) {
 	l := slog.New(k)
 	l.Warn("kept")
 	l.Info("told")
-	if out.String() != "retcon: told\n" {
-		t.Errorf("before: %q", out.String())
+	v := voice.Voice{Logger: l}
+	v.WarnFirst("%d words", 2)
+	if out.String() != "retcon: told\nretcon: warning: 2 words\n" || len(v.Warnings()) != 1 {
+		t.Errorf("before: %q, %q", out.String(), v.Warnings())
 	}
+	out.Reset()
 	k.flush(context.Background())
 	k.flush(context.Background())
-	if out.String() != "retcon: told\nretcon: warning: kept\n" {
+	if out.String() != "retcon: warning: kept\n" {
 		t.Errorf("after: %q", out.String())
 	}
 }

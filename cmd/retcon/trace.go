@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -13,9 +11,6 @@ import (
 	"retcon/trace"
 	"retcon/trace/hypothesis"
 )
-
-// unsure is the probability of the answer below which a trace says little.
-const unsure = 0.1
 
 // traceSchema is the version of the JSON of trace.
 const traceSchema = 1
@@ -65,6 +60,9 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 		return err
 	}
 	if a.json {
+		for _, w := range r.Warnings { // which for people are printed with the trace
+			a.log.Warn(w)
+		}
 		return a.printJSON(r)
 	}
 	return a.printTrace(r, page)
@@ -87,13 +85,16 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	if options.Profile, err = a.startProfile(f.engine.profile, f.pictures.force); err != nil {
 		return nil, err
 	}
+	request := fact.Request{Prompt: f.reading.text(f.prompt), Subject: f.reading.text(f.subject)}
+	f.reading.request(&request)
+	if _, _, _, err := fact.Place(request.Prompt, request.Subject); err != nil {
+		return nil, err
+	}
 	m, err := engine.Open(ctx, f.model, options)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	request := fact.Request{Prompt: f.reading.text(f.prompt), Subject: f.reading.text(f.subject)}
-	f.reading.request(&request)
 	p, err := request.InTokens(m)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 		return nil, err
 	}
 	if f.traces() {
-		hider, err := f.corruption.hider(ctx, m, facts)
+		hider, err := f.corruption.hider(ctx, m, facts, int64(f.engine.memory))
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +120,7 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 		out.Hypothesis = h
 		out.Warnings = append(out.Warnings, h.LeftOut...)
 	}
-	return out, nil
+	return out, out.doubt(ctx, m, p)
 }
 
 // readingWarnings say what was read in the prompt that is not as it was written.
@@ -157,24 +158,7 @@ func (a *app) traceOne(ctx context.Context, f *traceFlags, m *engine.Model, p tr
 	if swapped != nil {
 		out.SubjectSwap, out.PromptSwap = f.reading.text(f.corruption.subjectSwap), swapped.Text
 	}
-	out.Warnings = append(out.Warnings, traceWarnings(out)...)
 	return nil
-}
-
-// traceWarnings says why a trace may say little.
-func traceWarnings(r *traceResult) []string {
-	var out []string
-	if r.PClean < unsure {
-		out = append(out, fmt.Sprintf("the model answers %q with %s only: the trace says little about a fact that it hardly knows", strings.TrimSpace(r.Answer), percent(r.PClean)))
-	}
-	switch d := r.LogitDifference; {
-	case d == nil || d.Foil != r.Answer:
-	case r.SubjectSwap != "":
-		out = append(out, fmt.Sprintf("the model answers %q with %q as the subject too: the swap hides nothing of it, and there is no logit difference; swap in a subject with another answer", strings.TrimSpace(r.Answer), r.SubjectSwap))
-	default:
-		out = append(out, fmt.Sprintf("the foil %q is the answer itself: there is no logit difference", strings.TrimSpace(d.Foil)))
-	}
-	return out
 }
 
 // tracer makes a tracer for the model.

@@ -67,7 +67,7 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	defer r.model.Close()
-	if r.hider, err = f.corruption.hider(ctx, r.model, r.all); err != nil {
+	if r.hider, err = f.corruption.hider(ctx, r.model, r.all, int64(f.engine.memory)); err != nil {
 		return err
 	}
 	if err := r.openResults(); err != nil {

@@ -57,8 +57,8 @@ func (f *corruptionFlags) check(flags *pflag.FlagSet, averages bool) (err error)
 		return usagef("--corrupt swap: which subject takes its place? give --subject-swap SUBJECT")
 	case !f.swaps() && f.subjectSwap != "":
 		return usagef("--subject-swap is of --corrupt swap")
-	case f.samples < 1:
-		return usagef("--samples %d: at least 1", f.samples)
+	case f.samples < 1 || f.samples > mostSamples:
+		return usagef("--samples %d: from 1 to %s", f.samples, thousands(mostSamples))
 	}
 	f.level, err = trace.ParseLevel(f.noise)
 	return err
@@ -66,10 +66,15 @@ func (f *corruptionFlags) check(flags *pflag.FlagSet, averages bool) (err error)
 
 func (f *corruptionFlags) swaps() bool { return f.kind == "swap" }
 
+// mostSamples is more than any mean needs: with so many the noise's part in its
+// error is a hundredth of one sample's.
+const mostSamples = 10000
+
 // hider hides subjects in prompts of a model, with a relative level of noise
-// taken from the subjects of facts, if there are any.
-func (f *corruptionFlags) hider(ctx context.Context, m *engine.Model, facts []average.Fact) (*trace.Hider, error) {
-	h := trace.Hiding{Swap: f.swaps(), Level: f.level, Replace: f.replace, Samples: f.samples, Seed: f.seed}
+// taken from the subjects of facts, if there are any. Noise takes a quarter of the
+// memory, in bytes, at most.
+func (f *corruptionFlags) hider(ctx context.Context, m *engine.Model, facts []average.Fact, memory int64) (*trace.Hider, error) {
+	h := trace.Hiding{Swap: f.swaps(), Level: f.level, Replace: f.replace, Samples: f.samples, Seed: f.seed, Memory: memory / 4}
 	for _, fact := range facts {
 		h.Subjects = append(h.Subjects, fact.Subject)
 	}

@@ -104,6 +104,8 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 		return usagef("--refine and --approx-steps are of --approx")
 	case f.approx && (f.refine < 0 || f.approxSteps < 1):
 		return usagef("--refine %d, --approx-steps %d: at least 0 and 1", f.refine, f.approxSteps)
+	case f.refine > mostCells || f.approxSteps > mostSamples:
+		return usagef("--refine %d, --approx-steps %d: at most %s and %s", f.refine, f.approxSteps, thousands(mostCells), thousands(mostSamples))
 	case f.approx && len(f.kinds) == 0:
 		return usagef("--approx estimates heat maps, and --kind none has none")
 	case f.approx && f.corruption.foil != "":
@@ -115,6 +117,9 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 	}
 	return f.corruption.check(flags, f.averages.on)
 }
+
+// mostCells is more than a heat map has.
+const mostCells = 10_000_000
 
 // checkKinds turns none into no kinds.
 func (f *traceFlags) checkKinds() error {

@@ -17,6 +17,9 @@ func (r *traceResult) notes() []string {
 		text += fmt.Sprintf(": %q", r.PromptSwap)
 	}
 	out := []string{text}
+	if r.Said != "" {
+		out = append(out, fmt.Sprintf("traced: %q, with which the model begins %s", r.Answer, quote(r.Said, 60)))
+	}
 	if x := r.Approx; x != nil {
 		out = append(out, approxText(x.Steps, len(x.Refined)))
 	}

@@ -96,7 +96,8 @@ func (w *work) trainRows(ctx context.Context, t *trained, rows []lm.HeadRow, n i
 			return fault.Errorf(edit.ErrRefused, "the patch is not finite")
 		}
 		t.neurons = append(t.neurons, neuron)
-		t.reports = append(t.reports, PatchReport{Token: w.base.Model.Text(x.Targets[token : token+1]), Report: report, Slot: -1})
+		said := w.base.Model.Text(x.Targets[token : token+1])
+		t.reports = append(t.reports, PatchReport{Token: said, Bytes: lm.Fragment(said), Report: report, Slot: -1})
 		t.steps += report.Steps
 		x.include(w.site, neuron)
 		if had := w.added + len(t.neurons); had <= len(w.old) {

@@ -9,7 +9,8 @@ import (
 
 // PatchReport is one neuron of an edit.
 type PatchReport struct {
-	Token string `json:"token"` // that it makes the model say
+	Token string `json:"token"`                 // that it makes the model say
+	Bytes []byte `json:"token_bytes,omitempty"` // of a part of a character
 	Report
 	Slot int64 `json:"slot"` // among the last layer's neurons, once written
 }

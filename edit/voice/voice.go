@@ -3,6 +3,7 @@
 package voice
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 )
@@ -32,14 +33,29 @@ func (v *Voice) Info(msg string, args ...any) {
 }
 
 // Warn logs a warning and keeps it.
-func (v *Voice) Warn(format string, args ...any) {
+func (v *Voice) Warn(format string, args ...any) { v.warn(context.Background(), format, args) }
+
+// WarnFirst is Warn for what is to be read before the work that follows, and not
+// in the report after it alone: the log's handler gets a context of which IsFirst
+// is true.
+func (v *Voice) WarnFirst(format string, args ...any) {
+	v.warn(context.WithValue(context.Background(), first{}, true), format, args)
+}
+
+// first marks the context of a warning of WarnFirst.
+type first struct{}
+
+// IsFirst reports whether a context is that of a warning of WarnFirst.
+func IsFirst(ctx context.Context) bool { return ctx.Value(first{}) != nil }
+
+func (v *Voice) warn(ctx context.Context, format string, args []any) {
 	if v == nil {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
 	v.warnings = append(v.warnings, msg)
 	if v.Logger != nil {
-		v.Logger.Warn(msg)
+		v.Logger.WarnContext(ctx, msg)
 	}
 }
 

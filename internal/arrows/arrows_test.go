@@ -24,6 +24,7 @@ var order = [][]string{
 	{"replay"},
 	{"llama"},
 	{"report"},
+	{"trace/doubt"},
 	{"trace/result"},
 	{"fact"},
 	{"lm"},
@@ -33,7 +34,7 @@ var order = [][]string{
 }
 
 // pure are packages that build without cgo.
-var pure = []string{"lm", "fact", "edit", "eval", "gguf", "graph", "report"}
+var pure = []string{"lm", "fact", "edit", "eval", "gguf", "graph", "report", "trace/doubt"}
 
 // modulePrefix begins the import paths of this module.
 const modulePrefix = "retcon/"

@@ -9,6 +9,7 @@ import (
 
 	"retcon/fact"
 	"retcon/lm"
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -49,7 +50,8 @@ func (x Experiment) Tracer(m Model) Tracer {
 	}
 }
 
-// on is the record of a fact.
+// on is the record of a fact. One without an answer is wrong where what the model
+// says is no fact.
 func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 	p, err := fact.Request{Prompt: f.Prompt, Subject: f.Subject, Literal: x.Literal}.InTokens(m)
 	if err != nil {
@@ -60,10 +62,10 @@ func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 		return Record{}, err
 	}
 	rec := Record{Status: Wrong, Said: said}
-	if !Right(f.Answer, first, said) {
+	if !Right(f.Answer, first, said) || f.Answer == "" && doubt.NoAnswer(p.Text, first, said) {
 		return rec, nil
 	}
-	done, err := x.done(ctx, p, f, rec)
+	done, err := x.done(ctx, m, p, f, rec)
 	// Runs in one batch round differently: of two likeliest tokens the traced
 	// one may be the other.
 	if err != nil || !Right(f.Answer, done.First, said) {
@@ -73,7 +75,7 @@ func (x Experiment) on(ctx context.Context, m Model, f Fact) (Record, error) {
 }
 
 // done is the record of a fact that the model gets right.
-func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record) (Record, error) {
+func (x Experiment) done(ctx context.Context, m Model, p fact.Prompt, f Fact, rec Record) (Record, error) {
 	if x.Trace != nil {
 		t, err := x.Trace(ctx, p, f.SubjectSwap)
 		if err != nil {
@@ -83,6 +85,7 @@ func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record)
 			return rec, fmt.Errorf("%w: the model answers %q with %q as the subject too: swap in a subject with another answer", fact.ErrRequest, strings.TrimSpace(t.Answer), f.SubjectSwap)
 		}
 		rec = rec.traced(t)
+		rec.Doubts = doubt.Kinds(doubt.OfTrace(m, p, t, rec.Said))
 	}
 	if x.Test == nil {
 		return rec, nil
@@ -93,6 +96,7 @@ func (x Experiment) done(ctx context.Context, p fact.Prompt, f Fact, rec Record)
 	}
 	if x.Trace == nil {
 		rec = rec.asked(found.Asked())
+		rec.Doubts = doubt.Kinds(doubt.OfAnswer(m, p, found.Asked(), rec.Said))
 	}
 	rec.Hypothesis, err = json.Marshal(found)
 	return rec, err
@@ -116,7 +120,8 @@ func continuation(ctx context.Context, m Model, prompt []int32, answer string) (
 // traced is the record with a trace in it.
 func (r Record) traced(t *result.Trace) Record {
 	r.Status = Traced
-	r.Tokens, r.Range, r.First = t.Tokens, t.Subject, t.Answer
+	r.Tokens, r.TokensBytes, r.Range = t.Tokens, t.TokensBytes, t.Subject
+	r.First, r.FirstBytes = t.Answer, t.AnswerBytes
 	r.PClean, r.PCorrupted, r.Grids = t.PClean, t.PCorrupted, t.Grids
 	if d := t.LogitDifference; d != nil {
 		r.Logit = &d.Measure
@@ -127,7 +132,8 @@ func (r Record) traced(t *result.Trace) Record {
 // asked is the record without a trace: nothing was corrupted.
 func (r Record) asked(a result.Answer) Record {
 	r.Status = Traced
-	r.Tokens, r.Range, r.First = a.Tokens, a.Subject, a.Answer
+	r.Tokens, r.TokensBytes, r.Range = a.Tokens, a.TokensBytes, a.Subject
+	r.First, r.FirstBytes = a.Answer, a.AnswerBytes
 	r.PClean, r.PCorrupted = a.PClean, a.PClean
 	return r
 }

@@ -11,6 +11,7 @@ import (
 
 	"retcon/fact"
 	"retcon/lm"
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -51,7 +52,7 @@ type finding struct {
 }
 
 func (f finding) Asked() result.Answer {
-	return result.Answer{Tokens: []string{"x"}, Subject: [2]int{0, 1}, Answer: f.answer, PClean: 0.25}
+	return result.Answer{Tokens: []string{"x"}, Subject: [2]int{0, 1}, Answer: f.answer, AnswerToken: int32(f.answer[0]), PClean: 0.25}
 }
 
 func TestExperiment(t *testing.T) {
@@ -70,12 +71,12 @@ func TestExperiment(t *testing.T) {
 	run := func(x Experiment, f Fact) (Record, error) { return x.Tracer(m)(context.Background(), f) }
 
 	rec, err := run(Experiment{Trace: trace}, oslo)
-	want := Record{Status: Traced, Said: "Norway.", Tokens: traced.Tokens, Range: traced.Subject, First: "N", PClean: 0.5, PCorrupted: 0.1, Grids: traced.Grids}
+	want := Record{Status: Traced, Said: "Norway.", Tokens: traced.Tokens, Range: traced.Subject, First: "N", PClean: 0.5, PCorrupted: 0.1, Grids: traced.Grids, Doubts: []doubt.Kind{doubt.FirstToken}}
 	if d := cmp.Diff(want, rec); d != "" || err != nil || swaps[0] != "Rome" {
 		t.Errorf("traced: %v, swapped %q\n%s", err, swaps, d)
 	}
 	rec, err = run(Experiment{Test: test}, oslo)
-	want = Record{Status: Traced, Said: "Norway.", Tokens: []string{"x"}, Range: [2]int{0, 1}, First: "N", PClean: 0.25, PCorrupted: 0.25, Hypothesis: []byte(`{"score":7}`)}
+	want = Record{Status: Traced, Said: "Norway.", Tokens: []string{"x"}, Range: [2]int{0, 1}, First: "N", PClean: 0.25, PCorrupted: 0.25, Hypothesis: []byte(`{"score":7}`), Doubts: []doubt.Kind{doubt.FirstToken}}
 	if d := cmp.Diff(want, rec); d != "" || err != nil {
 		t.Errorf("tested: %v\n%s", err, d)
 	}
@@ -88,6 +89,53 @@ func TestExperiment(t *testing.T) {
 	answer = "S" // the likeliest of two equals, in a batch
 	if rec, err = run(Experiment{Trace: trace}, oslo); err != nil || rec.Status != Wrong || rec.Tokens != nil {
 		t.Errorf("another token was traced: %+v, %v", rec, err)
+	}
+}
+
+// A fact without an answer takes the model's own where that is one.
+func TestOwnAnswers(t *testing.T) {
+	m := parrot{"Oslo is in": "Norway.", "Rome is in": " a city", "Where is Lima?": "\n\nIn Peru", "Bern is": "(in", "Eiffel is in": "1"}
+	trace := func(_ context.Context, p fact.Prompt, _ string) (*result.Trace, error) {
+		first := m[p.Text][:1]
+		if first == "1" {
+			return &result.Trace{Answer: first, PClean: 0.65, PCorrupted: 0.651, Noise: 1}, nil
+		}
+		return &result.Trace{Answer: first, PClean: 0.5, PCorrupted: 0.1, Noise: 1}, nil
+	}
+	var records []Record
+	for _, c := range []struct {
+		prompt, subject, answer string
+		status                  Status
+		doubts                  []doubt.Kind
+	}{
+		{"Oslo is in", "Oslo", "", Traced, []doubt.Kind{doubt.FirstToken}},
+		{"Rome is in", "Rome", "", Wrong, nil}, // a blank
+		{"Where is Lima?", "Lima", "", Wrong, nil},
+		{"Bern is", "Bern", "", Wrong, nil},
+		{"Bern is", "Bern", "(in", Traced, []doubt.Kind{doubt.NoFact, doubt.FirstToken}}, // as the file says
+		{"Eiffel is in", "Eiff", "", Traced, []doubt.Kind{doubt.NothingHidden, doubt.PartOfWord}},
+	} {
+		rec, err := Experiment{Trace: trace}.Tracer(m)(context.Background(), Fact{Prompt: c.prompt, Subject: c.subject, Answer: c.answer})
+		if err != nil || rec.Status != c.status {
+			t.Errorf("%q: %+v, %v", c.prompt, rec, err)
+		}
+		if d := cmp.Diff(c.doubts, rec.Doubts); d != "" {
+			t.Errorf("%q: %s", c.prompt, d)
+		}
+		records = append(records, rec)
+	}
+	s := Summarise(Settings{}, records)
+	if s.Right != 3 || s.Wrong != 3 || s.Doubts[doubt.NoFact] != 1 || s.Doubts[doubt.FirstToken] != 2 {
+		t.Errorf("%+v", s)
+	}
+	says := strings.Join(s.Doubts.Sentences(s.Right), "\n")
+	for _, want := range []string{"1 of 3 facts: the token that was traced", "1 of 3 facts: hiding the subject leaves", "1 of 3 facts: the subject is a part of a word"} {
+		if !strings.Contains(says, want) {
+			t.Errorf("%s, want %s", says, want)
+		}
+	}
+	if strings.Count(says, "\n") != 2 {
+		t.Error(says)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestParseFacts(t *testing.T) {
 	}{
 		{ours, []Fact{{1, "", "{} is in", "The Tower", "Paris", ""}, {2, "b", "The Tower is in", "Tower", "", ""}, {3, "", "{} is in", "x", "", "z"}}},
 		{"\ufeff [" + strings.ReplaceAll(ours, "\n", ",") + "]", []Fact{{1, "", "{} is in", "The Tower", "Paris", ""}, {2, "b", "The Tower is in", "Tower", "", ""}, {3, "", "{} is in", "x", "", "z"}}},
-		{known, []Fact{{1, "7", "A B is the", "A B", "c", ""}, {2, "8", "x and {} are", "x", "c", ""}, {3, "k", "{} is", "y", "c", ""}}},
+		{known, []Fact{{1, "7", "A B is the", "A B", "c", ""}, {2, "8", "x and {x} are", "x", "c", ""}, {3, "k", "{} is", "y", "c", ""}}},
 	} {
 		got, err := ParseFacts(strings.NewReader(c.text))
 		if err != nil {

@@ -110,7 +110,7 @@ func statement(s fact.Statement) (f Fact, err error) {
 	template = strings.TrimRight(template, " \t")
 	whole := strings.Count(template, fact.Slot) == 1 && strings.Replace(template, fact.Slot, f.Subject, 1) == f.Prompt
 	if f.Prompt == "" || whole {
-		f.Prompt = template
+		f.Prompt = fact.Fill(template, f.Subject)
 	}
 	switch {
 	case f.Prompt == "":

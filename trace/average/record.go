@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -27,10 +28,12 @@ type Record struct {
 
 	// What follows is of a traced fact only.
 
-	Tokens []string `json:"tokens,omitempty"`
-	Range  [2]int   `json:"subject_range,omitzero"` // the subject's tokens [begin, end)
+	Tokens      []string `json:"tokens,omitempty"`
+	TokensBytes [][]byte `json:"tokens_bytes,omitempty"` // the prompt's bytes, by token
+	Range       [2]int   `json:"subject_range,omitzero"` // the subject's tokens [begin, end)
 	// First is the token whose probability was traced: the answer's first.
 	First      string  `json:"first,omitempty"`
+	FirstBytes []byte  `json:"first_bytes,omitempty"` // of a part of a character
 	PClean     float64 `json:"p_clean,omitempty"`
 	PCorrupted float64 `json:"p_corrupted,omitempty"`
 	Grids
@@ -40,6 +43,8 @@ type Record struct {
 	// Hypothesis is what else was measured of the fact. It is the caller's and
 	// is kept as it is.
 	Hypothesis json.RawMessage `json:"hypothesis,omitempty"`
+	// Doubts are why the trace may mean nothing.
+	Doubts []doubt.Kind `json:"doubts,omitempty"`
 }
 
 // What a trace gives; see package result.
@@ -61,6 +66,17 @@ func (r *Record) probability() *Measure {
 	return &Measure{Clean: r.PClean, Corrupted: r.PCorrupted, Grids: r.Grids}
 }
 
+// asText puts U+FFFD in the place of bytes that are no text, as they come back from
+// a file: what is merged is then what one run writes.
+func (r *Record) asText() {
+	for _, s := range []*string{&r.Said, &r.Error, &r.First} {
+		*s = string([]rune(*s))
+	}
+	for i, s := range r.Tokens {
+		r.Tokens[i] = string([]rune(s))
+	}
+}
+
 // check reports what is wrong with a record under settings.
 func (r *Record) check(s Settings) error {
 	switch r.Status {
@@ -72,6 +88,9 @@ func (r *Record) check(s Settings) error {
 	}
 	if r.Range[0] < 0 || r.Range[0] >= r.Range[1] || r.Range[1] > len(r.Tokens) {
 		return fmt.Errorf("its subject_range is %v of %d tokens", r.Range, len(r.Tokens))
+	}
+	if n := len(r.TokensBytes); n != 0 && n != len(r.Tokens) {
+		return fmt.Errorf("its tokens_bytes has %d of %d tokens", n, len(r.Tokens))
 	}
 	if err := checkMeasure(r.probability(), "", len(r.Tokens), s); err != nil {
 		return err

@@ -56,7 +56,7 @@ func testTracer(s Settings) Tracer {
 			return out
 		}
 		r := Record{
-			Status: Traced, Said: " yes", First: " yes", Seconds: 1, Tokens: strings.Fields("a b c d e f"), Range: [2]int{1, 3},
+			Status: Traced, Said: " yes\xe5", First: " y\xe5", FirstBytes: []byte(" y\xe5"), Seconds: 1, Tokens: []string{"a", "b\xf0\x9f", "\x97", "\xbc", "e", "f"}, TokensBytes: [][]byte{{'a'}, {'b', 0xf0, 0x9f}, {0x97}, {0xbc}, {'e'}, {'f'}}, Range: [2]int{1, 3},
 			PClean: rng.Float64(), PCorrupted: rng.Float64(), Grids: Grids{Hidden: grid(6), MLP: grid(6)},
 			Hypothesis: json.RawMessage(fmt.Sprintf(`{"part":%d}`, f.Record)),
 		}

@@ -47,6 +47,7 @@ func Run(ctx context.Context, facts []Fact, out *Results, trace Tracer, progress
 			rec = Record{Status: Failed, Said: rec.Said, Seconds: rec.Seconds, Error: err.Error()}
 		}
 		rec.Fact = f
+		rec.asText()
 		if rec.Seconds == 0 {
 			rec.Seconds = time.Since(start).Seconds()
 		}

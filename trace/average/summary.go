@@ -1,6 +1,9 @@
 package average
 
-import "retcon/trace/result"
+import (
+	"retcon/trace/doubt"
+	"retcon/trace/result"
+)
 
 // Summary are the averages over the traced facts. Effects are raw: ROME cuts
 // negative ones to 0 for its pictures.
@@ -9,6 +12,8 @@ type Summary struct {
 	Right  int `json:"right"` // facts that the model gets right: the averages are over them
 	Wrong  int `json:"wrong"`
 	Failed int `json:"failed"`
+	// Doubts are how many of the right ones may mean nothing, and why.
+	Doubts doubt.Tally `json:"doubts,omitempty"`
 
 	Layers int      `json:"layers"`
 	Window int      `json:"window"`
@@ -46,7 +51,7 @@ type SeveredMeans = result.Severing[Series]
 // fact's tokens, then over facts, each fact counting once. (ROME's notebook
 // pools the tokens of all facts.)
 func Summarise(s Settings, records []Record) Summary {
-	out := Summary{Read: len(records), Layers: s.Layers, Window: s.Window, Kinds: s.Kinds}
+	out := Summary{Read: len(records), Layers: s.Layers, Window: s.Window, Kinds: s.Kinds, Doubts: doubt.Tally{}}
 	p, logit := newGather(s), newGather(s.unsevered())
 	for i := range records {
 		r := &records[i]
@@ -57,6 +62,7 @@ func Summarise(s Settings, records []Record) Summary {
 			out.Failed++
 		case Traced:
 			out.Right++
+			out.Doubts.Add(r.Doubts)
 			p.add(r.probability(), r.Range)
 			if r.Logit != nil {
 				logit.add(r.Logit, r.Range)

@@ -56,8 +56,8 @@ func TestAverageMemory(t *testing.T) {
 
 func TestAverageLayers(t *testing.T) {
 	a, err := AverageLayers([]*LayersResult{
-		{Fact: Fact{PClean: 0.4}, Exchanged: []LayerChange{{0, 0.2, false, "", 0}}, Dropped: []LayerChange{{0, 0, false, "", 0}, {1, 0.4, true, "", 0}}},
-		{Fact: Fact{PClean: 0.6}, TextTokens: 9, Perplexity: 20, Exchanged: []LayerChange{{0, 0.4, true, "", 21}}, Dropped: []LayerChange{{0, 0, false, "", 400}, {1, 0.6, true, "", 30}}},
+		{Fact: Fact{PClean: 0.4}, Exchanged: []LayerChange{{0, 0.2, false, "", 0, nil}}, Dropped: []LayerChange{{0, 0, false, "", 0, nil}, {1, 0.4, true, "", 0, nil}}},
+		{Fact: Fact{PClean: 0.6}, TextTokens: 9, Perplexity: 20, Exchanged: []LayerChange{{0, 0.4, true, "", 21, nil}}, Dropped: []LayerChange{{0, 0, false, "", 400, nil}, {1, 0.6, true, "", 30, nil}}},
 	})
 	if err != nil {
 		t.Fatal(err)

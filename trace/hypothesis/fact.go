@@ -3,6 +3,7 @@ package hypothesis
 import (
 	"retcon/internal/logits"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/trace"
 	"retcon/trace/result"
 )
@@ -14,6 +15,7 @@ type Fact = result.Answer
 func newFact(m *llama.Model, p trace.Prompt, last []float32) Fact {
 	f := Fact{Prompt: p.Text, Subject: [2]int{p.Begin, p.End}, AnswerToken: llama.Greedy(last)}
 	f.Answer = m.Piece(f.AnswerToken, true)
+	f.TokensBytes, f.AnswerBytes = p.Pieces(), lm.Fragment(f.Answer)
 	f.PClean = logits.Probability(last, f.AnswerToken)
 	for _, t := range p.Tokens {
 		f.Tokens = append(f.Tokens, m.Piece(t, true))

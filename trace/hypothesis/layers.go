@@ -7,6 +7,7 @@ import (
 
 	"retcon/internal/logits"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 	"retcon/trace"
 )
@@ -41,6 +42,7 @@ type LayerChange struct {
 	Kept       bool    `json:"kept"` // it is still the answer
 	Answer     string  `json:"answer"`
 	Perplexity float64 `json:"perplexity,omitempty"`
+	Bytes      []byte  `json:"answer_bytes,omitempty"` // of an answer that is a part of a character
 }
 
 // headRows is how many rows are turned into logits at a time.
@@ -208,6 +210,7 @@ func (s *swapper) read(ctx context.Context, x []float32) (LayerChange, error) {
 		}
 		now := llama.Greedy(row)
 		c.P, c.Kept, c.Answer = logits.Probability(row, s.answer), now == s.answer, s.model.Piece(now, true)
+		c.Bytes = lm.Fragment(c.Answer)
 	})
 	c.Perplexity = perplexity(sum, predicted)
 	return c, err

@@ -163,8 +163,8 @@ func TestLayersText(t *testing.T) {
 
 func TestLayersSentence(t *testing.T) {
 	r := &LayersResult{Fact: Fact{Answer: " Paris", PClean: 0.63}, TextTokens: 200, Perplexity: 20,
-		Exchanged: []LayerChange{{0, 0.1, false, "a", 400}, {1, 0.5, true, " Paris", 21}, {2, 0.6, true, " Paris", 22}},
-		Dropped:   []LayerChange{{0, 0, false, "a", 4000}, {1, 0.5, true, " Paris", 22}, {2, 0.4, true, " Paris", 24}, {3, 0.2, false, "b", 26}}}
+		Exchanged: []LayerChange{{0, 0.1, false, "a", 400, nil}, {1, 0.5, true, " Paris", 21, nil}, {2, 0.6, true, " Paris", 22, nil}},
+		Dropped:   []LayerChange{{0, 0, false, "a", 4000, nil}, {1, 0.5, true, " Paris", 22, nil}, {2, 0.4, true, " Paris", 24, nil}, {3, 0.2, false, "b", 26, nil}}}
 	for _, want := range []string{`" Paris", of 63 %`, "in 2 of 3 pairs (median 50 %; median perplexity 22, highest 400 with layers 0 and 1)", "in 2 of 4 cases (median 30 %; median perplexity 25, highest 4000 with layer 0)", "perplexity 20 on that text of 200 tokens."} {
 		if s := r.Sentence(); !strings.Contains(s, want) {
 			t.Errorf("%q lacks %q", s, want)

@@ -10,6 +10,7 @@ import (
 
 	"retcon/gguf"
 	"retcon/llama"
+	"retcon/lm"
 )
 
 // downMatrix is ffn_down of a layer in the file, n_embd rows of n_ff, so that
@@ -141,7 +142,8 @@ func (r *recallReader) promoted(logits []float32) []Promoted {
 	}
 	out := make([]Promoted, len(top))
 	for i, t := range top {
-		out[i] = Promoted{Token: t, Text: r.model.Piece(t, true), Logit: float64(logits[t])}
+		piece := r.model.Piece(t, true)
+		out[i] = Promoted{Token: t, Text: piece, Bytes: lm.Fragment(piece), Logit: float64(logits[t])}
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"retcon/gguf"
 	"retcon/graph"
 	"retcon/llama"
+	"retcon/lm"
 	"retcon/replay"
 	"retcon/trace"
 )
@@ -25,8 +26,9 @@ type RecallConfig struct {
 // token.
 type RecallResult struct {
 	Fact
-	At      string        `json:"at"`    // the subject's last token
-	Vocab   int           `json:"vocab"` // tokens that ranks are among
+	At      string        `json:"at"`                 // the subject's last token
+	AtBytes []byte        `json:"at_bytes,omitempty"` // of a part of a character
+	Vocab   int           `json:"vocab"`              // tokens that ranks are among
 	Layers  []RecallLayer `json:"layers"`
 	Seconds float64       `json:"seconds"`
 }
@@ -67,6 +69,7 @@ type Neuron struct {
 type Promoted struct {
 	Token int32   `json:"token"`
 	Text  string  `json:"text"`
+	Bytes []byte  `json:"text_bytes,omitempty"` // of a part of a character
 	Logit float64 `json:"logit"`
 }
 
@@ -97,6 +100,7 @@ func Recall(ctx context.Context, m *llama.Model, p trace.Prompt, threads int, cf
 	}
 	defer c.Close()
 	r := &RecallResult{At: m.Piece(p.Tokens[p.End-1], true), Vocab: m.Info().Vocab}
+	r.AtBytes = lm.Fragment(r.At)
 	reader := &recallReader{model: m, cfg: cfg, file: f, context: c}
 	if reader.head, err = replay.NewHead(ctx, c, headRows); err != nil {
 		return nil, err

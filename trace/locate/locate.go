@@ -8,6 +8,7 @@ import (
 
 	"retcon/llama"
 	"retcon/trace"
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -61,7 +62,7 @@ func Layer(ctx context.Context, m *llama.Model, prompts []trace.Prompt, cfg Conf
 	defer t.Close()
 	layers := m.Info().Layers
 	window := windowOf(layers)
-	sum := &effects{window: window, mean: make([]float64, layers)}
+	sum := &effects{window: window, mean: make([]float64, layers), doubts: doubt.Tally{}}
 	for i, p := range prompts {
 		c, _, err := hider.Config(trace.Config{Window: window, MLP: true}, p, "")
 		if err != nil {
@@ -75,6 +76,7 @@ func Layer(ctx context.Context, m *llama.Model, prompts []trace.Prompt, cfg Conf
 			return nil, err
 		}
 		sum.add(r)
+		sum.doubts.Add(doubt.Kinds(doubt.OfTrace(m, p, r, "")))
 	}
 	return sum.located(), nil
 }
@@ -89,6 +91,7 @@ type effects struct {
 	mean             []float64 // by layer
 	clean, corrupted float64
 	traces           int
+	doubts           doubt.Tally
 }
 
 // add takes a trace into the means.
@@ -122,6 +125,11 @@ func (e *effects) located() *Located {
 	}
 	if out.Effect < littleEffect {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("FFN outputs at the subject's last token bring back %.2g of the answer's probability at most: the trace hardly tells layers apart", max(0, out.Effect)))
+	}
+	delete(e.doubts, doubt.PartOfWord) // these are of the request, whatever is done with it
+	delete(e.doubts, doubt.SharedToken)
+	for _, text := range e.doubts.Sentences(e.traces) {
+		out.Warnings = append(out.Warnings, "in the trace for the layer, "+text)
 	}
 	return out
 }

@@ -2,8 +2,10 @@ package locate
 
 import (
 	"math"
+	"strings"
 	"testing"
 
+	"retcon/trace/doubt"
 	"retcon/trace/result"
 )
 
@@ -45,6 +47,11 @@ func TestLocated(t *testing.T) {
 	flat.add(run(3, 0.9, 0.5, -0.1))
 	if l := flat.located(); len(l.Warnings) != 1 {
 		t.Errorf("no effect: %+v", l)
+	}
+	doubted := &effects{window: window, mean: make([]float64, layers), doubts: doubt.Tally{doubt.NoFact: 1, doubt.PartOfWord: 1}}
+	doubted.add(run(6, 0.9, 0.1, 0.6))
+	if w := doubted.located().Warnings; len(w) != 1 || !strings.Contains(w[0], "in the trace for the layer, 1 of 1 fact: the token that was traced") {
+		t.Errorf("no fact: %q", w)
 	}
 	for layers, want := range map[int]int{1: 1, 3: 1, 12: 4, 30: 10, 48: 10} {
 		if got := windowOf(layers); got != want {

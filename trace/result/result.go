@@ -4,15 +4,19 @@ package result
 // over the samples; cells that cannot differ from the corrupted run hold
 // PCorrupted.
 type Trace struct {
-	Prompt     string   `json:"prompt"`
-	Tokens     []string `json:"tokens"`
-	Subject    [2]int   `json:"subject"` // tokens [begin, end)
-	Answer     string   `json:"answer"`
-	PClean     float64  `json:"p_clean"`
-	PCorrupted float64  `json:"p_corrupted"`
-	Noise      float64  `json:"noise"`
-	Samples    int      `json:"samples"`
-	Window     int      `json:"window"`
+	Prompt      string   `json:"prompt"`
+	Tokens      []string `json:"tokens"`
+	TokensBytes [][]byte `json:"tokens_bytes,omitempty"` // the prompt's bytes, by token
+	Subject     [2]int   `json:"subject"`                // tokens [begin, end)
+	Answer      string   `json:"answer"`                 // empty: a control token
+	AnswerBytes []byte   `json:"answer_bytes,omitempty"` // of a part of a character
+	AnswerToken int32    `json:"answer_token"`
+	Said        string   `json:"said,omitempty"` // the answer and the greedy continuation, where it was asked for
+	PClean      float64  `json:"p_clean"`
+	PCorrupted  float64  `json:"p_corrupted"`
+	Noise       float64  `json:"noise"`
+	Samples     int      `json:"samples"`
+	Window      int      `json:"window"`
 	Grids
 	// LogitDifference is the same in another measure, if a foil was named. It
 	// has no severed runs.
@@ -26,8 +30,10 @@ type Trace struct {
 type Answer struct {
 	Prompt      string   `json:"prompt"`
 	Tokens      []string `json:"tokens"`
-	Subject     [2]int   `json:"subject"` // tokens [begin, end)
+	TokensBytes [][]byte `json:"tokens_bytes,omitempty"` // the prompt's bytes, by token
+	Subject     [2]int   `json:"subject"`                // tokens [begin, end)
 	Answer      string   `json:"answer"`
+	AnswerBytes []byte   `json:"answer_bytes,omitempty"` // of a part of a character
 	AnswerToken int32    `json:"answer_token"`
 	PClean      float64  `json:"p_clean"` // the answer's probability
 }
@@ -35,7 +41,8 @@ type Answer struct {
 // LogitDifference is the answer's logit less the foil's, the mean over the
 // samples (arXiv 2309.16042).
 type LogitDifference struct {
-	Foil string `json:"foil"`
+	Foil      string `json:"foil"`
+	FoilBytes []byte `json:"foil_bytes,omitempty"` // of a part of a character
 	Measure
 }
 

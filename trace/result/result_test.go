@@ -8,12 +8,12 @@ import (
 // The JSON of the command line: its names and their order.
 func TestJSON(t *testing.T) {
 	r := Trace{
-		Tokens: []string{"a"}, Grids: Grids{Hidden: [][]float64{{1}}, Severed: &Severed{Single: []float64{1}}},
-		LogitDifference: &LogitDifference{"b", Measure{Clean: 2, Grids: Grids{MLP: [][]float64{{3}}}}},
+		Tokens: []string{"a"}, TokensBytes: [][]byte{{0xf0, 0x9f}, {}}, AnswerBytes: []byte{0xff}, Grids: Grids{Hidden: [][]float64{{1}}, Severed: &Severed{Single: []float64{1}}},
+		LogitDifference: &LogitDifference{Foil: "b", Measure: Measure{Clean: 2, Grids: Grids{MLP: [][]float64{{3}}}}},
 		Approx:          &Approximated{1, []Cell{{MLP, 0, 1}}},
 	}
 	got, err := json.Marshal(r)
-	const want = `{"prompt":"","tokens":["a"],"subject":[0,0],"answer":"","p_clean":0,"p_corrupted":0,"noise":0,"samples":0,"window":0,` +
+	const want = `{"prompt":"","tokens":["a"],"tokens_bytes":["8J8=",""],"subject":[0,0],"answer":"","answer_bytes":"/w==","answer_token":0,"p_clean":0,"p_corrupted":0,"noise":0,"samples":0,"window":0,` +
 		`"hidden":[[1]],"severed":{"single":[1],"mlp_severed":null,"attn_severed":null},` +
 		`"logit_difference":{"foil":"b","clean":2,"corrupted":0,"mlp":[[3]]},` +
 		`"approx":{"steps":1,"refined":[{"kind":"mlp","token":0,"layer":1}]},"seconds":0}`
