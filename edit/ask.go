@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"retcon/fact"
@@ -30,10 +31,13 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 	if err != nil {
 		return err
 	}
-	if word := f.PartOf(); word != "" {
-		s.warn("the subject %q is a part of the word %q in the prompt", f.Subject, word)
-	}
 	e.fact, e.Prompt, e.Target = f, f.Text, strings.TrimSpace(f.New)
+	if s.repeats(e) {
+		return nil
+	}
+	for _, note := range slices.Concat(f.SubjectNotes(), f.AnswerNotes()) {
+		s.warn("%s%s", s.about(e), note)
+	}
 	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, f, ""); err != nil {
 		return err
 	}
@@ -41,9 +45,22 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 		if !s.cfg.Force {
 			return fault.Errorf(ErrRefused, "the model already says %q: there is nothing to edit", e.Target)
 		}
-		s.warn("the model already says %q", e.Target)
+		s.warn("%sthe model already says %q", s.about(e), e.Target)
 	}
 	return nil
+}
+
+// repeats finds a request that asks for what an earlier one does: that is told
+// once.
+func (s *session) repeats(e *Edit) bool {
+	for _, first := range s.res.Edits {
+		if first != e && first.Error == "" && first.first == nil && e.fact.Same(first.fact) {
+			e.first, e.SameAs = first, first.Record
+			s.warn("%sit is the same as request %d, and told once", s.about(e), first.Record)
+			return true
+		}
+	}
+	return false
 }
 
 // moveProbe asks the unedited model anew for a fact that is told after a prefix
@@ -61,9 +78,9 @@ func (s *session) moveProbe(ctx context.Context, e *Edit) (err error) {
 	return err
 }
 
-// about names a request where there are several.
+// about names a request where there are several, and nothing without one.
 func (s *session) about(e *Edit) string {
-	if len(s.cfg.Requests) < 2 {
+	if e == nil || len(s.cfg.Requests) < 2 {
 		return ""
 	}
 	return e.fact.Name() + ": "
@@ -76,7 +93,7 @@ func (s *session) refuse(e *Edit, reasons []string) error {
 	}
 	text := strings.Join(reasons, "; ")
 	if s.cfg.Force {
-		s.warn("forced: %s", text)
+		s.warn("forced: %s%s", s.about(e), text)
 		return nil
 	}
 	if e != nil {

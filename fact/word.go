@@ -1,6 +1,8 @@
 package fact
 
 import (
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -23,7 +25,7 @@ func inWord(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) &&
 // as spaces tell; empty where it is none, or where what follows may be a particle
 // that its language joins on.
 func (f Fact) PartOf() string {
-	if after, _ := utf8.DecodeRuneInString(f.Text[f.End:]); unicode.Is(unicode.Hangul, after) || isWord(f.Text, f.Begin, f.End) {
+	if particle(f.Text[f.End:]) || isWord(f.Text, f.Begin, f.End) {
 		return ""
 	}
 	begin, end := f.Begin, f.End
@@ -34,4 +36,18 @@ func (f Fact) PartOf() string {
 		end += n
 	}
 	return f.Text[begin:end]
+}
+
+// particles are what Korean joins on to a word without making it another one:
+// its particles, and the forms of "to be".
+var particles = []string{
+	"은", "는", "이", "가", "께", "을", "를", "의", "에", "와", "과", "도", "만", "로", "으로", "랑", "나", "든", "야", "여",
+	"부터", "까지", "마다", "조차", "마저", "밖에", "보다", "처럼", "같", "하고", "한테", "커녕", "대로", "만큼", "뿐", "쯤",
+	"다", "입니", "예요", "였", "라", "란", "임", "요", "고", "며", "지만", "지요", "죠",
+}
+
+// particle reports whether text begins with a particle that its language joins
+// on to the word before it.
+func particle(text string) bool {
+	return slices.ContainsFunc(particles, func(p string) bool { return strings.HasPrefix(text, p) })
 }

@@ -91,10 +91,10 @@ func (p *report) many() {
 	fmt.Fprintf(p.w, "  %s\n", p.s.dim("  #  before     after      request"))
 	for _, e := range p.edits {
 		before, after, text := percent(e.Before.Probability), percent(e.After.Probability), fmt.Sprintf("%s -> %s", quote(e.Subject, 30), quote(e.Target, 30))
-		if e.Before.Probability == 0 && e.Error != "" {
+		if e.Before == (edit.Outcome{}) {
 			before = "-" // it was not asked
 		}
-		if e.Update.Steps == 0 {
+		if e.After == (edit.Outcome{}) {
 			after = "-"
 		}
 		switch {
@@ -102,6 +102,9 @@ func (p *report) many() {
 			text += "  " + p.s.red("failed: "+oneLine(e.Error))
 		case e.After.Success:
 			text = p.s.green(text)
+		}
+		if e.SameAs > 0 {
+			text += fmt.Sprintf("  as request %d", e.SameAs)
 		}
 		fmt.Fprintf(p.w, "  %3d  %s %s %s\n", e.Record, pad(before, 10), pad(after, 10), text)
 	}
