@@ -28,8 +28,7 @@ type Computed struct {
 }
 
 // UpdateReport has the numbers by which an update of a weight is judged; those
-// that a method does not have are 0. The zero report is that of no update, null
-// in JSON.
+// that a method does not have are 0.
 type UpdateReport struct {
 	KeyNorm     float64 `json:"key_norm"`    // ||k*||
 	Denominator float64 `json:"denominator"` // u·k*, u of unit length
@@ -43,15 +42,6 @@ type UpdateReport struct {
 	Loss        float64 `json:"loss"` // final, total
 	NLL         float64 `json:"nll"`  // final
 	AtClamp     bool    `json:"at_clamp"`
-}
-
-// MarshalJSON writes null where there was no update.
-func (u UpdateReport) MarshalJSON() ([]byte, error) {
-	if u == (UpdateReport{}) {
-		return []byte("null"), nil
-	}
-	type plain UpdateReport
-	return json.Marshal(plain(u))
 }
 
 // StepLoss is the loss of one step of an optimisation and its parts, in nats, as

@@ -97,15 +97,15 @@ var _ json.Marshaler = (*Result)(nil)
 
 // Edit is what became of one request.
 type Edit struct {
-	Record  int          `json:"record,omitempty"`
-	Prompt  string       `json:"prompt"` // as it was asked, a prefix included
-	Subject string       `json:"subject"`
-	Target  string       `json:"target"`
-	Before  Outcome      `json:"before"`
-	After   Outcome      `json:"after"`
-	Written *Outcome     `json:"written,omitempty"` // on the written model
-	Update  UpdateReport `json:"update"`
-	Losses  []StepLoss   `json:"losses,omitempty"`
+	Record  int           `json:"record,omitempty"`
+	Prompt  string        `json:"prompt"` // as it was asked, a prefix included
+	Subject string        `json:"subject"`
+	Target  string        `json:"target"`
+	Before  Outcome       `json:"before"`
+	After   Outcome       `json:"after"`
+	Written *Outcome      `json:"written,omitempty"` // on the written model
+	Update  *UpdateReport `json:"update"`            // nil where none was computed
+	Losses  []StepLoss    `json:"losses,omitempty"`
 	// Parts are reports of what the edit consists of, as Computed has them.
 	Parts any `json:"patches,omitempty"`
 	// SameAs is the record of an earlier request that asks for the same: nothing
@@ -139,7 +139,7 @@ func (e *Edit) repeat() {
 
 // take takes over what was computed.
 func (e *Edit) take(c *Computed) {
-	e.computed, e.Update, e.Losses, e.Parts = c, c.Report, c.Losses, c.Parts
+	e.computed, e.Update, e.Losses, e.Parts = c, &c.Report, c.Losses, c.Parts
 }
 
 // TypeChange is a tensor that was written in another type than it had.

@@ -65,7 +65,7 @@ func (p *report) one(e *edit.Edit) {
 	p.line("prompt", quote(e.Prompt, 100))
 	p.row("", "P(target)", "continuation")
 	p.outcome("before", e.Before)
-	if e.Update.Steps > 0 && e.After.Completion != "" {
+	if e.After != (edit.Outcome{}) {
 		p.outcome("after", e.After)
 	}
 	if e.Written != nil {
