@@ -57,8 +57,9 @@ func (f *corruptionFlags) check(flags *pflag.FlagSet, averages bool) (err error)
 		return usagef("--corrupt swap: which subject takes its place? give --subject-swap SUBJECT")
 	case !f.swaps() && f.subjectSwap != "":
 		return usagef("--subject-swap is of --corrupt swap")
-	case f.samples < 1:
-		return usagef("--samples %d: at least 1", f.samples)
+	}
+	if err := counts(count{"samples", f.samples, 1, trace.MaxSamples}); err != nil {
+		return err
 	}
 	f.level, err = trace.ParseLevel(f.noise)
 	return err

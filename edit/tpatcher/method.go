@@ -32,6 +32,9 @@ func (Method) Name() string { return Name }
 
 // Open refuses, before any training, a model that cannot be patched.
 func (m Method) Open(ctx context.Context, b *edit.Base) (edit.Work, error) {
+	if err := m.Config.Check(); err != nil {
+		return nil, err
+	}
 	model, ok := b.Model.(lm.Widenable)
 	switch {
 	case !ok:
