@@ -73,6 +73,7 @@ func (s *session) leaveOut(ctx context.Context, undone []*Edit) error {
 			again = append(again, e)
 		default:
 			first = min(first, i)
+			e.Parts = nil
 			if err := s.failed(e, fault.Errorf(ErrRefused, "%s", s.undoneBy(e))); err != nil {
 				return err
 			}
