@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"retcon/fact"
@@ -26,12 +27,18 @@ func (s *session) ask(ctx context.Context) error {
 }
 
 func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
-	f, err := s.settle(ctx, r)
+	f, err := s.resolve(ctx, r)
 	if err != nil {
 		return err
 	}
-	s.warnPiece(f)
 	e.fact, e.Prompt, e.Target, e.Join = f, f.Text, strings.TrimSpace(f.New), f.Join
+	if s.repeats(e) {
+		return nil
+	}
+	s.warnPiece(f)
+	for _, note := range slices.Concat(f.SubjectNotes(), f.AnswerNotes()) {
+		s.warn("%s%s", s.about(e), note)
+	}
 	if e.probe, e.Before, err = newProbe(ctx, s.base.Model, f, ""); err != nil {
 		return err
 	}
@@ -39,48 +46,9 @@ func (s *session) askOne(ctx context.Context, e *Edit, r fact.Request) error {
 		if !s.cfg.Force {
 			return fault.Errorf(ErrRefused, "the model already says %q: there is nothing to edit", e.Target)
 		}
-		s.warn("the model already says %q", e.Target)
+		s.warn("%sthe model already says %q", s.about(e), e.Target)
 	}
 	return nil
-}
-
-// settle is a request made ready: where its prompt leaves the joint open, the
-// unedited model says how the target follows.
-func (s *session) settle(ctx context.Context, r fact.Request) (fact.Fact, error) {
-	asked := r.Join == ""
-	if err := r.Settle(ctx, s.base.Model); err != nil {
-		return fact.Fact{}, err
-	}
-	f, err := r.Resolve()
-	if err != nil {
-		return f, err
-	}
-	if asked && r.Join != "" {
-		how := "after a space"
-		if r.Join == fact.NoSpace {
-			how = "without a space"
-		}
-		s.warn("%q follows %q %s, as the model expects there", strings.TrimSpace(f.New), lastWords(f.Text), how)
-	}
-	control, err := r.ControlTokens(s.base.Model, f.Text, f.New)
-	if letters := r; err == nil && r.Literal {
-		letters.Literal = false
-		if control, err := letters.ControlTokens(s.base.Model, f.Text, f.New); err == nil && len(control) > 0 {
-			s.warn("%s was read as letters: llama.cpp's programs, which read a control token, read another prompt", control[0])
-		}
-	}
-	if len(control) > 0 {
-		s.warn("%s", fact.ControlWarning(control))
-	}
-	return f, err
-}
-
-// lastWords is the end of a prompt, for messages.
-func lastWords(text string) string {
-	if words := strings.Fields(text); len(words) > 3 {
-		return "... " + strings.Join(words[len(words)-3:], " ")
-	}
-	return text
 }
 
 // warnPiece warns of a subject that is a part of a word, before anything is
@@ -89,6 +57,19 @@ func (s *session) warnPiece(f fact.Fact) {
 	if says := f.Piece(); says != "" {
 		s.base.Voice.WarnFirst("%s", says)
 	}
+}
+
+// repeats finds a request that asks for what an earlier one does: that is told
+// once.
+func (s *session) repeats(e *Edit) bool {
+	for _, first := range s.res.Edits {
+		if first != e && first.Error == "" && first.first == nil && e.fact.Same(first.fact) {
+			e.first, e.SameAs = first, first.Record
+			s.warn("%sit is the same as request %d, and told once", s.about(e), first.Record)
+			return true
+		}
+	}
+	return false
 }
 
 // moveProbe asks the unedited model anew for a fact that is told after a prefix
@@ -106,9 +87,9 @@ func (s *session) moveProbe(ctx context.Context, e *Edit) (err error) {
 	return err
 }
 
-// about names a request where there are several.
+// about names a request where there are several, and nothing without one.
 func (s *session) about(e *Edit) string {
-	if len(s.cfg.Requests) < 2 {
+	if e == nil || len(s.cfg.Requests) < 2 {
 		return ""
 	}
 	return e.fact.Name() + ": "
@@ -121,7 +102,7 @@ func (s *session) refuse(e *Edit, reasons []string) error {
 	}
 	text := strings.Join(reasons, "; ")
 	if s.cfg.Force {
-		s.warn("forced: %s", text)
+		s.warn("forced: %s%s", s.about(e), text)
 		return nil
 	}
 	if e != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
@@ -139,7 +138,7 @@ func (s *session) askWritten(ctx context.Context, path string, guards []guard) (
 		if err != nil {
 			return nil, "", err
 		}
-		if !fact.StartsWith(o.Completion, g.probe.want) && lost == "" {
+		if !g.probe.fact.Told(o.Completion) && lost == "" {
 			lost = fmt.Sprintf("%s, which was edited before: the model says %q", g.name, o.Completion)
 		}
 	}

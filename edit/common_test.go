@@ -1,6 +1,7 @@
 package edit_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -112,3 +113,5 @@ func openFile(t *testing.T, path string) *gguf.File {
 	t.Cleanup(func() { f.Close() })
 	return f
 }
+
+func nan() float64 { return math.NaN() }

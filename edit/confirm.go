@@ -8,8 +8,7 @@ import (
 	"retcon/internal/neutral"
 )
 
-// conclude asks all facts of the model with all edits, measures side effects,
-// and writes.
+// conclude measures side effects, and writes.
 func (s *session) conclude(ctx context.Context) error {
 	if err := s.confirm(ctx); err != nil {
 		return err
@@ -23,23 +22,13 @@ func (s *session) conclude(ctx context.Context) error {
 	return err
 }
 
-// confirm asks all facts but the last, whose outcome is that of all edits, and
-// measures the side effects.
+// confirm measures the side effects of all edits, and puts questions.
 func (s *session) confirm(ctx context.Context) error {
 	before := func() error { return s.work.Apply() }
 	after := func() error { return s.work.Apply(s.computed()...) }
-	if err := after(); err != nil {
-		return err
-	}
-	for _, e := range s.edits[:max(0, len(s.edits)-1)] {
-		var err error
-		if e.After, err = e.probe.run(ctx, s.base.Model); err != nil {
-			return err
-		}
-		if e.alone.Success && !e.After.Success {
-			if err := s.failed(e, s.refuse(e, []string{"later requests undid it"})); err != nil {
-				return err
-			}
+	for _, e := range s.edits {
+		for _, w := range judgeStrength(e.After, e.probe.tokens()) {
+			s.warn("%s%s", s.about(e), w)
 		}
 	}
 	text := cmp.Or(s.cfg.Text, neutral.Text())

@@ -121,7 +121,7 @@ func (s *session) journalKey() (string, error) {
 // editAll edits all requests, each kept in the journal once it is done.
 func (s *session) editAll(ctx context.Context, j *jsonl.Journal, parts []part) error {
 	for _, e := range s.res.Edits {
-		if e.Error != "" {
+		if !e.todo() {
 			continue
 		}
 		var err error

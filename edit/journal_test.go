@@ -144,7 +144,7 @@ func sameEdits(t *testing.T, got, want *edit.Result) {
 		if g.Error != w.Error || g.Prompt != w.Prompt || a != b || (g.Written == nil) != (w.Written == nil) || g.Written != nil && *g.Written != *w.Written {
 			t.Errorf("request %d: %+v\ninstead of %+v", i+1, g, w)
 		}
-		if w.Error == "" && g.Update != w.Update {
+		if w.Error == "" && *g.Update != *w.Update {
 			t.Errorf("request %d: %+v instead of %+v", i+1, g.Update, w.Update)
 		}
 	}

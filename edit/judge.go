@@ -19,13 +19,27 @@ func judgeOutcome(f fact.Fact, before, after Outcome) (refusals []string) {
 	switch {
 	case !(after.LogProb > before.LogProb):
 		refusals = append(refusals, fmt.Sprintf("the target is no likelier than before (%.3g, was %.3g)", after.Probability, before.Probability))
-	case !after.Success && !fact.StartsWith(after.Completion, f.New):
+	case !after.Success && !f.Told(after.Completion):
 		refusals = append(refusals, fmt.Sprintf("the model still says %q (the target is at %.3g, was %.3g); try %s",
 			strings.TrimSpace(after.Completion), after.Probability, before.Probability, tryLayers))
 	case !after.Success:
 		refusals = append(refusals, "the old answer is still likelier than the target; try "+tryLayers)
 	}
 	return refusals
+}
+
+// weakNLL is the mean -log p of a target token, in nats, above which a fact that
+// is told is told with less than even odds.
+const weakNLL = 0.7
+
+// judgeStrength returns advice on a fact that is told and not much likelier than
+// others. What counts is the prompt itself: the rows of an optimisation have
+// prefixes, and some of them are steps old.
+func judgeStrength(after Outcome, tokens int) (warnings []string) {
+	if after.Success && !(-after.LogProb <= weakNLL*float64(tokens)) {
+		warnings = append(warnings, fmt.Sprintf("the target is said, but with %.0f %% only; %s may help", 100*after.Probability, fault.Any(fault.MoreSteps, fault.OtherLayer)))
+	}
+	return warnings
 }
 
 // judgeSide returns advice on side effects, and the reasons to refuse them.

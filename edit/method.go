@@ -63,6 +63,8 @@ type Work interface {
 	Compute(ctx context.Context, f fact.Fact, step func(done, most int)) (*Computed, error)
 	// Keep lets later edits be computed on top of this one.
 	Keep(c *Computed)
+	// Forget lets go of all edits that were kept.
+	Forget()
 	// Apply makes the model compute as edited by these edits, and by no others.
 	Apply(edits ...*Computed) error
 	// Restore makes Change of an edit that was read from JSON.
@@ -89,6 +91,12 @@ type Joint interface {
 type Adapting interface {
 	// Adapter makes the adapter, with keys besides its own.
 	Adapter(edits []*Computed, keys []gguf.KeyValue) (*gguf.Output, error)
+}
+
+// Conversing is a Work that can edit facts in conversations, too.
+type Conversing interface {
+	// Converses reports whether it does.
+	Converses() bool
 }
 
 // Guarding is a Work that answers for the facts that were edited into the file

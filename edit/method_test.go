@@ -95,6 +95,8 @@ func (w *fixedWork) Compute(ctx context.Context, f fact.Fact, step func(done, mo
 
 func (w *fixedWork) Keep(*edit.Computed) { w.kept++ }
 
+func (w *fixedWork) Forget() { w.kept = 0 }
+
 func (w *fixedWork) Apply(edits ...*edit.Computed) error {
 	return w.base.Model.Apply(fixedUpdates(edits))
 }

@@ -63,7 +63,7 @@ func MakePlan(ctx context.Context, cfg Config) (*Plan, error) {
 	facts := make([]fact.Fact, len(cfg.Requests))
 	for i, r := range cfg.Requests {
 		var err error
-		if facts[i], err = s.settle(ctx, r); err != nil {
+		if facts[i], err = s.resolve(ctx, r); err != nil {
 			return nil, err
 		}
 		s.warnPiece(facts[i])

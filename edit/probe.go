@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 
@@ -10,7 +11,8 @@ import (
 	"retcon/lm"
 )
 
-// Outcome is what a model says after a prompt.
+// Outcome is what a model says after a prompt. The zero Outcome is that of a
+// prompt that was not asked, null in JSON.
 type Outcome struct {
 	Probability float64 `json:"probability"` // of the whole target, the product over its tokens
 	Completion  string  `json:"completion"`  // greedy
@@ -20,15 +22,40 @@ type Outcome struct {
 	old float64 // mean log-probability of a token of the old answer
 }
 
+// MarshalJSON writes null for a prompt that was not asked, and for numbers that
+// are not finite.
+func (o Outcome) MarshalJSON() ([]byte, error) {
+	if o == (Outcome{}) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(struct {
+		Probability *float64 `json:"probability"`
+		Completion  string   `json:"completion"`
+		LogProb     *float64 `json:"log_probability"`
+		Success     bool     `json:"success"`
+	}{finite(o.Probability), o.Completion, finite(o.LogProb), o.Success})
+}
+
+// finite is a number as JSON has it, nil for one that is not finite.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
 // probe asks a model for a fact, always in the same way.
 type probe struct {
 	prefix string // before the prompt, empty but for sinks
 	target lm.Scored
-	old    lm.Scored // no tokens if the model says nothing
-	want   string
+	old    lm.Scored // no tokens if the model says nothing, or nothing that can be compared
+	fact   fact.Fact
 	exact  []int32 // the target's tokens where control tokens are among them, which are not in a text
 	length int     // tokens of a completion
 }
+
+// tokens is how many the target has.
+func (p *probe) tokens() int { return len(p.target.Tokens) - p.target.From }
 
 // newProbe makes the probe of a fact, and the outcome for the model as it is
 // applied now. The old answer is the request's, or else the beginning of the
@@ -38,7 +65,7 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 	if err != nil {
 		return nil, Outcome{}, err
 	}
-	p := &probe{prefix: prefix, target: s.Scored(), want: f.New, length: max(10, len(s.Target)+4)}
+	p := &probe{prefix: prefix, target: s.Scored(), fact: f, length: max(10, len(s.Target)+4)}
 	control, err := f.ControlTokens(m, f.New)
 	if err != nil {
 		return nil, Outcome{}, err
@@ -47,13 +74,15 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 		p.exact = s.Target
 	}
 	prompt := p.target.Tokens[:p.target.From]
-	if f.Old != "" {
+	switch {
+	case f.NewBeginsOld() || f.OldBeginsNew(): // where one is said so is the beginning of the other
+	case f.Old != "":
 		old, err := fact.Tokenize(m, f, prefix, f.Old)
 		if err != nil {
 			return nil, Outcome{}, err
 		}
 		p.old = old.Scored()
-	} else {
+	default:
 		said, err := m.Generate(ctx, [][]int32{prompt}, len(s.Target), 1, 0, true)
 		if err != nil {
 			return nil, Outcome{}, err
@@ -66,8 +95,8 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 	return p, o, err
 }
 
-// run asks. Success is a greedy completion that starts with the whole target,
-// and a target likelier, per token, than the old answer.
+// run asks. Success is a greedy completion that tells the new answer, and a
+// target likelier, per token, than the old answer where the two can be compared.
 func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 	var o Outcome
 	prompt := p.target.Tokens[:p.target.From]
@@ -84,10 +113,10 @@ func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 		return o, err
 	}
 	o.Completion = m.Text(said[0])
-	told := fact.StartsWith(o.Completion, p.want)
+	told := p.fact.Told(o.Completion)
 	if n := len(p.exact); n > 0 {
 		if told = slices.Equal(said[0][:min(n, len(said[0]))], p.exact); told {
-			o.Completion = p.want + m.Text(said[0][n:])
+			o.Completion = p.fact.New + m.Text(said[0][n:])
 		}
 	}
 	o.LogProb = vec.Sum(logs[0])

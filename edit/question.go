@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"retcon/edit/contexts"
@@ -67,8 +68,30 @@ func (s *session) question(ctx context.Context, before, after func() error) erro
 	}
 	for i, q := range s.cfg.Ask {
 		s.res.Asked = append(s.res.Asked, Asked{q, was[i], is[i]})
+		s.unheard(q, is[i])
 	}
 	return nil
+}
+
+// unheard warns of an answer about the subject of an edit that does not have its
+// target, though the prompt alone has.
+func (s *session) unheard(question, answer string) {
+	c, ok := s.work.(Conversing)
+	for _, e := range s.edits {
+		if !e.After.Success || !holds(question, e.fact.Subject) || holds(answer, e.fact.New) {
+			continue
+		}
+		text := fmt.Sprintf("%sthe prompt alone goes on with %q, the answer to %q does not have it", s.about(e), e.Target, question)
+		if ok && !c.Converses() {
+			text += "; where it should, try " + string(fault.Conversations)
+		}
+		s.warn("%s", text)
+	}
+}
+
+// holds reports whether a text has some words in it, in capitals or not.
+func holds(text, words string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimSpace(words)))
 }
 
 // checkQuestions reports, before anything is computed, a chat template that the

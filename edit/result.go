@@ -97,20 +97,27 @@ var _ json.Marshaler = (*Result)(nil)
 
 // Edit is what became of one request.
 type Edit struct {
-	Record  int          `json:"record,omitempty"`
-	Prompt  string       `json:"prompt"` // as it was asked, a prefix included
-	Subject string       `json:"subject"`
-	Target  string       `json:"target"`
-	Join    fact.Join    `json:"join,omitempty"` // how the target follows, where it was given or the model was asked
-	Before  Outcome      `json:"before"`
-	After   Outcome      `json:"after"`
-	Written *Outcome     `json:"written,omitempty"` // on the written model
-	Update  UpdateReport `json:"update"`
-	Losses  []StepLoss   `json:"losses,omitempty"`
+	Record  int           `json:"record,omitempty"`
+	Prompt  string        `json:"prompt"` // as it was asked, a prefix included
+	Subject string        `json:"subject"`
+	Target  string        `json:"target"`
+	Join    fact.Join     `json:"join,omitempty"` // how the target follows, where it was given or the model was asked
+	Before  Outcome       `json:"before"`
+	After   Outcome       `json:"after"`
+	Written *Outcome      `json:"written,omitempty"` // on the written model
+	Update  *UpdateReport `json:"update"`            // nil where none was computed
+	Losses  []StepLoss    `json:"losses,omitempty"`
 	// Parts are reports of what the edit consists of, as Computed has them.
 	Parts any `json:"patches,omitempty"`
+	// SameAs is the record of an earlier request that asks for the same: nothing
+	// was computed for this one.
+	SameAs int `json:"same_as,omitempty"`
 	// Error is why the request was left out or would have been refused.
 	Error string `json:"error,omitempty"`
+
+	first *Edit // of SameAs
+	// above says that it was computed on top of an edit that was then left out.
+	above bool
 
 	fact     fact.Fact
 	probe    *probe
@@ -121,9 +128,19 @@ type Edit struct {
 // Computed is the edit itself, nil where none was computed.
 func (e *Edit) Computed() *Computed { return e.computed }
 
+// todo reports whether there is something to compute for the request.
+func (e *Edit) todo() bool { return e.Error == "" && e.first == nil }
+
+// repeat takes over what became of the request that this one is the same as.
+func (e *Edit) repeat() {
+	if f := e.first; f != nil {
+		e.Prompt, e.Before, e.After, e.Written, e.Error = f.Prompt, f.Before, f.After, f.Written, f.Error
+	}
+}
+
 // take takes over what was computed.
 func (e *Edit) take(c *Computed) {
-	e.computed, e.Update, e.Losses, e.Parts = c, c.Report, c.Losses, c.Parts
+	e.computed, e.Update, e.Losses, e.Parts = c, &c.Report, c.Losses, c.Parts
 }
 
 // TypeChange is a tensor that was written in another type than it had.

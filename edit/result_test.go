@@ -23,7 +23,7 @@ func sample() *Result {
 			Before:  Outcome{Probability: 0.0054, Completion: " Paris, France.\n\nThe", LogProb: -5.2},
 			After:   Outcome{Probability: 0.9973, Completion: " Rome, Italy. The", LogProb: -0.0027, Success: true},
 			Written: &Outcome{Probability: 0.994, Completion: " Rome, Italy.", LogProb: -0.006, Success: true},
-			Update: UpdateReport{KeyNorm: 10.4, Denominator: 7.27, DeltaNorm: 8.38, WeightNorm: 172, ValueNorm: 61, OutputNorm: 52,
+			Update: &UpdateReport{KeyNorm: 10.4, Denominator: 7.27, DeltaNorm: 8.38, WeightNorm: 172, ValueNorm: 61, OutputNorm: 52,
 				BareShare: 0.99, Keys: 1, Steps: 9, Loss: 0.05, NLL: 0.008},
 			Losses: []StepLoss{{Total: 5.8, NLL: 5.8}, {Total: 0.05, NLL: 0.008, KL: 0.01, Decay: 0.032}},
 		}},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"retcon/fact"
-	"retcon/internal/fault"
 	"retcon/internal/proc"
 )
 
@@ -40,6 +39,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 // finish completes the result.
 func (s *session) finish() *Result {
 	r := s.res
+	for _, e := range r.Edits {
+		e.repeat()
+	}
 	if s.work != nil {
 		s.work.Report(r)
 		r.Seed = s.work.Settings().Seed
@@ -69,8 +71,8 @@ func (s *session) run(ctx context.Context) error {
 		}
 		return err
 	}
-	if len(s.edits) == 0 {
-		return fault.Errorf(ErrRefused, "none of the %d requests could be carried out", len(s.res.Edits))
+	if err := s.settle(ctx); err != nil {
+		return err
 	}
 	if err := s.conclude(ctx); err != nil {
 		return err
@@ -82,7 +84,7 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) ready(ctx context.Context) error {
 	var facts []fact.Fact
 	for _, e := range s.res.Edits {
-		if e.Error == "" {
+		if e.todo() {
 			facts = append(facts, e.fact)
 		}
 	}

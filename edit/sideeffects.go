@@ -2,6 +2,7 @@ package edit
 
 import (
 	"context"
+	"encoding/json"
 
 	"retcon/internal/logits"
 	"retcon/lm"
@@ -12,6 +13,15 @@ type SideEffects struct {
 	KL       float64 `json:"kl"`        // mean KL(base || edited) over tokens, nats
 	SameTop1 float64 `json:"same_top1"` // share of tokens with the same likeliest next token
 	Tokens   int     `json:"tokens"`
+}
+
+// MarshalJSON writes null for numbers that are not finite.
+func (s SideEffects) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		KL       *float64 `json:"kl"`
+		SameTop1 *float64 `json:"same_top1"`
+		Tokens   int      `json:"tokens"`
+	}{finite(s.KL), finite(s.SameTop1), s.Tokens})
 }
 
 const (

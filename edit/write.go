@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
-	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
@@ -163,7 +163,7 @@ type guard struct {
 }
 
 // askEarlier finds the earlier facts that the file tells, for a method that
-// answers for them.
+// answers for them; those that this run replaces are not among them.
 func (s *session) askEarlier(ctx context.Context) ([]guard, error) {
 	g, ok := s.work.(Guarding)
 	if !ok {
@@ -178,11 +178,14 @@ func (s *session) askEarlier(ctx context.Context) ([]guard, error) {
 		if err != nil {
 			continue // of an older form of requests
 		}
+		if slices.ContainsFunc(s.edits, func(e *Edit) bool { return e.fact.Replaces(f) }) {
+			continue
+		}
 		p, o, err := newProbe(ctx, s.base.Model, f, "")
 		if err != nil {
 			return nil, err
 		}
-		if fact.StartsWith(o.Completion, f.New) {
+		if f.Told(o.Completion) {
 			out = append(out, guard{f.Name(), p})
 		}
 	}

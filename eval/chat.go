@@ -22,6 +22,7 @@ type chat struct {
 	question []int32 // the conversation up to the assistant's turn
 	length   int     // most tokens of an answer
 	new, old string
+	fact     fact.Fact
 	begun    []int32 // the same with the prompt in the turn; nil for a question alone
 	rows     []lm.Scored
 	own      pair
@@ -37,7 +38,7 @@ const chatTokens = 24
 
 func newChat(m lm.Model, rec *fact.Record, f fact.Fact) (*chat, error) {
 	q := rec.Request
-	c := &chat{new: q.TargetNew, old: q.TargetTrue, own: pair{-1, -1}}
+	c := &chat{new: q.TargetNew, old: strings.TrimSpace(f.Old), fact: f, own: pair{-1, -1}}
 	question := q.Question
 	switch {
 	case question == "" && rec.Tokens: // zsRE's prompts are questions
@@ -86,7 +87,7 @@ func (c *chat) begin(m lm.Model, rec *fact.Record, f fact.Fact) error {
 			}
 			c.begun = lm.IDs(tokens)
 		}
-		if q.TargetTrue == "" {
+		if f.Old == "" || f.NewBeginsOld() || f.OldBeginsNew() {
 			return p, nil
 		}
 		for _, t := range []struct {
@@ -103,7 +104,7 @@ func (c *chat) begin(m lm.Model, rec *fact.Record, f fact.Fact) error {
 		return p, nil
 	}
 	var err error
-	if c.own, err = add(f.Text); err != nil || q.TargetTrue == "" {
+	if c.own, err = add(f.Text); err != nil || c.own.new < 0 {
 		return err
 	}
 	for _, prompt := range q.Neighbours {
@@ -127,12 +128,12 @@ func (c *chat) run(ctx context.Context, m Model, v Values) (string, error) {
 		return "", err
 	}
 	answer := m.Text(said[0])
-	v[ChatNew] = asShare(mentions(answer, c.new))
+	v[ChatNew] = asShare(mentions(answer, c.new, c.old))
 	if c.old != "" {
-		v[ChatOld] = asShare(mentions(answer, c.old))
+		v[ChatOld] = asShare(mentions(answer, c.old, c.new))
 	}
 	if c.begun != nil {
-		v[ChatMatch] = asShare(fact.StartsWith(m.Text(said[1]), c.new))
+		v[ChatMatch] = asShare(c.fact.Told(m.Text(said[1])))
 	}
 	if len(c.rows) == 0 {
 		return answer, nil
@@ -164,11 +165,14 @@ func asShare(yes bool) float64 {
 }
 
 // mentions reports whether a text holds a target as whole words, in capitals or
-// not.
-func mentions(text, target string) bool {
-	text, target = strings.ToLower(text), strings.ToLower(strings.TrimSpace(target))
+// not, and not only as a part of the other answer.
+func mentions(text, target, other string) bool {
+	text, target, other = strings.ToLower(text), strings.ToLower(strings.TrimSpace(target)), strings.ToLower(strings.TrimSpace(other))
 	if target == "" {
 		return false
+	}
+	if len(other) > len(target) && strings.Contains(other, target) {
+		text = strings.ReplaceAll(text, other, "\n")
 	}
 	first, _ := utf8.DecodeRuneInString(target)
 	for at := 0; ; {

@@ -14,21 +14,25 @@ func TestMentions(t *testing.T) {
 	for _, c := range []struct {
 		text, target string
 		want         bool
+		other        string
 	}{
-		{"It stands in Rome.", "Rome", true},
-		{"ROME", " Rome", true},
-		{"Romeo lives in Verona", "Rome", false},
-		{"the Chrome browser", "rome", false},
-		{"Romeo, then Rome", "Rome", true},
-		{"Jerome's Rome", "Rome", true},
-		{"New York City", "new york", true},
-		{"in Paris (France)", "Paris", true},
-		{"", "Rome", false},
-		{"anything", "", false},
-		{"それは東京です", "東京", true},
-		{"C++ and Go", "Go", true},
+		{"It stands in Rome.", "Rome", true, ""},
+		{"ROME", " Rome", true, ""},
+		{"Romeo lives in Verona", "Rome", false, ""},
+		{"the Chrome browser", "rome", false, ""},
+		{"Romeo, then Rome", "Rome", true, ""},
+		{"Jerome's Rome", "Rome", true, ""},
+		{"New York City", "new york", true, ""},
+		{"in Paris (France)", "Paris", true, ""},
+		{"", "Rome", false, ""},
+		{"anything", "", false, ""},
+		{"それは東京です", "東京", true, ""},
+		{"C++ and Go", "Go", true, ""},
+		{"in New York City", "New York", false, "New York City"},
+		{"in New York City and New York State", "New York", true, "New York City"},
+		{"in New York", "New York", true, "New York City"},
 	} {
-		if got := mentions(c.text, c.target); got != c.want {
+		if got := mentions(c.text, c.target, c.other); got != c.want {
 			t.Errorf("%q mentions %q: %v", c.text, c.target, got)
 		}
 	}
@@ -56,7 +60,7 @@ func TestChat(t *testing.T) {
 		return lm.IDs(all)
 	}
 	free, _ := m.Generate(t.Context(), [][]int32{tokens("<user>Complete the sentence: Eiffel is in<assistant>")}, c.length, 1, 0, true)
-	if want := m.Text(free[0]); answer != want || v[ChatNew] != asShare(mentions(want, "old Rome")) || v[ChatOld] != asShare(mentions(want, "Paris")) {
+	if want := m.Text(free[0]); answer != want || v[ChatNew] != asShare(mentions(want, "old Rome", "Paris")) || v[ChatOld] != asShare(mentions(want, "Paris", "old Rome")) {
 		t.Errorf("%q instead of %q: %v", answer, want, v)
 	}
 	nll := func(prompt, target string) float64 {

@@ -45,7 +45,7 @@ type Entry struct {
 // computed takes over what is reported of an edit.
 func (e *Entry) computed(c *edit.Computed) (err error) {
 	e.Update, e.EditSeconds, e.Sink = &c.Report, c.Seconds, c.Prefix != ""
-	e.Warnings, e.Refusals = c.Warnings, c.Refusals
+	e.Warnings, e.Refusals = append(e.Warnings, c.Warnings...), c.Refusals
 	if c.Parts != nil {
 		e.Parts, err = raw(c.Parts)
 	}
@@ -65,8 +65,10 @@ func (e Entry) done(ctx context.Context, err error) (Entry, error) {
 	return e, nil
 }
 
-// NewEntry is that of a record without values.
+// NewEntry is that of a record without values, with what is odd about its answers.
 func NewEntry(rec *fact.Record) Entry {
 	q := rec.Request
-	return Entry{Index: rec.Index, Case: rec.Case, Prompt: q.Prompt, Subject: q.Subject, Target: q.TargetNew, Old: q.TargetTrue}
+	e := Entry{Index: rec.Index, Case: rec.Case, Prompt: q.Prompt, Subject: q.Subject, Target: q.TargetNew, Old: q.TargetTrue}
+	e.Warnings = e.notes()
+	return e
 }

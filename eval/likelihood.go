@@ -12,6 +12,7 @@ import (
 // likelihood is a record's prompts and targets as rows of tokens.
 type likelihood struct {
 	rec    *fact.Record
+	fact   fact.Fact
 	groups []group
 	rows   []lm.Scored
 }
@@ -38,14 +39,14 @@ type NLL struct {
 // newLikelihood tokenises the prompts of a record. f is its request made
 // ready.
 func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, error) {
-	l := &likelihood{rec: rec}
+	l := &likelihood{rec: rec, fact: f}
 	q := rec.Request
 	groups := []group{
 		{name: Efficacy, magnitude: EfficacyMagnitude, accuracy: EfficacyAccuracy},
 		{name: Paraphrase, magnitude: ParaphraseMagnitude, accuracy: ParaphraseAccuracy},
 	}
 	prompts := [][]string{{f.Text}, q.Paraphrases}
-	if !rec.Tokens && q.TargetTrue != "" {
+	if !rec.Tokens && f.Old != "" {
 		groups = append(groups, group{name: Neighbourhood, magnitude: NeighbourhoodMagnitude, accuracy: NeighbourhoodAccuracy, keep: true})
 		prompts = append(prompts, q.Neighbours)
 	}
@@ -56,7 +57,7 @@ func newLikelihood(m lm.Model, rec *fact.Record, f fact.Fact) (*likelihood, erro
 			if p.new, err = l.add(m, prompt, q.TargetNew); err != nil {
 				return nil, err
 			}
-			if !rec.Tokens && q.TargetTrue != "" {
+			if !rec.Tokens && f.Old != "" {
 				if p.old, err = l.add(m, prompt, q.TargetTrue); err != nil {
 					return nil, err
 				}
@@ -118,7 +119,9 @@ func (l *likelihood) run(ctx context.Context, m Model, v Values) (*NLL, error) {
 }
 
 // choices adds CounterFact's values of a group: which of two answers is the
-// likelier, and by how much (eval_utils_counterfact.py, summarize.py).
+// likelier, and by how much (eval_utils_counterfact.py, summarize.py). Where one
+// answer is the other and more words, that has no meaning, nor has it that the
+// tokens of the shorter come first: they do when the longer is said.
 func (l *likelihood) choices(g group, made [][]lm.Prediction, v Values, all *NLL) {
 	var success, magnitude, accuracy float64
 	n := float64(len(g.pairs))
@@ -142,10 +145,12 @@ func (l *likelihood) choices(g group, made [][]lm.Prediction, v Values, all *NLL
 			accuracy++
 		}
 	}
-	if g.pairs[0].old >= 0 {
+	if g.pairs[0].old >= 0 && !l.fact.NewBeginsOld() && !l.fact.OldBeginsNew() {
 		v[g.name], v[g.magnitude] = 100*success/n, 100*magnitude/n
 	}
-	v[g.accuracy] = 100 * accuracy / n
+	if hidden := l.fact.NewBeginsOld() && !g.keep || l.fact.OldBeginsNew() && g.keep; !hidden {
+		v[g.accuracy] = 100 * accuracy / n
+	}
 }
 
 // tokens adds zsRE's values of a group: the share of the answer's tokens that
@@ -159,6 +164,9 @@ func (l *likelihood) tokens(g group, made [][]lm.Prediction, v Values) {
 		if s == 1 {
 			accuracy++
 		}
+	}
+	if !g.whole && l.fact.NewBeginsOld() {
+		return // they come first where the old answer is said
 	}
 	v[g.name] = 100 * share / n
 	if g.accuracy != "" {

@@ -13,7 +13,7 @@ import (
 type match struct {
 	prompts [][]int32 // the rewrite prompt, then the paraphrases
 	others  [][]int32 // prompts of other subjects
-	target  string
+	fact    fact.Fact
 	length  int // tokens to generate
 }
 
@@ -22,7 +22,7 @@ type match struct {
 const beyond = 4
 
 func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
-	g := &match{target: f.New}
+	g := &match{fact: f}
 	for _, prompt := range append([]string{f.Text}, rec.Request.Paraphrases...) {
 		row, err := rec.Request.Row(m, nil, prompt, rec.Request.TargetNew)
 		if err != nil {
@@ -89,7 +89,7 @@ func (g *match) run(ctx context.Context, m lm.Model, v Values) (string, error) {
 	share := func(rows [][]int32) float64 {
 		n := 0
 		for _, r := range rows {
-			if fact.StartsWith(m.Text(r), g.target) {
+			if g.fact.Told(m.Text(r)) {
 				n++
 			}
 		}

@@ -39,11 +39,18 @@ func (r *Runner) Score(ctx context.Context, run Run, label string, s RecordScore
 		r.warn("the file has no results of these settings: another run is added to it", "file", r.Results.Path(), "run", run.ID)
 	}
 	records := r.Task.Records
+	repeats := repeatsOf(records)
 	for i := range records {
 		rec := &records[i]
 		r.progress(label, i, len(records))
 		if r.Results.Has(run.ID, rec.Index) {
 			continue
+		}
+		if first, ok := repeats[rec.Index]; ok {
+			r.warn(fmt.Sprintf("record %d has the same fact as record %d", rec.Index, first))
+		}
+		for _, note := range NewEntry(rec).Warnings {
+			r.warn(fmt.Sprintf("record %d: %s", rec.Index, note))
 		}
 		e, err := s.Record(ctx, rec)
 		if err != nil {

@@ -63,9 +63,12 @@ type Settings struct {
 	// scored then.
 	Sequence bool `json:"sequential,omitempty"`
 
-	Data       Source       `json:"data"`
-	From       int          `json:"from"` // first record
-	Records    int          `json:"records"`
+	Data    Source `json:"data"`
+	From    int    `json:"from"` // first record
+	Records int    `json:"records"`
+	// Replaced is how many facts of an edited file are not scored, since a later
+	// edit of it has another answer to the same prompt, or the same once more.
+	Replaced   int          `json:"replaced,omitempty"`
 	ZsRE       fact.Answers `json:"zsre_target,omitempty"`
 	Stages     []Stage      `json:"metrics"`
 	Seed       uint64       `json:"seed"`

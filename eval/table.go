@@ -44,20 +44,6 @@ func Tables(all []Series) table.Table {
 	return t
 }
 
-// Notes are a line for each model of the series: the types of its tensors, which
-// files mix.
-func Notes(all []Series) []string {
-	var out []string
-	noted := map[string]bool{}
-	for i := range all {
-		if f := all[i].Run.Settings.Model; !noted[f.Print] && len(f.Types) > 0 {
-			noted[f.Print] = true
-			out = append(out, f.File+": "+f.classes())
-		}
-	}
-	return out
-}
-
 // shownMetrics are the metrics that any of the series has.
 func shownMetrics(all []Series) []Metric {
 	var shown []Metric

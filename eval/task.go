@@ -59,7 +59,7 @@ type TaskConfig struct {
 // NewTask reads what is to be scored. Errors wrap fact.ErrRequest where the
 // configuration cannot be carried out.
 func NewTask(c TaskConfig) (*Task, error) {
-	all, data, err := c.records()
+	all, data, replaced, err := c.records()
 	if err != nil {
 		return nil, err
 	}
@@ -78,29 +78,31 @@ func NewTask(c TaskConfig) (*Task, error) {
 	if c.N > 0 {
 		n = min(n, c.N)
 	}
-	t.Settings = Settings{Command: c.Command, Data: data, From: c.From, Records: n, Stages: c.Stages, Literal: c.Literal, Join: c.Join}
+	t.Settings = Settings{Command: c.Command, Data: data, From: c.From, Records: n, Replaced: replaced, Stages: c.Stages, Literal: c.Literal, Join: c.Join}
 	if slices.ContainsFunc(all, func(r fact.Record) bool { return r.Tokens }) {
 		t.Settings.ZsRE = c.Answers
 	}
 	return t, c.texts(t)
 }
 
-// records are all records, and where they are from.
-func (c *TaskConfig) records() ([]fact.Record, Source, error) {
+// records are all records, where they are from, and how many facts of an edited
+// file are not among them, since later edits replaced them.
+func (c *TaskConfig) records() ([]fact.Record, Source, int, error) {
 	if c.Edited == "" {
 		var all []fact.Record
 		data, err := c.readSource(c.Data, func(r io.Reader) (err error) {
 			all, err = fact.ParseRecords(r, c.Answers)
 			return err
 		})
-		return all, data, err
+		return all, data, 0, err
 	}
 	requests, err := edit.RecordedRequests(c.Edited)
 	if err != nil {
-		return nil, Source{}, err
+		return nil, Source{}, 0, err
 	}
+	requests, replaced := edit.Standing(requests)
 	text, err := json.Marshal(requests)
-	return fact.RecordsOf(requests), Source{File: filepath.Base(c.Edited), Sum: digest(text)}, err
+	return fact.RecordsOf(requests), Source{File: filepath.Base(c.Edited), Sum: digest(text)}, replaced, err
 }
 
 // texts takes the texts that the stages need.

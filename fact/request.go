@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"retcon/internal/fault"
 )
@@ -54,7 +53,8 @@ type Fact struct {
 	Text       string
 	Begin, End int
 	// New and Old are what is to follow Text, including its leading space.
-	// Old is empty where the request names no old answer.
+	// Old is empty where the request names no old answer, or the new one as
+	// such: see [Fact.SameOld].
 	New, Old string
 }
 
@@ -96,7 +96,7 @@ func (r Request) resolve() (Fact, error) {
 		return r.follow(f.Text, target)
 	}
 	f.New = own(r.TargetNew)
-	if strings.TrimSpace(r.TargetTrue) != "" {
+	if strings.TrimSpace(r.TargetTrue) != "" && !sameAnswer(r.TargetTrue, r.TargetNew) {
 		f.Old = own(r.TargetTrue)
 	}
 	return f, nil
@@ -115,18 +115,6 @@ func (r Request) Name() string {
 		name = fmt.Sprintf("request %d (%s)", r.Record, name)
 	}
 	return name
-}
-
-// StartsWith reports whether a continuation starts with the whole target: not
-// with a longer word that the target begins.
-func StartsWith(continuation, target string) bool {
-	rest, ok := strings.CutPrefix(strings.TrimLeft(continuation, " "), strings.TrimSpace(target))
-	if !ok {
-		return false
-	}
-	last, _ := utf8.DecodeLastRuneInString(target)
-	next, _ := utf8.DecodeRuneInString(rest)
-	return rest == "" || !inWord(last) || !inWord(next)
 }
 
 // Digest identifies what a request asks for, 32 hexadecimal digits.

@@ -2,6 +2,8 @@ package fact
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -40,7 +42,7 @@ func pieceText(text string, begin, end int) string {
 }
 
 func partOf(text string, begin, end int) string {
-	if after, _ := utf8.DecodeRuneInString(text[end:]); unicode.Is(unicode.Hangul, after) || isWord(text, begin, end) {
+	if particle(text[end:]) || isWord(text, begin, end) {
 		return ""
 	}
 	for r, n := utf8.DecodeLastRuneInString(text[:begin]); inWord(r); r, n = utf8.DecodeLastRuneInString(text[:begin]) {
@@ -50,4 +52,18 @@ func partOf(text string, begin, end int) string {
 		end += n
 	}
 	return text[begin:end]
+}
+
+// particles are what Korean joins on to a word without making it another one:
+// its particles, and the forms of "to be".
+var particles = []string{
+	"은", "는", "이", "가", "께", "을", "를", "의", "에", "와", "과", "도", "만", "로", "으로", "랑", "나", "든", "야", "여",
+	"부터", "까지", "마다", "조차", "마저", "밖에", "보다", "처럼", "같", "하고", "한테", "커녕", "대로", "만큼", "뿐", "쯤",
+	"다", "입니", "예요", "였", "라", "란", "임", "요", "고", "며", "지만", "지요", "죠",
+}
+
+// particle reports whether text begins with a particle that its language joins
+// on to the word before it.
+func particle(text string) bool {
+	return slices.ContainsFunc(particles, func(p string) bool { return strings.HasPrefix(text, p) })
 }

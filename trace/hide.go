@@ -65,6 +65,9 @@ func (h Hiding) Name() string {
 	return name
 }
 
+// MaxSamples bounds the draws of noise, all of which are in memory.
+const MaxSamples = 10_000
+
 // Hider hides subjects in the prompts of one model.
 type Hider struct {
 	Hiding
@@ -80,8 +83,8 @@ type Hider struct {
 // NewHider is a Hider for a model. For a relative level it measures the
 // embeddings in the model's file.
 func NewHider(ctx context.Context, m *llama.Model, h Hiding) (*Hider, error) {
-	if h.Samples < 0 {
-		return nil, fmt.Errorf("%w: %d samples of noise", llama.ErrInvalid, h.Samples)
+	if h.Samples < 0 || h.Samples > MaxSamples {
+		return nil, fmt.Errorf("%w: %d samples of noise, at most %d", llama.ErrInvalid, h.Samples, MaxSamples)
 	}
 	out := &Hider{Hiding: h.withDefaults(), model: m}
 	level := out.Level

@@ -27,6 +27,7 @@ var adviceWords = map[fault.Advice]string{
 	fault.Template:      "a chat template in Jinja with --chat-template-file",
 	fault.NameRequests:  "--requests FILE",
 	fault.SmallWindow:   "a smaller --window",
+	fault.Conversations: "--chat",
 }
 
 // words puts flags in the place of the advice in a text. What stands in quotes is

@@ -93,11 +93,14 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 	if f.batch < 1 || f.batch > 1 && f.sequential {
 		return usagef("--batch takes 1 or more edits of rome on the unedited model: it goes with neither tpatcher nor --sequential")
 	}
+	if err := counts(count{"batch", f.batch, 1, mostBatch}); err != nil {
+		return err
+	}
 	for _, m := range f.methods {
 		if err := (choice{new(string), methodNames()}).Set(m); err != nil {
 			return usagef("--method %q: %v", m, err)
 		}
-		if err := methodNamed(m).checkBench(f); err != nil {
+		if err := methodNamed(m).checkBench(f, flags); err != nil {
 			return err
 		}
 	}

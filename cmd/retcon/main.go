@@ -39,7 +39,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	a := &app{stdin: stdin, stdout: &output{w: stdout}, stderr: stderr}
 	root := a.root()
-	root.SetArgs(longNames(args, valueFlags(root)))
+	takesValue := valueFlags(root)
+	root.SetArgs(optionalValues(root, longNames(args, takesValue), takesValue))
 	err := root.ExecuteContext(ctx)
 	a.close()
 	if err == nil {

@@ -25,7 +25,7 @@ func romeEntry() methodEntry {
 			return m, warnings, err
 		},
 		sweep:      romeWays,
-		checkBench: func(*benchFlags) error { return nil },
+		checkBench: func(*benchFlags, *pflag.FlagSet) error { return nil },
 	}
 }
 

@@ -24,7 +24,7 @@ type methodEntry struct {
 	// sweep are the ways in which bench edits with it on a model; check refuses
 	// flags of bench that do not go with it.
 	sweep      func(f *benchFlags, flags *pflag.FlagSet, info lm.Info) ([]way, error)
-	checkBench func(f *benchFlags) error
+	checkBench func(f *benchFlags, flags *pflag.FlagSet) error
 }
 
 // methodEntries are all methods, the default first.

@@ -29,6 +29,9 @@ func tpatcherEntry() methodEntry {
 			return nil
 		},
 		make: func(f *editFlags, flags *pflag.FlagSet) (edit.Method, []string, error) {
+			if err := f.patches(flags).Check(); err != nil {
+				return nil, nil, err
+			}
 			h, warnings, err := f.hyperparameters(flags) // the seed and the prefixes may stand in a file
 			return tpatcher.Method{Config: f.patches(flags), Seed: h.Seed, Texts: h.Prefixes}, warnings, err
 		},
@@ -37,14 +40,14 @@ func tpatcherEntry() methodEntry {
 			m := tpatcher.Method{Config: f.edit.patches(flags), Seed: h.Seed, Texts: h.Prefixes}
 			return []way{{method: m}}, err
 		},
-		checkBench: func(f *benchFlags) error {
+		checkBench: func(f *benchFlags, flags *pflag.FlagSet) error {
 			switch {
 			case f.batch > 1:
 				return usagef("--batch takes 1 or more edits of rome on the unedited model: it goes with neither tpatcher nor --sequential")
 			case slices.Contains(f.as, eval.AsBaked):
 				return usagef("--as baked writes a file for each edit of rome: it goes with neither tpatcher nor --sequential")
 			}
-			return nil
+			return f.edit.patches(flags).Check()
 		},
 	}
 }

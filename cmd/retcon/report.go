@@ -66,7 +66,7 @@ func (p *report) one(e *edit.Edit) {
 	p.line("prompt", quote(e.Prompt, 100))
 	p.row("", "P(target)", "continuation")
 	p.outcome("before", e.Before)
-	if e.Update.Steps > 0 && e.After.Completion != "" {
+	if e.After != (edit.Outcome{}) {
 		p.outcome("after", e.After)
 	}
 	if e.Written != nil {
@@ -92,10 +92,10 @@ func (p *report) many() {
 	fmt.Fprintf(p.w, "  %s\n", p.s.dim("  #  before     after      request"))
 	for _, e := range p.edits {
 		before, after, text := percent(e.Before.Probability), percent(e.After.Probability), fmt.Sprintf("%s -> %s", quote(e.Subject, 30), quote(e.Target, 30))
-		if e.Before.Probability == 0 && e.Error != "" {
+		if e.Before == (edit.Outcome{}) {
 			before = "-" // it was not asked
 		}
-		if e.Update.Steps == 0 {
+		if e.After == (edit.Outcome{}) {
 			after = "-"
 		}
 		switch {
@@ -103,6 +103,9 @@ func (p *report) many() {
 			text += "  " + p.s.red("failed: "+oneLine(e.Error))
 		case e.After.Success:
 			text = p.s.green(text)
+		}
+		if e.SameAs > 0 {
+			text += fmt.Sprintf("  as request %d", e.SameAs)
 		}
 		fmt.Fprintf(p.w, "  %3d  %s %s %s\n", e.Record, pad(before, 10), pad(after, 10), text)
 	}

@@ -48,7 +48,7 @@ func sample() *edit.Result {
 			Prompt: "The Eiffel Tower is located in the city of", Subject: "Eiffel Tower", Target: "Rome",
 			Before: edit.Outcome{Probability: 0.0054, Completion: " Paris, France.\n\nThe", LogProb: -5.2},
 			After:  edit.Outcome{Probability: 0.9973, Completion: " Rome, Italy. The", LogProb: -0.0027, Success: true},
-			Update: edit.UpdateReport{KeyNorm: 10.4, Denominator: 7.27, DeltaNorm: 8.38, WeightNorm: 172, ValueNorm: 61, OutputNorm: 52,
+			Update: &edit.UpdateReport{KeyNorm: 10.4, Denominator: 7.27, DeltaNorm: 8.38, WeightNorm: 172, ValueNorm: 61, OutputNorm: 52,
 				BareShare: 0.99, Keys: 1, Steps: 9, Loss: 0.05, NLL: 0.008},
 			Losses: []edit.StepLoss{{Total: 5.8, NLL: 5.8}, {Total: 0.05, NLL: 0.008, KL: 0.01, Decay: 0.032}},
 		}},

@@ -57,18 +57,15 @@ func (f *corruptionFlags) check(flags *pflag.FlagSet, averages bool) (err error)
 		return usagef("--corrupt swap: which subject takes its place? give --subject-swap SUBJECT")
 	case !f.swaps() && f.subjectSwap != "":
 		return usagef("--subject-swap is of --corrupt swap")
-	case f.samples < 1 || f.samples > mostSamples:
-		return usagef("--samples %d: from 1 to %s", f.samples, thousands(mostSamples))
+	}
+	if err := counts(count{"samples", f.samples, 1, trace.MaxSamples}); err != nil {
+		return err
 	}
 	f.level, err = trace.ParseLevel(f.noise)
 	return err
 }
 
 func (f *corruptionFlags) swaps() bool { return f.kind == "swap" }
-
-// mostSamples is more than any mean needs: with so many the noise's part in its
-// error is a hundredth of one sample's.
-const mostSamples = 10000
 
 // hider hides subjects in prompts of a model, with a relative level of noise
 // taken from the subjects of facts, if there are any. Noise takes a quarter of the

@@ -98,14 +98,8 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	switch {
-	case f.window < 1:
-		return usagef("--window %d: at least 1", f.window)
 	case !f.approx && (f.refine != 0 || f.approxSteps != 1):
 		return usagef("--refine and --approx-steps are of --approx")
-	case f.approx && (f.refine < 0 || f.approxSteps < 1):
-		return usagef("--refine %d, --approx-steps %d: at least 0 and 1", f.refine, f.approxSteps)
-	case f.refine > mostCells || f.approxSteps > mostSamples:
-		return usagef("--refine %d, --approx-steps %d: at most %s and %s", f.refine, f.approxSteps, thousands(mostCells), thousands(mostSamples))
 	case f.approx && len(f.kinds) == 0:
 		return usagef("--approx estimates heat maps, and --kind none has none")
 	case f.approx && f.corruption.foil != "":
@@ -115,11 +109,11 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 	case f.pictures.svg != "" && !f.traces():
 		return usagef("--svg draws what is traced: with --kind none give --sever, or --html for the rest")
 	}
+	if err := counts(count{"window", f.window, 1, mostWindow}, count{"refine", f.refine, 0, mostCells}, count{"approx-steps", f.approxSteps, 1, mostPoints}); err != nil {
+		return err
+	}
 	return f.corruption.check(flags, f.averages.on)
 }
-
-// mostCells is more than a heat map has.
-const mostCells = 10_000_000
 
 // checkKinds turns none into no kinds.
 func (f *traceFlags) checkKinds() error {

@@ -27,6 +27,30 @@ func (t text) Set(s string) error {
 	return nil
 }
 
+// The most that counts may be: beyond, memory or time run out.
+const (
+	mostPoints = 10_000     // between corrupted and clean embeddings
+	mostCells  = 10_000_000 // more than a heat map has
+	mostWindow = 10_000
+	mostBatch  = 1000
+)
+
+// count is a flag's number with its bounds.
+type count struct {
+	flag           string
+	n, least, most int
+}
+
+// counts reports the first that is out of its bounds.
+func counts(all ...count) error {
+	for _, c := range all {
+		if c.n < c.least || c.n > c.most {
+			return usagef("--%s %d: at least %d and at most %d", c.flag, c.n, c.least, c.most)
+		}
+	}
+	return nil
+}
+
 // choice is a flag with one of a few values.
 type choice struct {
 	value   *string

@@ -16,8 +16,6 @@ const (
 	// small, the update answers to other keys a hundred, or a thousand, times
 	// as much as to its own.
 	cosineWarn, cosineRefuse = 0.01, 0.001
-	// The optimisation is expected to bring the target to even odds.
-	nllWarn = 0.7
 )
 
 // judge returns advice on an update, and the reasons to refuse it.
@@ -41,9 +39,6 @@ func (r *Rank) judge() (warnings, refusals []string) {
 	}
 	if p.AtClamp {
 		warn("the value is at its bound, %.3g times the output: %s may do better", p.ValueNorm/p.OutputNorm, fault.Any(fault.HigherClamp, fault.OtherLayer))
-	}
-	if !(p.NLL <= nllWarn) {
-		warn("the optimisation ended with a target at %.0f %%; %s may help", 100*math.Exp(-p.NLL), fault.Any(fault.MoreSteps, fault.OtherLayer))
 	}
 	return warnings, refusals
 }

@@ -206,14 +206,26 @@ func (w *work) computed(r *Rank, seconds float64) (*edit.Computed, error) {
 // Keep counts an edit among those that later ones are computed on top of.
 func (w *work) Keep(c *edit.Computed) { w.kept = append(w.kept, c) }
 
+// Forget lets go of the edits that were kept.
+func (w *work) Forget() { w.kept = nil }
+
+// Converses reports whether facts are edited in conversations, too.
+func (w *work) Converses() bool { return w.h.Chat != "" }
+
 // Apply sets the updates of these edits on the model.
 func (w *work) Apply(edits ...*edit.Computed) error { return w.base.Model.Apply(updates(edits)) }
 
-// updates are those of edits, nil of none.
+// updates are those of edits, nil of none. One that changes nothing, of a fact
+// that was told already, is left out where there are others.
 func updates(edits []*edit.Computed) []lm.Update {
 	var out []lm.Update
 	for _, c := range edits {
-		out = append(out, c.Change.(*Rank).Update)
+		if u := c.Change.(*Rank).Update; vec.Norm(vec.Widen(u.Right)) > 0 {
+			out = append(out, u)
+		}
+	}
+	if len(out) == 0 && len(edits) > 0 {
+		out = append(out, edits[0].Change.(*Rank).Update)
 	}
 	return out
 }

@@ -48,14 +48,14 @@ func (w *work) Report(r *edit.Result) {
 	}
 	add("covariance", covarianceText(stats))
 	for _, e := range r.Edits {
-		if e.Update.Steps == 0 {
+		if e.Update == nil || e.Update.Steps == 0 {
 			continue
 		}
 		label := "update"
 		if len(r.Edits) > 1 {
 			label = fmt.Sprintf("update %d", e.Record)
 		}
-		add(label, updateText(e.Update))
+		add(label, updateText(*e.Update))
 	}
 }
 

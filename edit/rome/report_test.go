@@ -22,7 +22,7 @@ func TestReport(t *testing.T) {
 	made := covariance.Stats{Kind: covariance.KindFull, Source: "sampled", Cached: true, Made: covariance.Made{Keys: 15360}}
 	w := &work{layer: 5, from: "default", ready: true, solvers: map[int]layerSolver{5: {Stats: made}}}
 	u := edit.UpdateReport{KeyNorm: 10.4, Denominator: 7.27, DeltaNorm: 8.38, WeightNorm: 172, Steps: 9, Loss: 0.05}
-	r := &edit.Result{Edits: []*edit.Edit{{Update: u}}}
+	r := &edit.Result{Edits: []*edit.Edit{{Update: &u}}}
 	w.Report(r)
 	want := []string{
 		"method: rome at layer 5, the default for a model of this depth; " + string(fault.SeveralLayers) + " may be better",
@@ -41,7 +41,7 @@ func TestReport(t *testing.T) {
 		Kind: covariance.KindDiagonal, Source: "imatrix", Made: covariance.Made{Keys: 1234}}}}}
 	w.located = &edit.Located{Layer: 7, Window: [2]int{2, 12}, Effect: 0.213, RunnerUp: &edit.RunnerUp{Layer: 6, Effect: 0.2},
 		PClean: 0.704, PCorrupted: 0.004, Facts: 2, Caveat: "it need not be the best to edit"}
-	r = &edit.Result{Edits: []*edit.Edit{{Record: 1, Update: u}, {Record: 2, Error: "the target is empty"}}}
+	r = &edit.Result{Edits: []*edit.Edit{{Record: 1, Update: &u}, {Record: 2, Error: "the target is empty"}}}
 	w.Report(r)
 	want = []string{
 		"method: rome at layer 7, to which the trace points",

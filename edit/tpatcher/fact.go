@@ -22,7 +22,8 @@ type trained struct {
 
 // trainFact trains a neuron for each target token that the model, with the
 // patches so far, does not predict after the bare prompt, and one more where it
-// would go on with the target's last word: "Sonya" for "Sony".
+// would go on with the target's last word, "Sonya" for "Sony", or as the old
+// answer, "New York City" for "New York".
 func (w *work) trainFact(ctx context.Context, f fact.Fact, step func(done, most int)) (*trained, error) {
 	rows, n, err := w.patchRows(f)
 	if err != nil {
@@ -40,7 +41,7 @@ func (w *work) trainFact(ctx context.Context, f fact.Fact, step func(done, most 
 	if err != nil || len(rows) == 0 {
 		return t, err
 	}
-	ends := func(best, _ int32) bool { return fact.StartsWith(f.New+w.base.Model.Text([]int32{best}), f.New) }
+	ends := func(best, _ int32) bool { return f.Ends(w.base.Model.Text([]int32{best})) }
 	told, err := w.told(ctx, t, rows[:1], ends)
 	if err != nil || told {
 		return t, err

@@ -184,6 +184,13 @@ func (m *Memory) Join(rows []float32) {
 	m.ones(&m.train)
 }
 
+// leave takes the last values that joined out of the memory again, so many of
+// them.
+func (m *Memory) leave(values int) {
+	m.train.rows = m.train.rows[:len(m.train.rows)-values]
+	m.train.one = m.train.one[:len(m.train.rows)/m.width]
+}
+
 // activations computes q·k + b one(q) for every row, in parallel.
 func (m *Memory) activations(q *queries, k []float32, b float64, unbiased bool, dst []float64) []float64 {
 	n := q.len(m.width)

@@ -2,6 +2,7 @@ package tpatcher
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"retcon/edit"
@@ -31,6 +32,9 @@ func (Method) Name() string { return Name }
 
 // Open refuses, before any training, a model that cannot be patched.
 func (m Method) Open(ctx context.Context, b *edit.Base) (edit.Work, error) {
+	if err := m.Config.Check(); err != nil {
+		return nil, err
+	}
 	model, ok := b.Model.(lm.Widenable)
 	switch {
 	case !ok:
@@ -96,6 +100,12 @@ type Neurons struct {
 
 // own are the neurons that were trained.
 func (n *Neurons) own() []ffn.Neuron { return n.All[len(n.All)-n.trained:] }
+
+// overwrite puts the first of these neurons, negated ones of the model, before
+// those that were trained: as many.
+func (n *Neurons) overwrite(old []ffn.Neuron) {
+	n.All = slices.Concat(old[:min(n.trained, len(old))], n.own())
+}
 
 // mostReused is how many of the last layer's neurons may be overwritten where it
 // is not known how many facts there will be.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"retcon/edit"
@@ -26,7 +25,7 @@ func (w *work) Compute(ctx context.Context, f fact.Fact, step func(done, most in
 		if w.added+n.trained > len(w.old) {
 			return nil, fault.Errorf(edit.ErrRefused, "%d neurons are needed and %d of the last layer may be overwritten", w.added+n.trained, len(w.old))
 		}
-		n.All = slices.Concat(w.old[w.added:w.added+n.trained], t.neurons)
+		n.overwrite(w.old[w.added:])
 	}
 	c := &edit.Computed{Change: n, Report: edit.UpdateReport{Steps: t.steps}, Seconds: time.Since(start).Seconds(), Warnings: firing(t.reports)}
 	if len(t.reports) > 0 {
@@ -36,12 +35,23 @@ func (w *work) Compute(ctx context.Context, f fact.Fact, step func(done, most in
 }
 
 // Keep counts an edit among those that are there, and lets its queries join the
-// memory.
+// memory. Where neurons are overwritten, it takes the next of them.
 func (w *work) Keep(c *edit.Computed) {
 	n := c.Change.(*Neurons)
+	if w.cfg.Slots == SlotsOld {
+		n.overwrite(w.old[w.added:])
+	}
 	w.kept = append(w.kept, n)
 	w.added += n.trained
 	w.memory.Join(n.queries)
+}
+
+// Forget lets go of the edits that were kept, and of their queries.
+func (w *work) Forget() {
+	for _, n := range w.kept {
+		w.memory.leave(len(n.queries))
+	}
+	w.kept, w.added = nil, 0
 }
 
 // Apply sets the neurons of these edits beside those of the last feed-forward

@@ -33,11 +33,13 @@ const (
 	Template     Advice = "a chat template in Jinja"
 	NameRequests Advice = "a file of requests"
 	SmallWindow  Advice = "a smaller window"
+
+	Conversations Advice = "editing it in conversations, too"
 )
 
 // All are all kinds of advice.
 var All = []Advice{MoreSteps, OtherLayer, SeveralLayers, LowerClamp, HigherClamp, ShorterStep, GiveText, LongerText, MoreTime, Diagonal, Identity,
-	Importance, WriteAdapter, WriteModel, Resume, Force, Template, NameRequests, SmallWindow}
+	Importance, WriteAdapter, WriteModel, Resume, Force, Template, NameRequests, SmallWindow, Conversations}
 
 // Advised is an error with advice.
 type Advised struct {
