@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"retcon/edit/corpus"
+	"retcon/edit/weight"
 	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
 	"retcon/internal/outputs"
@@ -48,6 +50,20 @@ func (c *Config) checkOutputs() error {
 		}
 	}
 	return nil
+}
+
+// checkMaterial reports what statistics cannot be made from, whether the method
+// makes any or not.
+func (s *session) checkMaterial() error {
+	if b := s.base; b.Imatrix != "" {
+		if err := weight.CheckImatrix(b.Imatrix, b.File); err != nil {
+			return err
+		}
+	}
+	if s.base.Corpus == "" {
+		return nil
+	}
+	return corpus.Check(s.base.Corpus)
 }
 
 // checkSpace reports a file system that has no room for size more bytes.

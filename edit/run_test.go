@@ -283,8 +283,9 @@ func TestNothingLost(t *testing.T) {
 		"long prompt": {func(c *testCfg) {
 			c.Requests = []fact.Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
 		}, fact.ErrRequest, "context"},
-		"imatrix": {func(c *testCfg) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
+		"imatrix": {func(c *testCfg) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrRole, "it is a model"},
 		"corpus":  {func(c *testCfg) { c.Corpus = there }, edit.ErrStats, string(fault.LongerText)},
+		"unused":  {func(c *testCfg) { c.HParams.Covariance, c.Corpus = "identity", dir+"/none.txt" }, os.ErrNotExist, "none.txt"},
 	} {
 		cfg := base
 		c.change(&cfg)

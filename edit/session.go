@@ -73,7 +73,7 @@ func (s *session) openFile(ctx context.Context) (err error) {
 	if err := cfg.checkPlan(); err != nil {
 		return err
 	}
-	if s.base.File, err = gguf.Open(cfg.Model); err != nil {
+	if s.base.File, err = gguf.OpenAs(cfg.Model, gguf.RoleModel); err != nil {
 		return err
 	}
 	if err := cfg.checkOutputs(); err != nil {
@@ -83,6 +83,9 @@ func (s *session) openFile(ctx context.Context) (err error) {
 		return err
 	}
 	if s.base.Imatrix, err = s.inputs.File(ctx, cfg.Imatrix); err != nil {
+		return err
+	}
+	if err := s.checkMaterial(); err != nil {
 		return err
 	}
 	if cfg.Output != "" {

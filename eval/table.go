@@ -45,7 +45,8 @@ func Tables(all []Series) table.Table {
 }
 
 // Notes are a line for each model of the series: the types of its tensors, which
-// files mix.
+// files mix. Runs on facts that files were edited with say whose these are, and
+// what warnings they have.
 func Notes(all []Series) []string {
 	var out []string
 	noted := map[string]bool{}
@@ -53,6 +54,13 @@ func Notes(all []Series) []string {
 		if f := all[i].Run.Settings.Model; !noted[f.Print] && len(f.Types) > 0 {
 			noted[f.Print] = true
 			out = append(out, f.File+": "+f.classes())
+		}
+		run := &all[i].Run
+		if d := run.Settings.Data; d.Edited {
+			out = append(out, fmt.Sprintf("scored on the facts that %s was edited with", d.File))
+		}
+		for _, w := range run.Warnings {
+			out = append(out, "warning: "+w)
 		}
 	}
 	return out

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"retcon/edit"
 	"retcon/fact"
@@ -33,9 +35,9 @@ type TaskConfig struct {
 	Command string // bench or eval, for the settings
 	// Data is a file of records.
 	Data string
-	// Edited, in place of Data, is a model or an adapter: the facts that it
-	// says it was edited with are scored.
-	Edited  string
+	// Edited, in place of Data, is a model or adapters: the facts that they say
+	// they were edited with are scored, each once.
+	Edited  []string
 	Answers fact.Answers // that records of zsRE are read with
 	// N records from record From on are scored, all if N is 0, and of these one
 	// shard.
@@ -79,7 +81,7 @@ func NewTask(c TaskConfig) (*Task, error) {
 
 // records are all records, and where they are from.
 func (c *TaskConfig) records() ([]fact.Record, Source, error) {
-	if c.Edited == "" {
+	if len(c.Edited) == 0 {
 		var all []fact.Record
 		data, err := c.readSource(c.Data, func(r io.Reader) (err error) {
 			all, err = fact.ParseRecords(r, c.Answers)
@@ -87,12 +89,42 @@ func (c *TaskConfig) records() ([]fact.Record, Source, error) {
 		})
 		return all, data, err
 	}
-	requests, err := edit.RecordedRequests(c.Edited)
+	requests, files, err := c.recorded()
 	if err != nil {
 		return nil, Source{}, err
 	}
 	text, err := json.Marshal(requests)
-	return fact.RecordsOf(requests), Source{File: filepath.Base(c.Edited), Sum: digest(text)}, err
+	return fact.RecordsOf(requests), Source{File: strings.Join(files, ","), Sum: digest(text), Edited: true}, err
+}
+
+// recorded are the facts of the files of Edited, and the names of those that have
+// any.
+func (c *TaskConfig) recorded() (all []fact.Request, files []string, err error) {
+	seen := map[string]bool{}
+	var none error
+	for _, path := range c.Edited {
+		requests, err := edit.RecordedRequests(path)
+		if errors.Is(err, fact.ErrRequest) && len(c.Edited) > 1 {
+			none = err
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if name := filepath.Base(path); !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+		for _, r := range requests {
+			if d := r.Digest(); len(c.Edited) == 1 || !seen[d] {
+				seen[d] = true
+				all = append(all, r)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, none
+	}
+	return all, files, nil
 }
 
 // texts takes the texts that the stages need.
@@ -105,14 +137,17 @@ func (c *TaskConfig) texts(t *Task) error {
 		source.Sum = digest([]byte(t.Text))
 		t.Settings.Text, t.Settings.TextTokens = &source, c.TextTokens
 	}
-	if !slices.Contains(c.Stages, Fluent) || c.Snippets == "" {
+	if c.Snippets == "" {
 		return nil
 	}
+	var snippets *Snippets
 	source, err := c.readSource(c.Snippets, func(r io.Reader) (err error) {
-		t.Snippets, err = ParseSnippets(r)
+		snippets, err = ParseSnippets(r)
 		return err
 	})
-	t.Settings.Snippets = &source
+	if slices.Contains(c.Stages, Fluent) {
+		t.Snippets, t.Settings.Snippets = snippets, &source
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"retcon/edit"
 	"retcon/eval"
 	"retcon/fact"
+	"retcon/gguf"
 	"retcon/internal/atomicfile"
 	"retcon/internal/outputs"
 	"retcon/llama"
@@ -87,6 +88,9 @@ func plainMessage(code int, err error) string {
 	text := oneLine(err.Error())
 	if errors.Is(err, atomicfile.ErrExists) && !strings.Contains(text, "--force") {
 		text += " (--force replaces it)"
+	}
+	if e, ok := errors.AsType[*gguf.RoleError](err); ok {
+		text += roleAdvice(e)
 	}
 	return text
 }

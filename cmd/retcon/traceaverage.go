@@ -63,6 +63,9 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 	if options.Profile, err = a.startProfile(f.engine.profile, f.pictures.force); err != nil {
 		return err
 	}
+	if err := a.checkInputs(f); err != nil {
+		return err
+	}
 	if r.model, err = engine.Open(ctx, f.model, options); err != nil {
 		return err
 	}
@@ -201,7 +204,7 @@ func (a *app) mergeResults(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	defer files.abort()
-	parts, err := a.filesOf(ctx, v.merge)
+	parts, err := a.filesOf(ctx, v.merge.paths)
 	if err != nil {
 		return err
 	}
