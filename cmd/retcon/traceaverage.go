@@ -9,6 +9,7 @@ import (
 	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/internal/filelock"
 	"retcon/trace"
 	"retcon/trace/average"
 	"retcon/trace/hypothesis"
@@ -43,6 +44,15 @@ type averageRun struct {
 func (a *app) average(ctx context.Context, f *traceFlags) error {
 	r := &averageRun{traceFlags: f}
 	var err error
+	if out := f.averages.output; out != "" {
+		// The results have a lock of their own once they are open, which takes
+		// a model.
+		lock, err := filelock.TakeName(out)
+		if errors.Is(err, filelock.ErrBusy) {
+			return err
+		}
+		defer lock.Close()
+	}
 	if r.all, err = a.facts(f.averages.requests); err != nil {
 		return err
 	}
