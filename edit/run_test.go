@@ -340,7 +340,7 @@ func TestTwoRuns(t *testing.T) {
 	cfg.HParams.Covariance, cfg.Force = "identity", true
 	dir := t.TempDir()
 	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
-	cfg.Requests = append(cfg.Requests, fact.Request{Prompt: "The {} sat on", Subject: "cat", TargetNew: "Rome"})
+	cfg.Requests = append(cfg.Requests, fact.Request{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"})
 	tried := 0
 	cfg.Progress = func(string, int64, int64) {
 		if tried++; tried > 1 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/edit"
+	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
 	"retcon/lm"
@@ -26,7 +27,7 @@ func TestCheckAdapters(t *testing.T) {
 	again := cfg
 	again.Requests = slices.Clone(cfg.Requests)
 	again.Model, again.Output, again.LoRA = cfg.Output, at("twice.gguf"), at("second.gguf")
-	again.Requests[0].TargetNew = "Berlin"
+	again.Requests[0] = fact.Request{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"}
 	mustRun(t, again)
 	other := at("f16.gguf")
 	if err := fakemodel.WriteFile(other, gguf.F16); err != nil {
@@ -72,7 +73,7 @@ func TestCheckAdapters(t *testing.T) {
 		t.Error(err)
 	}
 	rs, err := edit.RecordedRequests(again.LoRA)
-	if err != nil || len(rs) != 1 || rs[0].TargetNew != "Berlin" {
+	if err != nil || len(rs) != 1 || rs[0].TargetNew != "Paris" {
 		t.Errorf("the facts of an adapter for an edited file: %v, %v", rs, err)
 	}
 }
