@@ -57,7 +57,7 @@ func Notes(all []Series) []string {
 		}
 		run := &all[i].Run
 		if d := run.Settings.Data; d.Edited {
-			out = append(out, fmt.Sprintf("scored on the facts that %s was edited with", d.File))
+			out = append(out, "scored on the facts of "+d.File)
 		}
 		for _, w := range run.Warnings {
 			out = append(out, "warning: "+w)

@@ -94,7 +94,7 @@ func (c *TaskConfig) records() ([]fact.Record, Source, error) {
 		return nil, Source{}, err
 	}
 	text, err := json.Marshal(requests)
-	return fact.RecordsOf(requests), Source{File: strings.Join(files, ","), Sum: digest(text), Edited: true}, err
+	return fact.RecordsOf(requests), Source{File: strings.Join(files, " and "), Sum: digest(text), Edited: true}, err
 }
 
 // recorded are the facts of the files of Edited, and the names of those that have

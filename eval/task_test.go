@@ -197,7 +197,7 @@ func TestTaskOfAdapters(t *testing.T) {
 		want  int
 	}{
 		{[]string{second}, "second.gguf", 1},
-		{[]string{one, second}, "one.gguf,second.gguf", 2},
+		{[]string{one, second}, "one.gguf and second.gguf", 2},
 		{[]string{one, foreign, one}, "one.gguf", 1},
 	} {
 		task, err := NewTask(TaskConfig{Command: "eval", Edited: c.files, Stages: []Stage{Match}})
@@ -208,7 +208,7 @@ func TestTaskOfAdapters(t *testing.T) {
 		s := Series{Run: Run{Settings: task.Settings, Warnings: []string{"it is another file"}}}
 		s.Run.Settings.Model = Facts{File: "m.gguf"}
 		notes := strings.Join(Notes([]Series{s}), "\n")
-		if want := "scored on the facts that " + c.file + " was edited with\nwarning: it is another file"; notes != want {
+		if want := "scored on the facts of " + c.file + "\nwarning: it is another file"; notes != want {
 			t.Errorf("%q instead of %q", notes, want)
 		}
 	}

@@ -103,7 +103,7 @@ func sniffSafetensors(b []byte) (Form, bool) {
 // sniffImatrix knows the old form of importance matrices: a number of entries,
 // each with the length of a tensor's name and the name.
 func sniffImatrix(b []byte) (Form, bool) {
-	f := Form{Name: "an importance matrix in the old format", Instead: "llama-imatrix --in-file OLD -o NEW.gguf --output-format gguf converts it"}
+	f := Form{Name: "an imatrix in the old format", Instead: "llama-imatrix --in-file OLD -o NEW.gguf --output-format gguf converts it"}
 	if len(b) < 8 {
 		return f, false
 	}

@@ -32,7 +32,7 @@ func TestSniff(t *testing.T) {
 		{"lmgg\x00\x7d\x00\x00", "a file of GGML from before GGUF", "fetch the model as GGUF"},
 		{"tjgg\x03\x00\x00\x00", "a GGJT file from before GGUF", "fetch the model as GGUF"},
 		{"algg\x01\x00\x00\x00", "a GGLA adapter from before GGUF", "convert_lora_to_gguf.py"},
-		{oldImatrix(), "an importance matrix in the old format", "--output-format gguf"},
+		{oldImatrix(), "an imatrix in the old format", "--output-format gguf"},
 		{"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a pointer of Git LFS", "git lfs pull"},
 		{"\n<!DOCTYPE html>\n<html>", "a web page", "the page about the file"},
 		{"\x1f\x8b\x08\x00", "a gzip file", "unpack it"},

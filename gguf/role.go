@@ -13,7 +13,7 @@ type Role string
 const (
 	RoleModel      Role = "a model"
 	RoleAdapter    Role = "a LoRA adapter"
-	RoleImatrix    Role = "an importance matrix"
+	RoleImatrix    Role = "an imatrix"
 	RoleProjector  Role = "a multimodal projector (mmproj)"
 	RoleVocabulary Role = "a vocabulary without weights"
 	RoleControl    Role = "a control vector"

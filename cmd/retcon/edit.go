@@ -142,7 +142,6 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	if err != nil {
 		return err
 	}
-	a.notUsed(unused)
 	warnings = append(warnings, unused...)
 	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
@@ -157,6 +156,7 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	if err := a.checkInputs(f); err != nil {
 		return err
 	}
+	a.notUsed(unused)
 	a.connect(&cfg, options, log)
 	var reported bool
 	if f.remove != "" {
