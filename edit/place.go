@@ -5,8 +5,11 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"retcon/edit/corpus"
+	"retcon/edit/weight"
 	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
+	"retcon/internal/human"
 	"retcon/internal/outputs"
 	"retcon/internal/proc"
 )
@@ -27,14 +30,15 @@ func (c *Config) checkPlan() error {
 	return nil
 }
 
-// checkOutputs reports, before anything is computed, why an output could not be
-// written in the end: it exists, or its directory takes no file.
-func (c *Config) checkOutputs() error {
-	for _, out := range []string{c.Output, c.LoRA} {
-		if out == "" {
+// reserve takes the outputs for this run, before anything is computed, and
+// reports why one could not be written in the end: it exists, its directory takes
+// no file, or another run is about to write it.
+func (s *session) reserve() error {
+	for _, out := range []string{s.cfg.Output, s.cfg.LoRA} {
+		if out == "" || s.place(out) != nil {
 			continue
 		}
-		f, err := atomicfile.Create(out, atomicfile.Options{Force: c.Force})
+		p, err := atomicfile.Reserve(out, atomicfile.Options{Force: s.cfg.Force})
 		switch {
 		case errors.Is(err, atomicfile.ErrExists):
 			return fault.Errorf(ErrOutput, "%w; %s replaces it", err, fault.Force)
@@ -43,18 +47,40 @@ func (c *Config) checkOutputs() error {
 		case err != nil:
 			return fault.Errorf(ErrOutput, "%w", err)
 		}
-		if err := f.Abort(); err != nil {
-			return fault.Errorf(ErrOutput, "%w", err)
+		s.places = append(s.places, p)
+	}
+	return nil
+}
+
+// place is an output that was reserved, nil for another path.
+func (s *session) place(path string) *atomicfile.Place {
+	for _, p := range s.places {
+		if p.Path() == path {
+			return p
 		}
 	}
 	return nil
+}
+
+// checkMaterial reports what statistics cannot be made from, whether the method
+// makes any or not.
+func (s *session) checkMaterial() error {
+	if b := s.base; b.Imatrix != "" {
+		if err := weight.CheckImatrix(b.Imatrix, b.File); err != nil {
+			return err
+		}
+	}
+	if s.base.Corpus == "" {
+		return nil
+	}
+	return corpus.Check(s.base.Corpus)
 }
 
 // checkSpace reports a file system that has no room for size more bytes.
 func checkSpace(path string, size int64) error {
 	free, ok := proc.FreeBytes(filepath.Dir(path))
 	if ok && free < size {
-		return fault.Errorf(ErrOutput, "%s takes %d MB, but %s has %d MB left", path, size>>20+1, filepath.Dir(path), free>>20)
+		return fault.Errorf(ErrOutput, "%s takes %s, but %s has %s left", path, human.Bytes(size), filepath.Dir(path), human.Bytes(free))
 	}
 	return nil
 }

@@ -20,6 +20,13 @@ const (
 	KeyOwners = "neurons.request" // array of i32: index into the edit's requests
 )
 
+// The keys that name the file which was edited: by the SHA-256 of its tensor
+// data, and by its fingerprint.
+const (
+	keyBase      = "base.sha256"
+	keyBasePrint = "base.fingerprint"
+)
+
 // Prefix stands before the keys of edit n of a file.
 func Prefix(n int) string { return fmt.Sprintf("retcon.edit.%d.", n) }
 
@@ -73,7 +80,8 @@ func (s *session) provenance(own []gguf.KeyValue, changes []change) ([]gguf.KeyV
 		{Key: at + "requests", Value: gguf.ValueOf(string(rs))},
 		{Key: at + "hyperparameters", Value: gguf.ValueOf(string(h))},
 		{Key: at + "seed", Value: gguf.ValueOf(set.Seed)},
-		{Key: at + "base.sha256", Value: gguf.ValueOf(sums.Payload.String())},
+		{Key: at + keyBase, Value: gguf.ValueOf(sums.Payload.String())},
+		{Key: at + keyBasePrint, Value: gguf.ValueOf(s.base.Print)},
 	}
 	for _, kv := range own {
 		keys = append(keys, gguf.KeyValue{Key: at + kv.Key, Value: kv.Value})

@@ -20,12 +20,24 @@ func RecordedRequests(path string) ([]fact.Request, error) {
 		return nil, err
 	}
 	defer f.Close()
+	out, err := recorded(f)
+	if err == nil && len(out) == 0 {
+		err = fault.Advise(fault.Errorf(fact.ErrRequest, "%s does not say that it was edited", path), fault.NameRequests)
+	}
+	return out, err
+}
+
+// recorded is RecordedRequests of an open file, none where there are none.
+func recorded(f *gguf.File) ([]fact.Request, error) {
 	n, err := History(f)
 	if err != nil {
 		return nil, err
 	}
 	var out []fact.Request
 	for i := range n {
+		if elsewhere(f, i) {
+			continue
+		}
 		rs, err := EditRequests(f, i)
 		if err != nil {
 			return nil, err
@@ -38,10 +50,16 @@ func RecordedRequests(path string) ([]fact.Request, error) {
 		out[i].Paraphrases = slices.DeleteFunc(out[i].Paraphrases, blank)
 		out[i].Neighbours = slices.DeleteFunc(out[i].Neighbours, blank)
 	}
-	if len(out) == 0 {
-		return nil, fault.Advise(fault.Errorf(fact.ErrRequest, "%s does not say that it was edited", path), fault.NameRequests)
-	}
 	return out, nil
+}
+
+// elsewhere reports an edit that an adapter counts and does not hold: one of the
+// model that it was made for, which has the keys of it.
+func elsewhere(f *gguf.File, n int) bool {
+	if f.Role() != gguf.RoleAdapter {
+		return false
+	}
+	return !slices.ContainsFunc(f.KV, func(kv gguf.KeyValue) bool { return strings.HasPrefix(kv.Key, Prefix(n)) })
 }
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }

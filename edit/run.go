@@ -19,12 +19,15 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.checkPlan(); err != nil {
 		return nil, err
 	}
+	s := newSession(&cfg)
+	defer s.close()
+	if err := s.reserve(); err != nil {
+		return nil, err
+	}
 	if err := cfg.checkJournal(); err != nil {
 		return nil, err
 	}
-	s := newSession(&cfg)
 	s.memory = proc.WatchResident()
-	defer s.close()
 	defer s.memory.End()
 	if err := s.open(ctx, nil); err != nil {
 		return nil, err

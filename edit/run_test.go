@@ -2,6 +2,7 @@ package edit_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
 	"retcon/internal/fault"
+	"retcon/internal/filelock"
 	"retcon/internal/outputs"
 	"retcon/lm"
 )
@@ -287,8 +289,9 @@ func TestNothingLost(t *testing.T) {
 		"long prompt": {func(c *testCfg) {
 			c.Requests = []fact.Request{{Prompt: strings.Repeat("The ", 700) + "{} is in", Subject: "Eiffel Tower", TargetNew: "Rome"}}
 		}, fact.ErrRequest, "context"},
-		"imatrix": {func(c *testCfg) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrNotFound, ""},
+		"imatrix": {func(c *testCfg) { c.HParams.Covariance, c.Imatrix = "diagonal", c.Model }, gguf.ErrRole, "it is a model"},
 		"corpus":  {func(c *testCfg) { c.Corpus = there }, edit.ErrStats, string(fault.LongerText)},
+		"unused":  {func(c *testCfg) { c.HParams.Covariance, c.Corpus = "identity", dir+"/none.txt" }, os.ErrNotExist, "none.txt"},
 	} {
 		cfg := base
 		c.change(&cfg)
@@ -332,6 +335,47 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("%s: left behind: %v", at, files)
 		}
 		cancel()
+	}
+}
+
+// A second run with one of the outputs ends at once, and loses nothing.
+func TestTwoRuns(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.HParams.Covariance, cfg.Force = "identity", true
+	dir := t.TempDir()
+	cfg.Output, cfg.LoRA = filepath.Join(dir, "out.gguf"), filepath.Join(dir, "lora.gguf")
+	cfg.Requests = append(cfg.Requests, fact.Request{Prompt: "Some bread is from", Subject: "bread", TargetNew: "Paris"})
+	tried := 0
+	cfg.Progress = func(string, int64, int64) {
+		if tried++; tried > 1 {
+			return
+		}
+		for _, change := range []func(c *testCfg){func(c *testCfg) { c.LoRA = "" }, func(c *testCfg) { c.Output = "" }, func(c *testCfg) { c.Output, c.Resume = "", true }} {
+			second := cfg
+			second.Progress = func(stage string, _, _ int64) { t.Errorf("the second run came to %q", stage) }
+			change(&second)
+			if _, err := second.run(t); !errors.Is(err, filelock.ErrBusy) || !strings.Contains(err.Error(), cmp.Or(second.Output, second.LoRA)+": ") {
+				t.Errorf("a second run: %v", err)
+			}
+		}
+	}
+	mustRun(t, cfg)
+	if files, _ := os.ReadDir(dir); len(files) != 2 || tried == 0 {
+		t.Errorf("%v", files)
+	}
+}
+
+// A history that this program did not write is carried on, and named.
+func TestBrokenHistory(t *testing.T) {
+	cfg := testConfig(t, gguf.F32)
+	cfg.HParams.Covariance, cfg.Force = "identity", true
+	cfg.Model = fakemodel.Write(t, gguf.F32, gguf.KeyValue{Key: "retcon.schema", Value: gguf.ValueOf(uint32(1))},
+		gguf.KeyValue{Key: "retcon.edits", Value: gguf.ValueOf(uint32(1))}, gguf.KeyValue{Key: "retcon.edit.0.requests", Value: gguf.ValueOf("not json")})
+	res := mustRun(t, cfg)
+	if !slices.ContainsFunc(res.Warnings, func(w string) bool {
+		return strings.Contains(w, "retcon.edit.0.requests is not what this program writes")
+	}) {
+		t.Errorf("%q", res.Warnings)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"retcon/gguf"
+	"retcon/internal/atomicfile"
 	"retcon/internal/fault"
 	"retcon/internal/input"
 	"retcon/internal/proc"
@@ -23,7 +24,8 @@ type session struct {
 	done    int        // requests that are through
 	memory  *proc.Watch
 	inputs  *input.Inputs
-	owns    bool // the session closes the model
+	places  []*atomicfile.Place // the outputs
+	owns    bool                // the session closes the model
 }
 
 // newSession is a session without a file or model yet.
@@ -73,10 +75,10 @@ func (s *session) openFile(ctx context.Context) (err error) {
 	if err := cfg.checkPlan(); err != nil {
 		return err
 	}
-	if s.base.File, err = gguf.Open(cfg.Model); err != nil {
+	if s.base.File, err = gguf.OpenAs(cfg.Model, gguf.RoleModel); err != nil {
 		return err
 	}
-	if err := cfg.checkOutputs(); err != nil {
+	if err := s.reserve(); err != nil {
 		return err
 	}
 	if s.base.Corpus, err = s.inputs.File(ctx, cfg.Corpus); err != nil {
@@ -85,13 +87,28 @@ func (s *session) openFile(ctx context.Context) (err error) {
 	if s.base.Imatrix, err = s.inputs.File(ctx, cfg.Imatrix); err != nil {
 		return err
 	}
+	if err := s.checkMaterial(); err != nil {
+		return err
+	}
 	if cfg.Output != "" {
 		if err := checkSpace(cfg.Output, s.base.File.Size()); err != nil {
 			return err
 		}
 	}
-	s.earlier, err = History(s.base.File)
+	if s.earlier, err = History(s.base.File); err == nil {
+		s.checkHistory()
+	}
 	return err
+}
+
+// checkHistory names what the file has of earlier edits that this program did not
+// write. It is carried on: no edit depends on it.
+func (s *session) checkHistory() {
+	for i := range s.earlier {
+		if _, err := EditRequests(s.base.File, i); err != nil {
+			s.warn("%v; it is carried on as it is", err)
+		}
+	}
 }
 
 func (s *session) close() {
@@ -100,6 +117,9 @@ func (s *session) close() {
 	}
 	s.closeModel()
 	s.inputs.Close()
+	for _, p := range s.places {
+		p.Close()
+	}
 	if s.base.File != nil {
 		s.base.File.Close()
 	}

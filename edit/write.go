@@ -70,7 +70,13 @@ func (s *session) create(ctx context.Context, path string, out *gguf.Output) (*a
 	if err := checkSpace(path, out.Size()); err != nil {
 		return nil, err
 	}
-	f, err := atomicfile.Create(path, atomicfile.Options{Force: s.cfg.Force})
+	start := func() (*atomicfile.File, error) {
+		return atomicfile.Create(path, atomicfile.Options{Force: s.cfg.Force})
+	}
+	if p := s.place(path); p != nil {
+		start = p.Create
+	}
+	f, err := start()
 	if err != nil {
 		return nil, fault.Errorf(ErrOutput, "%w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/edit/weight"
 	"retcon/gguf"
 	"retcon/internal/fakemodel"
@@ -70,14 +71,26 @@ func TestImatrix(t *testing.T) {
 	if res.Covariance != "diagonal" || res.Stats.Source != "imatrix" || res.Stats.Keys != 10 {
 		t.Errorf("%+v", res.Stats)
 	}
-	cfg.HParams.Layers = []int{0}
-	if _, err := cfg.run(t); !errors.Is(err, gguf.ErrNotFound) {
+	// What it lacks is said before anything is computed, also where the edit
+	// would have no use for it, and in a plan.
+	for _, c := range []covariance.Kind{covariance.KindDiagonal, covariance.KindIdentity} {
+		cfg.HParams.Layers, cfg.HParams.Covariance = []int{0}, c
+		cfg.Progress = func(stage string, _, _ int64) { t.Errorf("%s: %q was begun", c, stage) }
+		if _, err := cfg.run(t); !errors.Is(err, gguf.ErrNotFound) || !errors.Is(err, edit.ErrStats) {
+			t.Error(c, err)
+		}
+		if _, err := edit.MakePlan(t.Context(), cfg.config()); !errors.Is(err, gguf.ErrNotFound) {
+			t.Error(c, err)
+		}
+	}
+	cfg.Imatrix = cfg.Model
+	if _, err := cfg.run(t); !errors.Is(err, gguf.ErrRole) {
 		t.Error(err)
 	}
 	b = gguf.NewBuilder()
 	b.Add(fakemodel.Floats(weight.Name(1)+".in_sum2", []float32{1, 2}, 2, 1))
 	b.Add(fakemodel.Floats(weight.Name(1)+".counts", []float32{0}, 1, 1))
-	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FF); !errors.Is(err, lm.ErrUnsupported) {
+	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), fakemodel.FF); !errors.Is(err, edit.ErrStats) || !strings.Contains(err.Error(), "another model") {
 		t.Error(err)
 	}
 	if _, _, err := weight.ReadImatrix(fakemodel.Build(t, b), weight.Name(1), 2); !errors.Is(err, edit.ErrStats) {

@@ -18,6 +18,9 @@ func firstShard(path string) (string, error) {
 		return "", fmt.Errorf("%w %s: %w", llama.ErrLoad, path, err)
 	}
 	defer f.Close()
+	if err := f.Expect(gguf.RoleModel); err != nil {
+		return "", fmt.Errorf("%w %w", llama.ErrLoad, err)
+	}
 	arch, err := f.String("general.architecture")
 	if err != nil {
 		return "", fmt.Errorf("%w %s: %w", llama.ErrLoad, path, err)

@@ -9,10 +9,13 @@ import (
 // Comparison scores a model as it is on the records of a task, beside a base.
 type Comparison struct {
 	*Runner
-	Model   Model // open, with its adapters
-	Facts   Facts // of it, without them
-	LoRA    []Source
-	Machine Machine
+	Model Model // open, with its adapters
+	Facts Facts // of it, without them
+	LoRA  []Source
+	// Warnings are what speaks against the model and its adapters; results have
+	// them.
+	Warnings []string
+	Machine  Machine
 	// Base, if not nil, is what the model is compared with, open too. BaseFacts
 	// are its.
 	Base      Model
@@ -42,7 +45,9 @@ func (c *Comparison) Run(ctx context.Context) error {
 	if c.Base != nil {
 		s.Base = scorer(c.Base)
 	}
-	return c.Score(ctx, NewRun(set, c.Machine), c.Label, s)
+	run := NewRun(set, c.Machine)
+	run.Warnings = c.Warnings
+	return c.Score(ctx, run, c.Label, s)
 }
 
 // Compare scores records on a model as it is, beside a base.

@@ -7,7 +7,8 @@ import (
 )
 
 // Notes are lines for people: for each model of the series the types of its
-// tensors, which files mix, then what is odd about the records.
+// tensors, which files mix, then whose facts are scored where files were edited, what
+// warnings runs have, and what is odd about the records.
 func Notes(all []Series) []string {
 	var out []string
 	noted := map[string]bool{}
@@ -18,7 +19,14 @@ func Notes(all []Series) []string {
 		}
 	}
 	for i := range all {
-		set := all[i].Run.Settings
+		run := &all[i].Run
+		set := run.Settings
+		if set.Data.Edited {
+			out = append(out, "scored on the facts of "+set.Data.File)
+		}
+		for _, w := range run.Warnings {
+			out = append(out, "warning: "+w)
+		}
 		if key := fmt.Sprint(set.Data, set.From, set.Records); !noted[key] {
 			noted[key] = true
 			out = append(out, all[i].notes()...)

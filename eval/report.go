@@ -135,13 +135,20 @@ func (s *Series) JSON() table.Row {
 	}
 	row := table.Row{
 		{Name: "schema", Value: Schema}, {Name: "run", Value: s.Run.ID},
-		{Name: "settings", Value: s.Run.Settings}, {Name: "machine", Value: s.Run.Machine},
+		{Name: "warnings", Value: nonNil(s.Run.Warnings)}, {Name: "settings", Value: s.Run.Settings}, {Name: "machine", Value: s.Run.Machine},
 		{Name: "summary", Value: summary}, {Name: "base", Value: s.Base().fields()}, {Name: "records", Value: records},
 	}
 	if survival := s.Survival(); survival != nil {
 		row = append(row, table.Field{Name: "survival", Value: survival})
 	}
 	return row
+}
+
+func nonNil(texts []string) []string {
+	if texts == nil {
+		return []string{}
+	}
+	return texts
 }
 
 // fields are the metrics that have values, each with its half-width.

@@ -17,8 +17,10 @@ const Schema = 1
 
 // Run is one configuration under which records are scored.
 type Run struct {
-	Schema   int      `json:"schema"`
-	ID       string   `json:"run"` // of the settings
+	Schema int    `json:"schema"`
+	ID     string `json:"run"` // of the settings
+	// Warnings are what speaks against what is scored.
+	Warnings []string `json:"warnings,omitempty"`
 	Settings Settings `json:"settings"`
 	Machine  Machine  `json:"machine"`
 }
@@ -87,6 +89,9 @@ const (
 type Source struct {
 	File string `json:"file"`
 	Sum  string `json:"sha256"`
+	// Edited says that it is the facts which a file was edited with, or several
+	// files, and Sum that of the facts.
+	Edited bool `json:"edited,omitempty"`
 }
 
 // Machine is what it ran on. It may differ from shard to shard.
@@ -113,7 +118,7 @@ func (m Machine) started() Machine {
 // what follows from others or is the default is left out, so that runs of
 // earlier versions keep their ids.
 func (s Settings) id() string {
-	s.Tensor = ""
+	s.Tensor, s.Data.Edited = "", false
 	if s.As == AsAdapter {
 		s.As = ""
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"retcon/edit"
 	"retcon/fact"
@@ -34,9 +36,9 @@ type TaskConfig struct {
 	Command string // bench or eval, for the settings
 	// Data is a file of records.
 	Data string
-	// Edited, in place of Data, is a model or an adapter: the facts that it
-	// says it was edited with are scored.
-	Edited  string
+	// Edited, in place of Data, is a model or adapters: the facts that they say
+	// they were edited with are scored, each once.
+	Edited  []string
 	Answers fact.Answers // that records of zsRE are read with
 	// Literal and Join are how requests are read that do not say it themselves.
 	Literal bool
@@ -85,10 +87,10 @@ func NewTask(c TaskConfig) (*Task, error) {
 	return t, c.texts(t)
 }
 
-// records are all records, where they are from, and how many facts of an edited
-// file are not among them, since later edits replaced them.
+// records are all records, where they are from, and how many facts of edited
+// files are not among them, since later edits replaced them.
 func (c *TaskConfig) records() ([]fact.Record, Source, int, error) {
-	if c.Edited == "" {
+	if len(c.Edited) == 0 {
 		var all []fact.Record
 		data, err := c.readSource(c.Data, func(r io.Reader) (err error) {
 			all, err = fact.ParseRecords(r, c.Answers)
@@ -96,13 +98,44 @@ func (c *TaskConfig) records() ([]fact.Record, Source, int, error) {
 		})
 		return all, data, 0, err
 	}
-	requests, err := edit.RecordedRequests(c.Edited)
+	requests, files, replaced, err := c.recorded()
 	if err != nil {
 		return nil, Source{}, 0, err
 	}
-	requests, replaced := edit.Standing(requests)
 	text, err := json.Marshal(requests)
-	return fact.RecordsOf(requests), Source{File: filepath.Base(c.Edited), Sum: digest(text)}, replaced, err
+	return fact.RecordsOf(requests), Source{File: strings.Join(files, " and "), Sum: digest(text), Edited: true}, replaced, err
+}
+
+// recorded are the facts of the files of Edited, and the names of those that have
+// any; replaced is how many later edits of the same file replaced.
+func (c *TaskConfig) recorded() (all []fact.Request, files []string, replaced int, err error) {
+	seen := map[string]bool{}
+	var none error
+	for _, path := range c.Edited {
+		requests, err := edit.RecordedRequests(path)
+		if errors.Is(err, fact.ErrRequest) && len(c.Edited) > 1 {
+			none = err
+			continue
+		}
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		requests, n := edit.Standing(requests)
+		replaced += n
+		if name := filepath.Base(path); !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+		for _, r := range requests {
+			if d := r.Digest(); len(c.Edited) == 1 || !seen[d] {
+				seen[d] = true
+				all = append(all, r)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, 0, none
+	}
+	return all, files, replaced, nil
 }
 
 // texts takes the texts that the stages need.
@@ -115,14 +148,17 @@ func (c *TaskConfig) texts(t *Task) error {
 		source.Sum = digest([]byte(t.Text))
 		t.Settings.Text, t.Settings.TextTokens = &source, c.TextTokens
 	}
-	if !slices.Contains(c.Stages, Fluent) || c.Snippets == "" {
+	if c.Snippets == "" {
 		return nil
 	}
+	var snippets *Snippets
 	source, err := c.readSource(c.Snippets, func(r io.Reader) (err error) {
-		t.Snippets, err = ParseSnippets(r)
+		snippets, err = ParseSnippets(r)
 		return err
 	})
-	t.Settings.Snippets = &source
+	if slices.Contains(c.Stages, Fluent) {
+		t.Snippets, t.Settings.Snippets = snippets, &source
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func TestTask(t *testing.T) {
 		if s.Command != "bench" || s.Text != nil || s.TextTokens != 0 || s.ZsRE != "" || s.Records != map[bool]int{true: 5, false: 3}[c.n == 0] || s.From != c.from {
 			t.Errorf("%+v", s)
 		}
-		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(fiveFacts))); s.Data != (Source{"facts.jsonl", sum}) {
+		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(fiveFacts))); s.Data != (Source{File: "facts.jsonl", Sum: sum}) {
 			t.Errorf("%+v", s.Data)
 		}
 	}
@@ -100,14 +101,23 @@ func TestTaskTexts(t *testing.T) {
 	if task.Text != neutral.Text() || s.Text.File != "built in" || s.Text.Sum != digest([]byte(task.Text)) || s.TextTokens != 64 {
 		t.Errorf("the text is %+v", s.Text)
 	}
-	if task.Snippets == nil || *s.Snippets != (Source{"snippets.json", digest([]byte(snippets))}) {
+	if task.Snippets == nil || *s.Snippets != (Source{File: "snippets.json", Sum: digest([]byte(snippets))}) {
 		t.Errorf("the snippets are %+v", s.Snippets)
 	}
 	c.Text, c.TextFile = "the cat sat", "books/cat.txt"
-	if task, err = NewTask(c); err != nil || task.Text != c.Text || *task.Settings.Text != (Source{"cat.txt", digest([]byte(c.Text))}) {
+	if task, err = NewTask(c); err != nil || task.Text != c.Text || *task.Settings.Text != (Source{File: "cat.txt", Sum: digest([]byte(c.Text))}) {
 		t.Errorf("%+v, %v", task.Settings.Text, err)
 	}
 	c.Stages = []Stage{Match}
+	id := NewRun(Settings{Data: Source{File: "x", Edited: true}}, Machine{}).ID
+	if id != NewRun(Settings{Data: Source{File: "x"}}, Machine{}).ID {
+		t.Error("a run of facts of a file has another id than before")
+	}
+	broken := c
+	broken.Snippets = putFile(t, "broken.json", "{")
+	if _, err := NewTask(broken); err == nil {
+		t.Error("snippets that are not needed are not read")
+	}
 	if task, err = NewTask(c); err != nil || task.Settings.Text != nil || task.Settings.Snippets != nil || task.Text != "" || task.Snippets != nil {
 		t.Errorf("texts that are not needed: %+v, %v", task, err)
 	}
@@ -147,11 +157,62 @@ func TestTaskOfEdited(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	task, err := NewTask(TaskConfig{Command: "eval", Edited: path, Stages: []Stage{Match}})
+	task, err := NewTask(TaskConfig{Command: "eval", Edited: []string{path}, Stages: []Stage{Match}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(task.Records) != 1 || task.Records[0].Request.Subject != "Eiffel" || task.Settings.Data != (Source{"edited.gguf", digest(requests)}) {
+	if len(task.Records) != 1 || task.Records[0].Request.Subject != "Eiffel" || task.Settings.Data != (Source{File: "edited.gguf", Sum: digest(requests), Edited: true}) {
 		t.Errorf("%+v, %+v", task.Records, task.Settings.Data)
+	}
+}
+
+// Of several adapters the facts of all are scored, each once, those made for an
+// edited file among them; one that says nothing is left out.
+func TestTaskOfAdapters(t *testing.T) {
+	adapter := func(name string, edits int, requests ...fact.Request) string {
+		b := gguf.NewBuilder()
+		b.Set("general.type", gguf.ValueOf("adapter"))
+		b.Set("general.architecture", gguf.ValueOf("llama"))
+		if edits > 0 {
+			text, err := json.Marshal(requests)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Set("retcon.schema", gguf.ValueOf(uint32(1)))
+			b.Set("retcon.edits", gguf.ValueOf(uint32(edits)))
+			b.Set(fmt.Sprintf("retcon.edit.%d.requests", edits-1), gguf.ValueOf(string(text)))
+		}
+		var out bytes.Buffer
+		if _, err := b.WriteTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		return putFile(t, name, out.String())
+	}
+	eiffel := fact.Request{Prompt: "{} is in", Subject: "Eiffel", TargetNew: "Rome"}
+	louvre := fact.Request{Prompt: "{} is in", Subject: "Louvre", TargetNew: "Oslo"}
+	one, second, foreign := adapter("one.gguf", 1, eiffel), adapter("second.gguf", 2, louvre), adapter("foreign.gguf", 0)
+	for _, c := range []struct {
+		files []string
+		file  string
+		want  int
+	}{
+		{[]string{second}, "second.gguf", 1},
+		{[]string{one, second}, "one.gguf and second.gguf", 2},
+		{[]string{one, foreign, one}, "one.gguf", 1},
+	} {
+		task, err := NewTask(TaskConfig{Command: "eval", Edited: c.files, Stages: []Stage{Match}})
+		if err != nil || len(task.Records) != c.want || task.Settings.Data.File != c.file {
+			t.Errorf("%v: %+v, %v", c.files, task, err)
+			continue
+		}
+		s := Series{Run: Run{Settings: task.Settings, Warnings: []string{"it is another file"}}}
+		s.Run.Settings.Model = Facts{File: "m.gguf"}
+		notes := strings.Join(Notes([]Series{s}), "\n")
+		if want := "scored on the facts of " + c.file + "\nwarning: it is another file"; notes != want {
+			t.Errorf("%q instead of %q", notes, want)
+		}
+	}
+	if _, err := NewTask(TaskConfig{Command: "eval", Edited: []string{foreign, foreign}, Stages: []Stage{Match}}); !errors.Is(err, fact.ErrRequest) {
+		t.Error(err)
 	}
 }

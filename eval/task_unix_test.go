@@ -25,12 +25,12 @@ func TestTaskFromPipe(t *testing.T) {
 		}
 	}()
 	task, err := NewTask(TaskConfig{Data: path, Stages: []Stage{Match}})
-	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{"pipe", digest([]byte(fiveFacts))}) {
+	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{File: "pipe", Sum: digest([]byte(fiveFacts))}) {
 		t.Errorf("%+v, %v", task, err)
 	}
 	in := &input.Inputs{Stdin: strings.NewReader(fiveFacts)}
 	task, err = NewTask(TaskConfig{Data: input.Stdin, Open: in.Open, Stages: []Stage{Match}})
-	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{"stdin", digest([]byte(fiveFacts))}) {
+	if err != nil || len(task.Records) != 5 || task.Settings.Data != (Source{File: "stdin", Sum: digest([]byte(fiveFacts))}) {
 		t.Errorf("%+v, %v", task, err)
 	}
 }

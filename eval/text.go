@@ -53,7 +53,10 @@ func NewText(ctx context.Context, m lm.Model, text string, tokens int, progress 
 		_, err := w.Write(row)
 		return err
 	})
-	if err = errors.Join(err, w.Flush()); err != nil {
+	if err == nil {
+		err = w.Flush() // after an error of w it would say the same again
+	}
+	if err != nil {
 		t.Close()
 		return nil, err
 	}

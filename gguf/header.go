@@ -1,7 +1,9 @@
 package gguf
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -69,7 +71,12 @@ func (s *shard) readVersion(d *decoder) error {
 		return err
 	}
 	if string(head[:4]) != magic {
-		return errorf(ErrFormat, "it begins with %q, not %q", head[:min(4, d.size)], magic)
+		begin := make([]byte, min(SniffLength, s.size))
+		n, err := s.r.ReadAt(begin, 0)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		return notGGUF(begin[:n])
 	}
 	if d.size < 8 {
 		return errorf(ErrTruncated, "it has %d bytes", d.size)
@@ -222,3 +229,15 @@ func (s *shard) checkLayout(off int64) error {
 
 // tail returns the bytes that follow the last tensor and its padding.
 func (s *shard) tail() int64 { return max(0, s.size-s.end) }
+
+// joined reports that another file's header follows the last tensor, as where
+// shards were joined with cat.
+func (s *shard) joined() bool {
+	at := s.data
+	if n := len(s.tensors); n > 0 {
+		at += s.tensors[n-1].Offset + s.tensors[n-1].Size
+	}
+	b := make([]byte, min(max(0, s.size-at), s.align+int64(len(magic))))
+	n, _ := s.r.ReadAt(b, at)
+	return bytes.Contains(b[:n], []byte(magic))
+}

@@ -57,8 +57,8 @@ var malformed = []struct {
 	kind error
 	text string
 }{
-	{"empty", &raw{}, ErrFormat, "begins with"},
-	{"short magic", &raw{[]byte("GG")}, ErrFormat, "begins with"},
+	{"empty", &raw{}, ErrFormat, "it is empty"},
+	{"short magic", &raw{[]byte("GG")}, ErrFormat, "it is a text, not GGUF"},
 	{"magic only", &raw{[]byte("GGUF")}, ErrTruncated, "4 bytes"},
 	{"other magic", &raw{[]byte("ggml\x03\x00\x00\x00")}, ErrFormat, `"ggml"`},
 	{"version 0", newRaw(0, 0, 0), ErrFormat, "unknown version 0"},

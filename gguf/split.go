@@ -81,7 +81,7 @@ func Open(path string) (*File, error) {
 		}
 		other, file, err := openShard(SplitName(prefix, i, count))
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: shard %d of %d is missing: %w", ErrSplit, i+1, count, err)
+			err = fmt.Errorf("%w: it is shard %d of %d, and shard %d is missing: %w", ErrSplit, no+1, count, i+1, err)
 		}
 		if err != nil {
 			return closeUnless(path, files, nil, err)
@@ -95,7 +95,9 @@ func Open(path string) (*File, error) {
 // openShard opens and parses one file.
 func openShard(path string) (*shard, *os.File, error) {
 	// Opening a named pipe would wait for a writer, so look first.
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil, nil, fmt.Errorf("%s: %w", path, errorf(ErrFormat, "it is a folder, not a GGUF file; of a folder of safetensors convert_hf_to_gguf.py of llama.cpp makes one"))
+	} else if err == nil && !st.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s: %w", path, errorf(ErrFormat, "it is not a regular file"))
 	}
 	file, err := os.Open(path)
@@ -165,10 +167,15 @@ func (s *shard) splitPlace(count int) (prefix string, no int, err error) {
 	if err != nil {
 		return "", 0, err
 	}
+	first := SplitName("", 0, count)
+	if s.joined() {
+		return "", 0, errorf(ErrSplit, "shard %d of %d and others stand in it one after the other, as cat joins files; llama-gguf-split --merge NAME%s OUT.gguf joins shards",
+			no+1, count, first)
+	}
 	prefix, named, of, ok := ParseSplitName(s.path)
 	if !ok || named != no || of != count {
-		return "", 0, errorf(ErrSplit, "it is shard %d of %d, but its name does not end in %s",
-			no+1, count, SplitName("", no, count))
+		return "", 0, errorf(ErrSplit, "it is shard %d of %d, but its name does not end in %s, by which the others beside it are found; llama-gguf-split --merge NAME%s OUT.gguf joins shards",
+			no+1, count, SplitName("", no, count), first)
 	}
 	return prefix, no, nil
 }

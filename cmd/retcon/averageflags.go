@@ -14,7 +14,7 @@ type averageFlags struct {
 	output   string
 	resume   bool
 	shard    shardFlag
-	merge    []string
+	merge    fileList
 }
 
 func (f *averageFlags) set() *pflag.FlagSet {
@@ -25,7 +25,7 @@ func (f *averageFlags) set() *pflag.FlagSet {
 	fs.VarP(text{&f.output, "FILE"}, "output", "o", "keep the results of each fact there, as they are made")
 	fs.BoolVar(&f.resume, "resume", false, "go on with the results in that file")
 	fs.Var(&f.shard, "shard", "only part I of N of the facts, to be merged later")
-	fs.StringSliceVar(&f.merge, "merge", nil, "`FILE,..`: join files of results and average them; needs no model")
+	fs.Var(&f.merge, "merge", "`FILE,..`: join files of results and average them; needs no model")
 	return fs
 }
 
@@ -34,9 +34,9 @@ func (f *traceFlags) checkAverage() error {
 	v := &f.averages
 	prompt := f.prompt != "" || f.subject != ""
 	switch {
-	case v.merge != nil && (v.on || v.requests != "" || prompt || v.resume || v.shard.N > 0 || v.limit != 0 || f.hypothesis):
+	case v.merge.paths != nil && (v.on || v.requests != "" || prompt || v.resume || v.shard.N > 0 || v.limit != 0 || f.hypothesis):
 		return usagef("--merge joins results that are there: of the other flags it takes -o, --html, --svg, --force and --json only")
-	case v.merge != nil:
+	case v.merge.paths != nil:
 		return nil
 	case v.on && v.requests == "":
 		return usagef("--average takes the facts from a file: give --requests FILE")

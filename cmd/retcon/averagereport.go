@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"retcon/internal/human"
 	"retcon/internal/shard"
 	pictures "retcon/report"
 	"retcon/trace/average"
@@ -118,11 +119,11 @@ func (a *app) printAverage(r averageResult, page pictures.Page) error {
 	}
 	fmt.Fprintln(w)
 	for _, text := range r.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", text)
+		fmt.Fprintf(w, "warning: %s\n", oneLine(text))
 	}
 	for _, x := range []struct{ what, path string }{{"results", r.Output}, {"written", r.SVG}, {"written", r.HTML}} {
 		if x.path != "" {
-			fmt.Fprintf(w, "%s: %s\n", x.what, x.path)
+			fmt.Fprintf(w, "%s: %s\n", x.what, human.Printable(x.path))
 		}
 	}
 	return nil

@@ -79,6 +79,17 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 	if err := a.spool(ctx, &f.edit); err != nil {
 		return err
 	}
+	if err := a.checkInputs(f); err != nil {
+		return err
+	}
+	if err := f.checkModels(flags); err != nil {
+		return err
+	}
+	unused, err := f.unused(flags)
+	if err != nil {
+		return err
+	}
+	a.notUsed(unused)
 	options, err := f.edit.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
@@ -89,7 +100,7 @@ func (a *app) bench(ctx context.Context, flags *pflag.FlagSet, f *benchFlags, ar
 		return err
 	}
 	defer r.Results.Close()
-	for _, path := range f.models {
+	for _, path := range f.models.paths {
 		if err := a.benchModel(ctx, flags, f, r, path, options); err != nil {
 			return err
 		}
@@ -112,7 +123,7 @@ func (a *app) benchModel(ctx context.Context, flags *pflag.FlagSet, f *benchFlag
 		Runner: r, Model: m, Machine: machine(m.Info().Threads), As: f.as, Sequential: f.sequential, Batch: f.batch,
 		Open: func(ctx context.Context, path string) (eval.Model, error) { return engine.Open(ctx, path, o) },
 	}
-	if len(f.models) > 1 {
+	if len(f.models.paths) > 1 {
 		s.Name = filepath.Base(path)
 	}
 	if s.Facts, err = eval.FactsOf(path, m.Info()); err != nil {

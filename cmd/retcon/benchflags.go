@@ -17,7 +17,7 @@ type benchFlags struct {
 	edit  editFlags // how to edit, and on what
 	score scoreFlags
 
-	models      []string
+	models      fileList
 	data        string
 	merge       bool
 	layers      layerList
@@ -33,7 +33,7 @@ type benchFlags struct {
 
 func (f *benchFlags) dataFlags() *pflag.FlagSet {
 	fs := newFlagSet("data")
-	fs.StringSliceVarP(&f.models, "model", "m", nil, "`FILE,..`: the GGUF to edit; several with commas")
+	fs.VarP(&f.models, "model", "m", "`FILE,..`: the GGUF to edit; several with commas")
 	fs.Var(text{&f.data, "FILE"}, "data", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model")
 	f.score.recordFlags(fs)
 	fs.AddFlagSet(f.edit.reading.flags())
@@ -77,13 +77,13 @@ func (f *benchFlags) check(flags *pflag.FlagSet, args []string, json bool) error
 	switch {
 	case f.merge && len(args) == 0:
 		return usagef("--merge joins files of results: name them after it")
-	case f.merge && (len(f.models) > 0 && flags.Changed("model") || f.data != "" || f.score.resume):
+	case f.merge && (len(f.models.paths) > 0 && flags.Changed("model") || f.data != "" || f.score.resume):
 		return usagef("--merge takes files of results and no -m, --data or --resume")
 	case f.merge:
 		return nil
 	case len(args) > 0:
 		return usagef("unexpected argument %q: files of results follow --merge", args[0])
-	case len(f.models) == 0:
+	case len(f.models.paths) == 0:
 		return usagef("%v", errNoModel)
 	case f.data == "":
 		return usagef("no records: name a file of CounterFact or zsRE with --data FILE")

@@ -140,13 +140,25 @@ func (a *app) edit(ctx context.Context, flags *pflag.FlagSet, f *editFlags) erro
 	for _, w := range warnings {
 		log.Warn(w)
 	}
+	unused, err := f.unused(flags)
+	if err != nil {
+		return err
+	}
+	warnings = append(warnings, unused...)
 	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
+		return err
+	}
+	if err := checkAdapterOutput(f.lora, f.force); err != nil {
 		return err
 	}
 	if options.Profile, err = a.startProfile(f.engine.profile, f.force); err != nil {
 		return err
 	}
+	if err := a.checkInputs(f); err != nil {
+		return err
+	}
+	a.notUsed(unused)
 	a.connect(&cfg, options, log)
 	var reported bool
 	if f.remove != "" {

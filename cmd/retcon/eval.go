@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"retcon/edit"
 	"retcon/engine"
 	"retcon/eval"
 )
@@ -18,7 +19,7 @@ type evalFlags struct {
 	reading readingFlags
 
 	model, base, requests string
-	lora                  []string
+	lora                  fileList
 	seed                  uint64
 }
 
@@ -52,7 +53,7 @@ func (f *evalFlags) dataFlags() *pflag.FlagSet {
 	fs := newFlagSet("data")
 	fs.VarP(text{&f.model, "FILE"}, "model", "m", "the GGUF to score; of a split model any of its files")
 	fs.Var(text{&f.base, "FILE"}, "base", "the model that it was made from, scored beside it (default with --lora: the model without it)")
-	fs.StringSliceVar(&f.lora, "lora", nil, "`FILE,..`: adapters to score the model with")
+	fs.Var(&f.lora, "lora", "`FILE,..`: adapters to score the model with")
 	fs.Var(text{&f.requests, "FILE"}, "requests", "records of CounterFact or zsRE, or other requests, JSON or JSON lines; - is stdin, for every input but a model (default: what the file was edited with)")
 	f.score.recordFlags(fs)
 	fs.AddFlagSet(f.reading.recordFlags())
@@ -78,15 +79,22 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 	if err := a.checkFiles(f); err != nil {
 		return err
 	}
-	lora, err := a.filesOf(ctx, f.lora)
-	if err != nil {
+	if err := a.spooled(ctx, &f.lora); err != nil {
 		return err
 	}
-	f.lora = lora
+	if f.requests == "" { // the records are in one of the files
+		if err := a.checkInputs(f); err != nil {
+			return err
+		}
+	}
 	task, err := f.score.task(f.records(), a.inputs, &f.reading)
 	if err != nil {
 		return err
 	}
+	if err := a.checkInputs(f); err != nil {
+		return err
+	}
+	a.notUsed(f.unused(flags))
 	options, err := f.engine.options(ctx, a.inputs)
 	if err != nil {
 		return err
@@ -96,38 +104,42 @@ func (a *app) eval(ctx context.Context, flags *pflag.FlagSet, f *evalFlags) erro
 		return err
 	}
 	defer r.Results.Close()
-	if err := f.compare(ctx, r, options); err != nil {
+	if err := a.compare(ctx, f, r, options); err != nil {
 		return err
 	}
 	return a.finish(&f.score, r.Results.Series())
 }
 
-// records are those asked for, or else the facts that the model, or the first
-// adapter, says it was edited with.
+// records are those asked for, or else the facts that the model, or its adapters,
+// say they were edited with.
 func (f *evalFlags) records() eval.TaskConfig {
 	c := eval.TaskConfig{Command: "eval", Data: f.requests}
 	switch {
 	case f.requests != "":
-	case len(f.lora) > 0:
-		c.Edited = f.lora[0]
+	case len(f.lora.paths) > 0:
+		c.Edited = f.lora.paths
 	default:
-		c.Edited = f.model
+		c.Edited = []string{f.model}
 	}
 	return c
 }
 
 // compare opens the models and scores them.
-func (f *evalFlags) compare(ctx context.Context, r *eval.Runner, o engine.Options) error {
-	m, err := engine.Open(ctx, f.model, o, f.lora...)
+func (a *app) compare(ctx context.Context, f *evalFlags, r *eval.Runner, o engine.Options) error {
+	warnings, err := a.checkAdapters(ctx, f)
+	if err != nil {
+		return err
+	}
+	m, err := engine.Open(ctx, f.model, o, f.lora.paths...)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c := &eval.Comparison{Runner: r, Model: m, Machine: machine(m.Info().Threads), Seed: f.seed, Label: filepath.Base(f.model)}
+	c := &eval.Comparison{Runner: r, Model: m, Machine: machine(m.Info().Threads), Seed: f.seed, Label: filepath.Base(f.model), Warnings: warnings}
 	if c.Facts, err = eval.FactsOf(f.model, m.Info()); err != nil {
 		return err
 	}
-	for _, path := range f.lora {
+	for _, path := range f.lora.paths {
 		s, err := eval.SourceOf(path)
 		if err != nil {
 			return err
@@ -148,9 +160,26 @@ func (f *evalFlags) compare(ctx context.Context, r *eval.Runner, o engine.Option
 	return c.Run(ctx)
 }
 
+// checkAdapters compares adapters with the model.
+func (a *app) checkAdapters(ctx context.Context, f *evalFlags) ([]string, error) {
+	if len(f.lora.paths) == 0 {
+		return nil, nil
+	}
+	var progress func(done, total int64)
+	if !a.quiet {
+		progress = func(done, total int64) { a.bar.Update("hashing", done, total) }
+	}
+	warnings, err := edit.CheckAdapters(ctx, f.model, f.lora.paths, progress)
+	for i, w := range warnings {
+		warnings[i] = a.inputs.Named(w)
+		a.log.Warn(warnings[i])
+	}
+	return warnings, err
+}
+
 // basePath is the base's file, empty if there is none.
 func (f *evalFlags) basePath() string {
-	if f.base == "" && len(f.lora) > 0 {
+	if f.base == "" && len(f.lora.paths) > 0 {
 		return f.model
 	}
 	return f.base

@@ -39,7 +39,7 @@ func (a *app) printSeries(format string, all []eval.Series) error {
 		return err
 	}
 	for _, note := range eval.Notes(all) {
-		if _, err := fmt.Fprintf(w, "\n%s\n", note); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n", oneLine(note)); err != nil {
 			return err
 		}
 	}

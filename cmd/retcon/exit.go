@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"retcon/edit"
 	"retcon/eval"
 	"retcon/fact"
+	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/internal/human"
 	"retcon/internal/outputs"
 	"retcon/llama"
 	"retcon/lm"
@@ -88,22 +88,14 @@ func plainMessage(code int, err error) string {
 	if errors.Is(err, atomicfile.ErrExists) && !strings.Contains(text, "--force") {
 		text += " (--force replaces it)"
 	}
+	if e, ok := errors.AsType[*gguf.RoleError](err); ok {
+		text += roleAdvice(e)
+	}
 	return text
 }
 
 // oneLine makes one printable line of a text that may come from a file.
-func oneLine(s string) string {
-	var b strings.Builder
-	for _, r := range strings.Join(strings.Fields(s), " ") {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
-}
+func oneLine(s string) string { return human.Line(s) }
 
 func isUsage(err error) bool {
 	_, ok := errors.AsType[usageError](err)

@@ -58,7 +58,7 @@ func (f *scoreFlags) files(p *outputs.Plan) {
 }
 
 func (f *benchFlags) files(p *outputs.Plan) {
-	p.Model("-m", f.models...)
+	p.Model("-m", f.models.paths...)
 	p.Read("--data", f.data)
 	f.edit.statistics(p)
 	f.edit.engine.files(p)
@@ -68,7 +68,7 @@ func (f *benchFlags) files(p *outputs.Plan) {
 func (f *evalFlags) files(p *outputs.Plan) {
 	p.Model("-m", f.model)
 	p.Model("--base", f.base)
-	p.Read("--lora", f.lora...)
+	p.Read("--lora", f.lora.paths...)
 	p.Read("--requests", f.requests)
 	f.engine.files(p)
 	f.score.files(p)
@@ -78,11 +78,23 @@ func (f *traceFlags) files(p *outputs.Plan) {
 	p.Model("-m", f.model)
 	p.Read("--requests", f.averages.requests)
 	p.Read("--text", f.text)
-	p.Read("--merge", f.averages.merge...)
+	p.Read("--merge", f.averages.merge.paths...)
 	f.engine.files(p)
 	p.Write("-o", f.averages.output)
 	p.Write("--svg", f.pictures.svg)
 	p.Write("--html", f.pictures.html)
+}
+
+// list is the flag of a part that takes several files.
+func (f *benchFlags) list(part string) *fileList { return listOf(part, "-m", &f.models) }
+func (f *evalFlags) list(part string) *fileList  { return listOf(part, "--lora", &f.lora) }
+func (f *traceFlags) list(part string) *fileList { return listOf(part, "--merge", &f.averages.merge) }
+
+func listOf(part, its string, l *fileList) *fileList {
+	if part != its {
+		return nil
+	}
+	return l
 }
 
 // merging are files of results that are to be joined.

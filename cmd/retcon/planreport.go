@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"retcon/edit"
 	"retcon/internal/human"
@@ -12,7 +11,7 @@ import (
 // printPlan prints what an edit would do, for people.
 func printPlan(w io.Writer, s style, p *edit.Plan) {
 	r := &report{w: w, s: s}
-	fmt.Fprintf(w, "%s\n", s.bold(fmt.Sprintf("%s: plan for %s", filepath.Base(p.Model), counted(p.Requests, "request"))))
+	fmt.Fprintf(w, "%s\n", s.bold(fmt.Sprintf("%s: plan for %s", base(p.Model), counted(p.Requests, "request"))))
 	for _, l := range p.Lines {
 		r.line(l.Label, l.Text)
 	}

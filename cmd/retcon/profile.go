@@ -26,7 +26,7 @@ func (a *app) startProfile(path string, force bool) (*llama.Profile, error) {
 		return nil, nil
 	}
 	p := &profiling{}
-	opts := atomicfile.Options{Force: force}
+	opts := atomicfile.Options{Force: force, Lock: true}
 	var err error
 	if p.file, err = atomicfile.Create(path, opts); err != nil {
 		return nil, fmt.Errorf("--profile: %w", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"retcon/edit"
 )
@@ -12,7 +11,7 @@ import (
 func printRemoved(w io.Writer, s style, r *edit.Result) {
 	p := &report{w: w, s: s, r: r}
 	all := r.Edits
-	fmt.Fprintf(w, "%s\n", s.bold(fmt.Sprintf("%s: %s taken out", filepath.Base(r.Model), counted(len(all), "neuron"))))
+	fmt.Fprintf(w, "%s\n", s.bold(fmt.Sprintf("%s: %s taken out", base(r.Model), counted(len(all), "neuron"))))
 	for _, e := range all {
 		p.line("", fmt.Sprintf("%s -> %s", quote(e.Subject, 40), quote(e.Target, 40)))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"retcon/edit"
 	"retcon/fact"
+	"retcon/internal/human"
 )
 
 // printReport prints what an edit did, for people. err is why it was refused.
@@ -45,6 +46,9 @@ type report struct {
 	written bool
 }
 
+// base is a file's name without its folder, as it can be shown.
+func base(path string) string { return human.Printable(filepath.Base(path)) }
+
 func (p *report) heading(text string) { fmt.Fprintf(p.w, "\n%s\n", p.s.bold(text)) }
 
 // line prints a label and what belongs to it.
@@ -62,7 +66,7 @@ func pad(text string, n int) string {
 
 // one shows a single edit: a table of before and after.
 func (p *report) one(e *edit.Edit) {
-	fmt.Fprintf(p.w, "%s\n", p.s.bold(fmt.Sprintf("%s: %s -> %s", filepath.Base(p.r.Model), quote(e.Subject, 40), quote(e.Target, 40))))
+	fmt.Fprintf(p.w, "%s\n", p.s.bold(fmt.Sprintf("%s: %s -> %s", base(p.r.Model), quote(e.Subject, 40), quote(e.Target, 40))))
 	p.line("prompt", quote(e.Prompt, 100))
 	p.row("", "P(target)", "continuation")
 	p.outcome("before", e.Before)
@@ -88,7 +92,7 @@ func (p *report) outcome(label string, o edit.Outcome) {
 
 // many shows a line for each of several edits.
 func (p *report) many() {
-	fmt.Fprintf(p.w, "%s\n", p.s.bold(filepath.Base(p.r.Model)+": "+counted(len(p.edits), "request")))
+	fmt.Fprintf(p.w, "%s\n", p.s.bold(base(p.r.Model)+": "+counted(len(p.edits), "request")))
 	fmt.Fprintf(p.w, "  %s\n", p.s.dim("  #  before     after      request"))
 	for _, e := range p.edits {
 		before, after, text := percent(e.Before.Probability), percent(e.After.Probability), fmt.Sprintf("%s -> %s", quote(e.Subject, 30), quote(e.Target, 30))
@@ -191,7 +195,7 @@ func (p *report) files() {
 		if st, err := os.Stat(path); err == nil {
 			size = ", " + bytesText(st.Size())
 		}
-		p.line("", fmt.Sprintf("%s  (%s%s)", path, what, size))
+		p.line("", fmt.Sprintf("%s  (%s%s)", human.Printable(path), what, size))
 	}
 	if p.r.Output != "" {
 		about(p.r.Output, "edited model")
@@ -200,7 +204,7 @@ func (p *report) files() {
 		}
 	}
 	if p.r.LoRA != "" {
-		about(p.r.LoRA, "adapter for "+filepath.Base(p.r.Model))
+		about(p.r.LoRA, "adapter for "+base(p.r.Model))
 	}
 }
 

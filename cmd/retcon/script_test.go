@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 //	RECURRENT  a recurrent model, empty where the fixtures were not made
 //	CORPUS     a short text
 //
-// and in their directory unknown.gguf, of an architecture that does not exist.
+// and in their directory unknown.gguf, of an architecture that does not exist,
+// and in kinds files that are no models: adapter.gguf and so on.
 // They have a command, sametensors.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -52,6 +53,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RECURRENT", existing("build", "archs", "mamba-dense.gguf"))
 			env.Setenv("CORPUS", existing("internal", "neutral", "neutral.txt"))
 			env.Setenv("RETCON_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
+			if err := otherKinds(env.WorkDir); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "unknown.gguf"), unknown, 0o666)
 		},
 		Condition: func(cond string) (bool, error) {
@@ -64,6 +68,46 @@ func TestScripts(t *testing.T) {
 			return false, nil
 		},
 	})
+}
+
+// otherKinds writes GGUF files that are no models, and one with a layer.
+func otherKinds(dir string) error {
+	dir = filepath.Join(dir, "kinds")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
+	floats := func(name string, n int64) gguf.Tensor {
+		return gguf.Tensor{Name: name, Type: gguf.F32, Dims: []int64{n}, Data: gguf.Bytes(bytes.Repeat([]byte{0, 0, 128, 63}, int(n)))}
+	}
+	text := func(key, value string) gguf.KeyValue { return gguf.KeyValue{Key: key, Value: gguf.ValueOf(value)} }
+	const down = "blk.0.ffn_down.weight"
+	for name, f := range map[string]struct {
+		keys    []gguf.KeyValue
+		tensors []gguf.Tensor
+	}{
+		"adapter": {[]gguf.KeyValue{text("general.type", "adapter"), text("general.architecture", "nosuch")}, []gguf.Tensor{floats(down+".lora_a", 4)}},
+		"imatrix": {[]gguf.KeyValue{text("general.type", "imatrix")}, []gguf.Tensor{floats(down+".in_sum2", 4), floats(down+".counts", 1)}},
+		"mmproj":  {[]gguf.KeyValue{text("general.architecture", "clip")}, []gguf.Tensor{floats("v.patch_embd.weight", 4)}},
+		"vocab":   {[]gguf.KeyValue{text("general.architecture", "nosuch"), text("tokenizer.ggml.model", "gpt2")}, nil},
+		"layer": {[]gguf.KeyValue{text("general.architecture", "nosuch"), {Key: "nosuch.block_count", Value: gguf.ValueOf(uint32(1))}},
+			[]gguf.Tensor{floats(down, 8)}},
+	} {
+		b := gguf.NewBuilder()
+		for _, kv := range f.keys {
+			b.Set(kv.Key, kv.Value)
+		}
+		for _, t := range f.tensors {
+			b.Add(t)
+		}
+		var out bytes.Buffer
+		if _, err := b.WriteTo(&out); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".gguf"), out.Bytes(), 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unknownModel is a file that is good GGUF and no model.

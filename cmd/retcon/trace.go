@@ -40,7 +40,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 	switch {
 	case err != nil:
 		return err
-	case f.averages.merge != nil:
+	case f.averages.merge.paths != nil:
 		return a.mergeResults(ctx, f)
 	case f.averages.on:
 		return a.average(ctx, f)
@@ -50,7 +50,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 		return err
 	}
 	defer files.abort()
-	r, err := a.runTrace(ctx, f)
+	r, err := a.runTrace(ctx, flags, f)
 	a.bar.Close()
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (a *app) trace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) er
 }
 
 // runTrace loads the model and traces.
-func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error) {
+func (a *app) runTrace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags) (*traceResult, error) {
 	facts, err := a.facts(f.averages.requests)
 	if err != nil {
 		return nil, err
@@ -90,6 +90,10 @@ func (a *app) runTrace(ctx context.Context, f *traceFlags) (*traceResult, error)
 	if _, _, _, err := fact.Place(request.Prompt, request.Subject); err != nil {
 		return nil, err
 	}
+	if err := a.checkInputs(f); err != nil {
+		return nil, err
+	}
+	a.notUsed(f.unused(flags))
 	m, err := engine.Open(ctx, f.model, options)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"retcon/fact"
 	"retcon/gguf"
 	"retcon/internal/atomicfile"
+	"retcon/internal/filelock"
 	"retcon/trace"
 	"retcon/trace/average"
 	"retcon/trace/hypothesis"
@@ -43,6 +44,15 @@ type averageRun struct {
 func (a *app) average(ctx context.Context, f *traceFlags) error {
 	r := &averageRun{traceFlags: f}
 	var err error
+	if out := f.averages.output; out != "" {
+		// The results have a lock of their own once they are open, which takes
+		// a model.
+		lock, err := filelock.TakeName(out)
+		if errors.Is(err, filelock.ErrBusy) {
+			return err
+		}
+		defer lock.Close()
+	}
 	if r.all, err = a.facts(f.averages.requests); err != nil {
 		return err
 	}
@@ -61,6 +71,9 @@ func (a *app) average(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	if options.Profile, err = a.startProfile(f.engine.profile, f.pictures.force); err != nil {
+		return err
+	}
+	if err := a.checkInputs(f); err != nil {
 		return err
 	}
 	if r.model, err = engine.Open(ctx, f.model, options); err != nil {
@@ -202,7 +215,7 @@ func (a *app) mergeResults(ctx context.Context, f *traceFlags) error {
 		return err
 	}
 	defer files.abort()
-	parts, err := a.filesOf(ctx, v.merge)
+	parts, err := a.filesOf(ctx, v.merge.paths)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (f *traceFlags) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	switch {
-	case f.averages.merge != nil:
+	case f.averages.merge.paths != nil:
 		return nil
 	case f.model == "":
 		return usagef("which model? give -m MODEL.gguf")

@@ -42,7 +42,7 @@ func (f *pictureFlags) create() (*pictureFiles, error) {
 			continue
 		}
 		var err error
-		if *x.into, err = atomicfile.Create(x.path, atomicfile.Options{Force: f.force}); err != nil {
+		if *x.into, err = atomicfile.Create(x.path, atomicfile.Options{Force: f.force, Lock: true}); err != nil {
 			out.abort()
 			if dir := filepath.Dir(x.path); errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%s: there is no directory %s", x.path, dir)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"retcon/internal/human"
 	pictures "retcon/report"
 )
 
@@ -63,11 +64,11 @@ func (a *app) printTrace(r *traceResult, page pictures.Page) error {
 		fmt.Fprintln(w)
 	}
 	for _, text := range r.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", text)
+		fmt.Fprintf(w, "warning: %s\n", oneLine(text))
 	}
 	for _, path := range []string{r.SVG, r.HTML} {
 		if path != "" {
-			fmt.Fprintf(w, "written: %s\n", path)
+			fmt.Fprintf(w, "written: %s\n", human.Printable(path))
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 
+	"retcon/internal/fault"
 	"retcon/internal/textfile"
 	"retcon/lm"
 )
@@ -17,6 +18,19 @@ const mostBytes = 24
 // read reads the beginning of the file, enough for so many tokens.
 func (s *Source) read(tokens int64) (string, error) {
 	return textfile.Beginning(s.Path, mostBytes*tokens+4096)
+}
+
+// checked is how much of a file Check reads, in bytes.
+const checked = 1 << 16
+
+// Check reports a file that texts cannot be taken from: it is not there, is no
+// text, or has nothing in it. It reads the beginning.
+func Check(path string) error {
+	text, err := textfile.Beginning(path, checked)
+	if err == nil && strings.TrimSpace(text) == "" {
+		err = fault.Errorf(fault.ErrRequest, "%s: there is no text in it", path)
+	}
+	return err
 }
 
 // beginning cuts the file's beginning into chunks of tokens, want in all.

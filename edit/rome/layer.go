@@ -85,6 +85,19 @@ func (w *work) tryLayers(ctx context.Context, f fact.Fact) (int, error) {
 	return candidates[best], nil
 }
 
+// candidates are the layers that may be edited, as far as that is known before
+// the model is asked.
+func (w *work) candidates() []int {
+	layer := w.h.layer(w.base.Info)
+	switch {
+	case w.locate != nil:
+		return nil
+	case w.h.Auto && len(w.h.Layers) == 0:
+		return layerCandidates(layer, w.base.Info.Layers)
+	}
+	return []int{layer}
+}
+
 // layerCandidates are five layers around the default, a twelfth of the depth
 // apart, the default first.
 func layerCandidates(layer, layers int) []int {

@@ -30,7 +30,7 @@ type Method struct {
 func (Method) Name() string { return Name }
 
 // Open checks the hyper-parameters against the model.
-func (m Method) Open(_ context.Context, b *edit.Base) (edit.Work, error) {
+func (m Method) Open(ctx context.Context, b *edit.Base) (edit.Work, error) {
 	h := m.HParams.orDefaults()
 	if err := h.check(b.Info); err != nil {
 		return nil, err
@@ -40,7 +40,8 @@ func (m Method) Open(_ context.Context, b *edit.Base) (edit.Work, error) {
 			return nil, err
 		}
 	}
-	return &work{base: b, h: h, locate: m.Locate, store: b.Store(h.Seed), weights: map[int]*layerWeight{}, solvers: map[int]layerSolver{}}, nil
+	w := &work{base: b, h: h, locate: m.Locate, store: b.Store(h.Seed), weights: map[int]*layerWeight{}, solvers: map[int]layerSolver{}}
+	return w, w.checkImatrix(ctx, w.candidates()...)
 }
 
 // work is ROME on one model.
@@ -84,6 +85,9 @@ func (w *work) Ready(ctx context.Context, facts []fact.Fact) (err error) {
 		}
 	}
 	if w.layer, w.from, err = w.choose(ctx, facts); err != nil {
+		return err
+	}
+	if err := w.checkImatrix(ctx, w.layer); err != nil {
 		return err
 	}
 	if _, err := w.weight(ctx, w.layer); err != nil {

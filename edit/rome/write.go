@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"retcon/edit"
+	"retcon/edit/covariance"
 	"retcon/edit/weight"
 	"retcon/gguf"
 	"retcon/internal/fault"
@@ -55,6 +56,27 @@ func (w *work) importance(t *layerWeight) ([]float32, error) {
 		return nil, err
 	}
 	return vec.Narrow(d, 1), nil
+}
+
+// checkImatrix reports, before anything is computed, an importance matrix that
+// does not serve these layers, also where an edit would have no use for it.
+func (w *work) checkImatrix(ctx context.Context, layers ...int) error {
+	b := w.base
+	if b.Imatrix == "" {
+		return nil
+	}
+	if err := weight.CheckImatrix(b.Imatrix, b.File, layers...); err != nil {
+		return err
+	}
+	for _, layer := range layers {
+		if w.h.Covariance != covariance.KindDiagonal {
+			break
+		}
+		if _, _, err := w.store.Solver(ctx, w.h.Covariance, layer); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Adapter makes the adapter that holds the updates exactly.

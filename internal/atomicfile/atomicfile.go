@@ -36,6 +36,9 @@ type Options struct {
 	// Force allows an existing destination to be replaced. That it is no input
 	// is for [retcon/internal/outputs] to see.
 	Force bool
+	// Lock has the destination be this run's until Commit or Abort. Another run
+	// that locks it fails at once with filelock.ErrBusy.
+	Lock bool
 }
 
 // File is a file being written. It is not safe for concurrent use.
@@ -43,20 +46,28 @@ type File struct {
 	temp  *os.File
 	path  string
 	force bool
-	err   error // first failure of a write
+	place *Place // nil where it is not locked
+	err   error  // first failure of a write
 	done  bool
 }
 
 // Create starts a file that will be at path. The directory must exist.
 func Create(path string, opts Options) (*File, error) {
-	if err := Check(path, opts); err != nil {
+	var place *Place
+	if opts.Lock {
+		var err error
+		if place, err = Reserve(path, opts); err != nil {
+			return nil, err
+		}
+	} else if err := Check(path, opts); err != nil {
 		return nil, err
 	}
 	temp, err := createTemp(filepath.Dir(path))
 	if err != nil {
+		place.Close()
 		return nil, err
 	}
-	return &File{temp: temp, path: path, force: opts.Force}, nil
+	return &File{temp: temp, path: path, force: opts.Force, place: place}, nil
 }
 
 // Check reports why Create would not start a file at path.
@@ -121,6 +132,7 @@ func (f *File) Commit() error {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	f.done = true
+	f.place.Close()
 	return syncDir(filepath.Dir(f.path))
 }
 
@@ -152,6 +164,7 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
+	f.place.Close()
 	f.temp.Close()
 	return os.Remove(f.temp.Name())
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"retcon/internal/filelock"
 )
 
 // names lists what a directory holds.
@@ -171,4 +173,60 @@ func TestLongName(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFiles(t, dir, name)
+}
+
+// A reserved place is one run's, from before there is anything to write, and
+// nothing is left of it.
+func TestReserve(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out")
+	p, err := Reserve(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, force := range []bool{false, true} {
+		if _, err := Reserve(path, Options{Force: force}); !errors.Is(err, filelock.ErrBusy) || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("a second run: %v", err)
+		}
+		if _, err := Create(path, Options{Force: force, Lock: true}); !errors.Is(err, filelock.ErrBusy) {
+			t.Errorf("a second run: %v", err)
+		}
+	}
+	f, err := p.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Reserve(path, Options{Force: true}); !errors.Is(err, filelock.ErrBusy) {
+		t.Errorf("after a file is written: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, dir, "out")
+	if _, err := Reserve(path, Options{}); !errors.Is(err, ErrExists) {
+		t.Error(err)
+	}
+	growing, err := filelock.Take(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Reserve(path, Options{Force: true}); !errors.Is(err, filelock.ErrBusy) {
+		t.Errorf("a file that a run adds to: %v", err)
+	}
+	growing.Close()
+	for range 2 {
+		if f, err = Create(path, Options{Force: true, Lock: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Abort(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantFiles(t, dir, "out")
+	if _, err := Reserve(dir, Options{Force: true}); !errors.Is(err, ErrNotRegular) {
+		t.Error(err)
+	}
 }

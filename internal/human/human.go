@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,23 @@ func Quote(text string, n int) string {
 		text = string([]rune(text)[:n-1]) + "…"
 	}
 	return strconv.Quote(text)
+}
+
+// Line makes one printable line of a text that may come from a file or its name.
+func Line(s string) string { return Printable(strings.Join(strings.Fields(s), " ")) }
+
+// Printable writes what a terminal would obey, or not show, as escapes.
+func Printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 // Percent shows a probability in a table. In a sentence it is Share.

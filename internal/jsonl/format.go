@@ -21,12 +21,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 
 	"retcon/internal/atomicfile"
-	"retcon/internal/filelock"
 )
 
 // Format is a kind of file.
@@ -129,16 +127,12 @@ func encode(v any) ([]byte, error) {
 
 // Save writes a whole file at once, the header first.
 func Save(path string, opts atomicfile.Options, lines iter.Seq[any]) error {
+	opts.Lock = true // not over one that a run is writing
 	f, err := atomicfile.Create(path, opts)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
-	lock, err := filelock.Take(path) // not over one that a run is writing
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	defer lock.Close()
 	w := bufio.NewWriter(f)
 	for v := range lines {
 		line, err := encode(v)

@@ -50,6 +50,7 @@ type Plan struct {
 type use struct {
 	part, path string
 	open       *os.File // of standard input and output
+	shard      bool     // beside a model's file that was named
 }
 
 // Read says of a file that it is read from its beginning to its end; "-" is
@@ -59,7 +60,7 @@ func (p *Plan) Read(part string, paths ...string) {
 		switch path {
 		case "":
 		case input.Stdin:
-			p.reads = append(p.reads, use{part, path, p.Stdin})
+			p.reads = append(p.reads, use{part: part, path: path, open: p.Stdin})
 		default:
 			p.reads = append(p.reads, use{part: part, path: path})
 		}
@@ -75,8 +76,24 @@ func (p *Plan) Model(part string, paths ...string) {
 			continue
 		}
 		p.Read(part, path)
-		p.Read(part, gguf.OtherShards(path)...)
+		for _, shard := range gguf.OtherShards(path) {
+			p.reads = append(p.reads, use{part: part, path: shard, shard: true})
+		}
 	}
+}
+
+// Input is a file that is read, under the name that was given.
+type Input struct{ Part, Path string }
+
+// Inputs are all that is read, in the order in which it was told.
+func (p *Plan) Inputs() []Input {
+	var out []Input
+	for _, r := range p.reads {
+		if !r.shard {
+			out = append(out, Input{r.part, r.path})
+		}
+	}
+	return out
 }
 
 // Write says of a file that it is written.
@@ -130,7 +147,7 @@ func (p *Plan) Check() error {
 	}
 	if p.Stdout != nil {
 		if st, err := p.Stdout.Stat(); err == nil && st.Mode().IsRegular() {
-			p.writes = append(p.writes, use{"standard", "output", p.Stdout})
+			p.writes = append(p.writes, use{part: "standard", path: "output", open: p.Stdout})
 		}
 	}
 	reads, writes := lookAll(p.reads), lookAll(p.writes)

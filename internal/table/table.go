@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"retcon/internal/human"
 )
 
 // Table is text in rows and columns.
@@ -25,7 +27,7 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 		if k >= len(row) {
 			return ""
 		}
-		return strings.ReplaceAll(strings.Join(strings.Fields(row[k]), " "), "|", `\|`)
+		return strings.ReplaceAll(human.Line(row[k]), "|", `\|`)
 	}
 	for k := range t.Columns {
 		widths[k] = max(3, utf8.RuneCountInString(cell(t.Columns, k)))

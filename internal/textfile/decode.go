@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"retcon/gguf"
 )
 
 // A decoder appends the text of b to dst, up to a character that b does not hold
@@ -27,26 +29,23 @@ func encoding(b []byte) (how decoder, mark int) {
 	return utf8Text, 0
 }
 
-// longestMagic is how many bytes foreign looks at.
-const longestMagic = 6
+// enough is how many bytes foreign waits for. It looks at more where they are
+// there.
+const enough = 16
 
 // foreign names a file by its first bytes that is no text.
 func foreign(b []byte) string {
-	for _, m := range []struct{ magic, what string }{
-		{"\x1f\x8b", "begins a gzip file: unpack it first"},
-		{"PK\x03\x04", "begins a zip file: unpack it first"},
-		{"\xfd7zXZ\x00", "begins an xz file: unpack it first"},
-		{"\x28\xb5\x2f\xfd", "begins a zstd file: unpack it first"},
-		{"BZh", "begins a bzip2 file: unpack it first"},
-		{"GGUF", "begins a GGUF file, where a text belongs"},
-		{"PAR1", "begins a Parquet file: write its rows as JSON lines"},
-		{"\x93NUMPY", "begins a NumPy file, where a text belongs"},
-		{"\xff\xfe\x00\x00", "begins UTF-32, which is not read: write it as UTF-8"},
-		{"\x00\x00\xfe\xff", "begins UTF-32, which is not read: write it as UTF-8"},
-	} {
-		if bytes.HasPrefix(b, []byte(m.magic)) {
-			return m.what
+	for _, mark := range []string{"\xff\xfe\x00\x00", "\x00\x00\xfe\xff"} {
+		if bytes.HasPrefix(b, []byte(mark)) {
+			return "begins UTF-32, which is not read: write it as UTF-8"
 		}
+	}
+	f, ok := gguf.Sniff(b)
+	switch {
+	case ok && f.Unpack != "":
+		return "begins " + f.Name + ": " + f.Unpack
+	case ok && !f.Text:
+		return "begins " + f.Name + ", where a text belongs"
 	}
 	return ""
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"unicode/utf8"
+
+	"retcon/gguf"
 )
 
 // Beginning is the text that a file begins with, in at most so many bytes of
@@ -51,7 +53,7 @@ func Pieces(path string, offsets []int64, most int64) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, longestMagic)
+	head := make([]byte, gguf.SniffLength)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, named(path, err)

@@ -76,7 +76,7 @@ func (r *Reader) fill() {
 	}
 	r.done = err == io.EOF
 	if r.how == nil {
-		if len(r.raw) < longestMagic && !r.done {
+		if len(r.raw) < enough && !r.done {
 			return
 		}
 		if r.err = r.begin(); r.err != nil {
