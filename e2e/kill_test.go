@@ -51,7 +51,7 @@ func commandsToKill() []killed {
 // test-kill: 200), or a few.
 func kills(t *testing.T) int {
 	t.Helper()
-	return count(t, "RETCON_KILLS", 10)
+	return count(t, "RETCON_KILLS", 5)
 }
 
 // However a run is ended, its inputs stay as they were, no name of an output has
