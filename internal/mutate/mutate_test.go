@@ -48,7 +48,7 @@ func TestScan(t *testing.T) {
 	for _, f := range l.fields {
 		found[f.role]++
 	}
-	if found[kind] != 5 || found[text] != 8 {
+	if found[kind] != 5 || found[text] != 7 {
 		t.Errorf("%v", found)
 	}
 }
