@@ -28,7 +28,7 @@ export CGO_LDFLAGS ?=
 # How tests find all that (internal/built).
 TESTENV = RETCON_BUILD=$(abspath $(BUILD)) RETCON_TOOLS=$(abspath $(TOOLS)) RETCON_BIN=$(abspath $(BIN))
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race fuzz lint check bench results scale demo clean
+.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race test-mutated test-kill test-cycles fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -126,6 +126,21 @@ test-asan: ## run the native tests under AddressSanitizer (builds build-asan)
 	$(MAKE) lib BUILD=build-asan CMAKE_FLAGS="-DGGML_SANITIZE_ADDRESS=ON -DLLAMA_SANITIZE_ADDRESS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
 	ASAN_OPTIONS=detect_leaks=0 CGO_LDFLAGS="$$(cat build-asan/lib/ldflags) $$CGO_LDFLAGS" \
 		go test -asan -p 1 -short -timeout 60m -ldflags "-X retcon/llama.libraryHash=$$(cksum < build-asan/lib/libretcon.a | tr ' ' -)" ./llama ./replay
+
+# What docs/reliability.md promises, for longer than make test tries it.
+MUTATIONS ?= 33
+KILLS ?= 200
+CYCLES ?= 1000
+LONG = $(GOENV) $(TESTENV) go test -count=1 -v -p 1 -timeout 6h -ldflags "$(GOLDFLAGS)"
+test-mutated: retcon archs ## hand damaged files to every reader and to llama.cpp: MUTATIONS=33 times as many as make test (10,000 models)
+	$(GOENV) RETCON_MUTATIONS=$(MUTATIONS) go test -count=1 -p 1 -timeout 6h -run Mutated ./gguf ./fact ./eval ./trace/average ./edit ./edit/rome
+	RETCON_MUTATIONS=$(MUTATIONS) $(LONG) ./engine -run TestMutated
+
+test-kill: retcon ## end runs by kill -9 at KILLS=200 random moments, and go on with them
+	RETCON_KILLS=$(KILLS) $(LONG) ./e2e -run TestKill
+
+test-cycles: lib model ## edit and score the demo model CYCLES=1000 times in one process, and watch what it holds
+	RETCON_CYCLES=$(CYCLES) RETCON_CYCLES_MODEL=$(abspath $(MODEL)) $(LONG) ./engine -run TestCycles
 
 fuzz: ## fuzz the readers of untrusted input for a minute each
 	go test ./gguf -run xxx -fuzz FuzzRead -fuzztime 60s -fuzzminimizetime 5x

@@ -75,6 +75,7 @@ int rc_context_new(rc_context ** out, rc_model * m, rc_context_params params, ch
         p.abort_callback = rc::stopped;
         p.abort_callback_data = &c->stop;
 
+        rc::caught aborts;
         c->ctx = llama_init_from_model(m->model, p);
         if (c->ctx == nullptr) {
             rc::fail(RC_FAILED, "llama.cpp cannot make a context of %d cells for %d sequences", params.n_ctx, params.n_seq);
@@ -111,7 +112,9 @@ static void decode(rc_context * c, int32_t n, const int32_t * tokens, const int3
     batch.logits = want.data();
 
     c->hooks->begin();
+    std::unique_ptr<rc::caught> aborts(c->stop.sketch ? new rc::caught : nullptr);
     int rc = llama_decode(c->ctx, batch);
+    aborts.reset();
     if (rc == 2 && c->stop.sketch && !c->stop.on) {
         return; // its graph was all that was wanted
     }
@@ -192,6 +195,7 @@ int rc_predictions(rc_context * c, int32_t n, const int32_t * i, const int32_t *
 int rc_adapter_new(rc_adapter ** out, rc_model * m, const void * bytes, size_t n, char * err) {
     *out = nullptr;
     return rc::guard(err, [&] {
+        rc::caught aborts;
         auto a = std::make_unique<rc_adapter>();
         std::unique_ptr<FILE, int (*)(FILE *)> f(tmpfile(), fclose);
         if (f == nullptr || fwrite(bytes, 1, n, f.get()) != n || fflush(f.get()) != 0) {

@@ -57,6 +57,19 @@ __attribute__((format(printf, 2, 3)))
     throw failure(code, text);
 }
 
+// While a caught lives, what ggml or llama.cpp would end the process on, on the
+// same thread, is thrown as a failure. It is for what reads a file, where such an
+// assertion says that the file is bad: loading, tokenising, contexts, a graph that
+// is only sketched. Where a graph runs there is none: the other threads would wait
+// for the one that left.
+struct caught {
+    static thread_local int depth;
+    caught() { depth++; }
+    ~caught() { depth--; }
+    caught(const caught &) = delete;
+    caught & operator=(const caught &) = delete;
+};
+
 // guard runs f; whatever it throws becomes a code and a line in err.
 template <typename F>
 int guard(char * err, F && f) noexcept {

@@ -25,6 +25,7 @@ int rc_model_load(rc_model ** out, const char * path, rc_model_params params, rc
         p.progress_callback = [](float, void * s) { return !rc::stopped(s); };
         p.progress_callback_user_data = stop;
 
+        rc::caught aborts;
         auto m = std::make_unique<rc_model>();
         m->cpu_only = params.cpu_only;
         m->ggml_only = params.ggml_only;
@@ -74,6 +75,7 @@ bool rc_token_is_control(const rc_model * m, int32_t token) { return llama_vocab
 
 int32_t rc_tokenize(const rc_model * m, const char * text, int32_t n_text, int32_t * tokens, int32_t cap, bool add_special, bool parse_special) {
     try {
+        rc::caught aborts;
         return llama_tokenize(m->vocab, text, n_text, tokens, cap, add_special, parse_special);
     } catch (...) {
         return INT32_MIN;
@@ -82,6 +84,7 @@ int32_t rc_tokenize(const rc_model * m, const char * text, int32_t n_text, int32
 
 int32_t rc_token_piece(const rc_model * m, int32_t token, char * buf, int32_t cap, bool special) {
     try {
+        rc::caught aborts;
         return llama_token_to_piece(m->vocab, token, buf, cap, 0, special);
     } catch (...) {
         return 0;

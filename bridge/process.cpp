@@ -17,6 +17,21 @@ static void log_callback(ggml_log_level level, const char * text, void *) {
     }
 }
 
+thread_local int caught::depth = 0;
+
+// on_abort takes "folder/file.cpp:12: GGML_ASSERT(..) failed". Where it returns,
+// the process ends.
+static void on_abort(const char * message) {
+    const char * colon = strchr(message, ':');
+    for (const char * slash; colon != nullptr && (slash = strchr(message, '/')) != nullptr && slash < colon;) {
+        message = slash + 1;
+    }
+    if (caught::depth > 0) {
+        fail(RC_FAILED, "llama.cpp cannot go on (%s)", message);
+    }
+    fprintf(stderr, "llama.cpp cannot go on (%s)\n", message);
+}
+
 bool stopped(void * stop) {
     auto s = static_cast<rc_stop *>(stop);
     return s->on.load(std::memory_order_relaxed) != 0 || s->sketch;
@@ -46,6 +61,7 @@ extern "C" {
 void rc_init(rc_log_fn log) {
     rc::log_fn = log;
     llama_log_set(rc::log_callback, nullptr);
+    ggml_set_abort_callback(rc::on_abort);
     llama_backend_init();
     ggml_backend_load_all();
 }

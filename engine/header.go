@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"retcon/gguf"
 	"retcon/llama"
@@ -29,5 +31,23 @@ func firstShard(path string) (string, error) {
 	if err == nil && (n == 0 || n > maxLayers) {
 		return "", fmt.Errorf("%w %s: it claims %d layers, llama.cpp takes 1 to %d", llama.ErrLoad, path, n, maxLayers)
 	}
+	if err := checkNumbers(f, arch); err != nil {
+		return "", fmt.Errorf("%w %s: %w", llama.ErrLoad, path, err)
+	}
 	return f.Paths()[0], nil
+}
+
+// checkNumbers checks those of a model's numbers that kernels assert on: what is
+// asserted while a graph is built is an error by itself (rc::caught in the bridge),
+// what is asserted while it runs is the end of the process.
+func checkNumbers(f *gguf.File, arch string) error {
+	for _, kv := range f.KV {
+		if !strings.HasPrefix(kv.Key, arch+".") || !strings.HasSuffix(kv.Key, "epsilon") {
+			continue
+		}
+		if x, ok := kv.Value.Float(); ok && (!(x >= 0) || math.IsInf(x, 0)) {
+			return fmt.Errorf("its %s is %g, which no norm can be computed with", kv.Key, x)
+		}
+	}
+	return nil
 }

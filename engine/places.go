@@ -22,6 +22,12 @@ func (m *Model) findPlaces(ctx context.Context) error {
 	}
 	var b llama.Batch
 	b.Add(0, 0, 0, true)
+	// A graph that llama.cpp cannot build ends a sketch in an error, and a decode in
+	// the end of the process.
+	if _, err := c.Sketch(ctx, &b); err != nil {
+		return err
+	}
+	c.Clear()
 	d, err := replay.Record(ctx, c, b)
 	if err != nil {
 		return err

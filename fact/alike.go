@@ -10,14 +10,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// longest is the most bytes of a prompt that is looked through: more than any
-// model's context holds are not worth the seconds.
-const longest = 1 << 18
+// mostAlike bounds the prompt that is looked through for a subject in another
+// form, in bytes: a letter takes some hundred bytes on the way.
+const mostAlike = 1 << 15
 
 // alike finds a subject in a prompt that writes it in another way: the words of
 // the prompt, and how they differ from the subject.
 func alike(prompt, subject string) (words, differs string, ok bool) {
-	if len(prompt) > longest {
+	if len(prompt) > mostAlike {
 		return "", "", false
 	}
 	caseless := cases.Fold()

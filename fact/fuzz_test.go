@@ -3,6 +3,7 @@ package fact
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,26 +23,35 @@ func FuzzRecords(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()
-		requests, err := ParseRequests(bytes.NewReader(data))
-		if err != nil && !errors.Is(err, ErrRequest) {
-			t.Fatalf("an error of another kind: %v", err)
-		}
-		each, anyway := ParseEach(bytes.NewReader(data))
-		records, scored := ParseRecords(bytes.NewReader(data), Alternative)
-		if err == nil && (anyway != nil || len(each) != len(requests)) || scored == nil && (err != nil || len(records) != len(requests)) {
-			t.Fatalf("%v, %v, %v: %d, %d, %d", err, anyway, scored, len(requests), len(each), len(records))
-		}
-		for i, q := range requests {
-			all := strings.Join(append(append([]string{q.Prompt, q.Subject, q.TargetNew, q.TargetTrue, q.Question}, q.Paraphrases...), q.Neighbours...), "\n")
-			if !utf8.ValidString(all) || strings.ContainsRune(all, 0) || q.Record != i+1 {
-				t.Fatalf("%+v", q)
-			}
-			q.Resolve()
+		if err := readsOrRefuses(data); err != nil {
+			t.Fatal(err)
 		}
 		if took := time.Since(start); took > 10*time.Second {
 			t.Fatalf("%d bytes took %v", len(data), took)
 		}
 	})
+}
+
+// readsOrRefuses says what the readers of records do to a file that they must
+// not.
+func readsOrRefuses(data []byte) error {
+	requests, err := ParseRequests(bytes.NewReader(data))
+	if err != nil && !errors.Is(err, ErrRequest) {
+		return fmt.Errorf("an error of another kind: %w", err)
+	}
+	each, anyway := ParseEach(bytes.NewReader(data))
+	records, scored := ParseRecords(bytes.NewReader(data), Alternative)
+	if err == nil && (anyway != nil || len(each) != len(requests)) || scored == nil && (err != nil || len(records) != len(requests)) {
+		return fmt.Errorf("%v, %v, %v: %d, %d, %d", err, anyway, scored, len(requests), len(each), len(records))
+	}
+	for i, q := range requests {
+		all := strings.Join(append(append([]string{q.Prompt, q.Subject, q.TargetNew, q.TargetTrue, q.Question}, q.Paraphrases...), q.Neighbours...), "\n")
+		if !utf8.ValidString(all) || strings.ContainsRune(all, 0) || q.Record != i+1 {
+			return fmt.Errorf("%+v", q)
+		}
+		q.Resolve()
+	}
+	return nil
 }
 
 // Files made to be slow or large are neither.

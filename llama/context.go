@@ -110,6 +110,7 @@ func (c *Context) Close() error {
 	c.cleanup.Stop()
 	C.rc_context_free(c.c)
 	c.c = nil
+	returnRest()
 	c.model.release()
 	return nil
 }

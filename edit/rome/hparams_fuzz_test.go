@@ -38,7 +38,7 @@ func TestHParamsBounded(t *testing.T) {
 		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9))
 	}
 	for name, text := range map[string]string{
-		"aliases": b.String(), "deep": "a: " + strings.Repeat("[", 1<<19), "deep JSON": `{"a": ` + strings.Repeat("[", 1<<19), "deep maps": strings.Repeat("{a: ", 1<<18),
+		"aliases": b.String(), "deep": "a: " + strings.Repeat("[", 30000), "long": "a: " + strings.Repeat("[", 1<<19), "deep JSON": `{"a": ` + strings.Repeat("[", 1<<19), "deep maps": "b: " + strings.Repeat("{a: ", 7000), "long maps": strings.Repeat("{a: ", 1<<18),
 	} {
 		start := time.Now()
 		if _, _, err := ReadHParams(strings.NewReader(text), DefaultHParams()); !errors.Is(err, fact.ErrRequest) || len(err.Error()) > 2000 {

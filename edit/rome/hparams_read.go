@@ -14,6 +14,7 @@ import (
 	"retcon/edit/covariance"
 	"retcon/fact"
 	"retcon/internal/fault"
+	"retcon/internal/human"
 	"retcon/internal/textfile"
 	"retcon/lm"
 )
@@ -26,32 +27,26 @@ var unused = []string{
 	"rewrite_module_tmp", "layer_module_tmp", "mlp_module_tmp", "attn_module_tmp", "ln_f_module", "lm_head_module",
 }
 
+// Bounds on a file, in bytes; a value of YAML takes a thousand times its length
+// while it is read.
+const (
+	mostJSON = 1 << 20
+	mostYAML = 32 << 10
+)
+
+// mostWords bounds what an error says of a file, in characters: it may quote the
+// whole of it.
+const mostWords = 400
+
 // ReadHParams reads hyper-parameters over base: kmeng01/rome's JSON, EasyEdit's
 // YAML, or what this package wrote. A learning rate without an optimiser makes
 // that Adam. It returns a warning for each key that it does not know. Errors wrap
 // ErrRequest, or ErrUnsupported where a value asks for something that is not
 // offered.
 func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err error) {
-	b, err := io.ReadAll(io.LimitReader(textfile.NewReader(r), 1<<20+1))
+	values, err := readValues(r)
 	if err != nil {
 		return base, nil, err
-	}
-	if len(b) > 1<<20 {
-		return base, nil, fault.Errorf(fact.ErrRequest, "the file of hyper-parameters is longer than a megabyte")
-	}
-	var values map[string]json.RawMessage
-	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		err = json.Unmarshal(b, &values)
-	} else {
-		values, err = yamlValues(b)
-		if err != nil {
-			if again, e := yamlValues(windowsPaths(b)); e == nil {
-				values, err = again, nil
-			}
-		}
-	}
-	if err != nil {
-		return base, nil, fault.Errorf(fact.ErrRequest, "hyper-parameters: %v", err)
 	}
 	h = base
 	if _, ok := values["v_lr"]; ok && values["optimizer"] == nil {
@@ -68,10 +63,37 @@ func ReadHParams(r io.Reader, base HParams) (h HParams, warnings []string, err e
 			return base, nil, err
 		}
 		if !known {
-			warnings = append(warnings, fmt.Sprintf("hyper-parameter %q is not known and has no effect", k))
+			warnings = append(warnings, fmt.Sprintf("hyper-parameter %s is not known and has no effect", human.Quote(k, 60)))
 		}
 	}
 	return h, warnings, nil
+}
+
+// readValues reads a mapping of JSON or YAML, each value as JSON.
+func readValues(r io.Reader) (values map[string]json.RawMessage, err error) {
+	b, err := io.ReadAll(io.LimitReader(textfile.NewReader(r), mostJSON+1))
+	if err != nil {
+		return nil, err
+	}
+	switch isJSON := bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")); {
+	case len(b) > mostJSON:
+		return nil, fault.Errorf(fact.ErrRequest, "the file of hyper-parameters is longer than a megabyte")
+	case isJSON:
+		err = json.Unmarshal(b, &values)
+	case len(b) > mostYAML:
+		return nil, fault.Errorf(fact.ErrRequest, "hyper-parameters of %d bytes in YAML: at most %d are read, and a megabyte of JSON", len(b), mostYAML)
+	default:
+		values, err = yamlValues(b)
+		if fixed := windowsPaths(b); err != nil && !bytes.Equal(fixed, b) {
+			if again, e := yamlValues(fixed); e == nil {
+				values, err = again, nil
+			}
+		}
+	}
+	if err != nil {
+		return nil, fault.Errorf(fact.ErrRequest, "hyper-parameters: %s", human.Short(err.Error(), mostWords))
+	}
+	return values, nil
 }
 
 // set takes one key; it reports false for one that is not known.
@@ -141,9 +163,9 @@ func only(key string, value json.RawMessage) error {
 	json.Unmarshal(value, &s)
 	switch {
 	case key == "fact_token" && s != "subject_last":
-		return fault.Errorf(lm.ErrUnsupported, "fact_token %s: only subject_last is", value)
+		return fault.Errorf(lm.ErrUnsupported, "fact_token %s: only subject_last is", human.Short(string(value), 60))
 	case key == "alg_name" && !slices.Contains([]string{"rome", "r-rome"}, strings.ToLower(s)):
-		return fault.Errorf(lm.ErrUnsupported, "hyper-parameters for method %s: only ROME's are", value)
+		return fault.Errorf(lm.ErrUnsupported, "hyper-parameters for method %s: only ROME's are", human.Short(string(value), 60))
 	}
 	return nil
 }
@@ -177,7 +199,7 @@ func yamlValues(b []byte) (map[string]json.RawMessage, error) {
 	for key, v := range doc {
 		j, err := json.Marshal(v)
 		if err != nil { // infinite, or a mapping by what is no text
-			return nil, fmt.Errorf("%v is not a value for %s", v, key)
+			return nil, fmt.Errorf("%s is not a value for %s", human.Short(fmt.Sprint(v), 60), human.Short(key, 60))
 		}
 		values[key] = j
 	}

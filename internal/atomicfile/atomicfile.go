@@ -65,9 +65,18 @@ func Create(path string, opts Options) (*File, error) {
 	temp, err := createTemp(filepath.Dir(path))
 	if err != nil {
 		place.Close()
-		return nil, err
+		return nil, named(path, err)
 	}
 	return &File{temp: temp, path: path, force: opts.Force, place: place}, nil
+}
+
+// named is an error with the name that the user gave, instead of that of a
+// temporary file.
+func named(path string, err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		err = of.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Check reports why Create would not start a file at path.

@@ -9,13 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// Quote shows a text in n characters at most, on one line.
-func Quote(text string, n int) string {
+// Short is a text of another program, cut to n characters and on one line: what
+// it quotes may be a whole file.
+func Short(text string, n int) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\ufffd")), " ")
 	if utf8.RuneCountInString(text) > n {
 		text = string([]rune(text)[:n-1]) + "…"
 	}
-	return strconv.Quote(text)
+	return text
+}
+
+// Quote shows a text in n characters at most, on one line.
+func Quote(text string, n int) string {
+	return strconv.Quote(Short(text, n))
 }
 
 // Line makes one printable line of a text that may come from a file or its name.

@@ -57,7 +57,7 @@ func Create(path string, replace bool) (*File, error) {
 func reserve(path string) (*File, error) {
 	made, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
-		return nil, err
+		return nil, err // which has the path
 	}
 	made.Close()
 	f, err := open(path)
@@ -71,7 +71,10 @@ func reserve(path string) (*File, error) {
 func open(path string) (*File, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, err
+		if of, ok := errors.AsType[*fs.PathError](err); ok {
+			err = of.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	st, err := os.Stat(real)
 	if err != nil {

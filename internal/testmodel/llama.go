@@ -3,6 +3,7 @@ package testmodel
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,6 +23,8 @@ type Llama struct {
 	// Gain scales the matrices: 1 keeps the size of a random vector. Below it
 	// the model is smoother.
 	Gain float64
+	// Tokenizer is the kind of vocabulary, none if empty.
+	Tokenizer string
 }
 
 // Small is a model of two layers.
@@ -44,7 +47,9 @@ func (m Llama) Write(path string) error {
 	set("llama.attention.layer_norm_rms_epsilon", gguf.ValueOf(float32(1e-5)))
 	set("llama.rope.dimension_count", gguf.ValueOf(uint32(m.Width/m.Heads)))
 	set("llama.vocab_size", gguf.ValueOf(uint32(m.Vocab)))
-	set("tokenizer.ggml.model", gguf.ValueOf("none"))
+	for _, kv := range tokenizer(cmp.Or(m.Tokenizer, "none"), m.Vocab) {
+		b.Set(kv.Key, kv.Value)
+	}
 	if err := m.tensors(b); err != nil {
 		return err
 	}
