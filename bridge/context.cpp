@@ -95,6 +95,15 @@ bool rc_memory_remove(rc_context * c, int32_t seq, int32_t p0, int32_t p1) {
     return llama_memory_seq_rm(llama_get_memory(c->ctx), seq, p0, p1);
 }
 
+// A sketch computes its first node, by one thread: an assertion that is thrown
+// there leaves no other waiting.
+struct sketching {
+    rc::caught aborts;
+    rc_context * c;
+    explicit sketching(rc_context * c) : c(c) { llama_set_n_threads(c->ctx, 1, 1); }
+    ~sketching() { llama_set_n_threads(c->ctx, c->pool->n, c->pool->n); }
+};
+
 // n_seq[i] of the ids in seq, one token's after the other's, are those of token i.
 static void decode(rc_context * c, int32_t n, const int32_t * tokens, const int32_t * pos, std::vector<int32_t> n_seq, const int32_t * seq, const int8_t * logits) {
     c->output_row.clear();
@@ -112,9 +121,9 @@ static void decode(rc_context * c, int32_t n, const int32_t * tokens, const int3
     batch.logits = want.data();
 
     c->hooks->begin();
-    std::unique_ptr<rc::caught> aborts(c->stop.sketch ? new rc::caught : nullptr);
+    std::unique_ptr<sketching> sketch(c->stop.sketch ? new sketching(c) : nullptr);
     int rc = llama_decode(c->ctx, batch);
-    aborts.reset();
+    sketch.reset();
     if (rc == 2 && c->stop.sketch && !c->stop.on) {
         return; // its graph was all that was wanted
     }

@@ -31,6 +31,23 @@ func TestHostileNumbers(t *testing.T) {
 	}
 }
 
+// A weight of a type that its operator has no kernel for is named, but for the
+// first, which a sketch stops at.
+func TestHostileTypes(t *testing.T) {
+	for name, typ := range map[string]gguf.Type{"blk.0.ffn_norm.weight": gguf.F16, "blk.1.ffn_down.weight": gguf.I32, "token_embd.weight": gguf.F64, "blk.0.attn_q.weight": gguf.Q8_1} {
+		path := filepath.Join(t.TempDir(), "tiny.gguf")
+		if err := testmodel.Small(gguf.F32).Write(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := testmodel.SetType(path, name, typ); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Open(context.Background(), path, engine.Options{CPUOnly: true, Threads: 3}); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), "cannot go on") {
+			t.Errorf("%s as %v: %v", name, typ, err)
+		}
+	}
+}
+
 // A header that llama.cpp would end the process on is an error.
 func TestHostileLayers(t *testing.T) {
 	for _, layers := range []uint32{0, 513, 1 << 31} {

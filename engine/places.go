@@ -24,7 +24,11 @@ func (m *Model) findPlaces(ctx context.Context) error {
 	b.Add(0, 0, 0, true)
 	// A graph that llama.cpp cannot build ends a sketch in an error, and a decode in
 	// the end of the process.
-	if _, err := c.Sketch(ctx, &b); err != nil {
+	rec, err := c.Sketch(ctx, &b)
+	if err != nil {
+		return err
+	}
+	if err := checkKernels(rec.Graph); err != nil {
 		return err
 	}
 	c.Clear()

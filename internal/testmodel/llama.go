@@ -163,6 +163,28 @@ func SetKey(path, key string, v gguf.Value) error {
 	return os.Rename(tmp, path)
 }
 
+// SetType gives a tensor of the model in path another type, and zeros.
+func SetType(path, name string, typ gguf.Type) error {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	t, ok := f.Tensor(name)
+	if !ok {
+		return fmt.Errorf("%s has no tensor %s", path, name)
+	}
+	row, err := typ.RowBytes(t.RowLength())
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	if err := rewrite(tmp, f, gguf.Edits{Replace: []gguf.Tensor{{Name: name, Type: typ, Data: gguf.Bytes(make([]byte, row*t.Rows()))}}}); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
 func rewrite(dst string, f *gguf.File, e gguf.Edits) error {
 	out, err := gguf.Rewrite(f, e)
 	if err != nil {
