@@ -1,9 +1,12 @@
 package fact
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Unescape reads the escapes in a text as llama.cpp's programs read those of a
@@ -52,7 +55,28 @@ func escapeAt(text string) (n int, to byte) {
 	return 0, 0
 }
 
-// Escape writes a text so that [Unescape] gives it again, on one line.
+// Escape writes a text so that [Unescape] gives it again, on one line and without
+// signs that a terminal obeys.
 func Escape(text string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(text)
+	var b strings.Builder
+	for i, r := range text {
+		_, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case unicode.IsControl(r), r == utf8.RuneError && n == 1:
+			for _, c := range []byte(text[i : i+n]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		default:
+			b.WriteString(text[i : i+n])
+		}
+	}
+	return b.String()
 }

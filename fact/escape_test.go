@@ -25,7 +25,7 @@ func TestUnescape(t *testing.T) {
 }
 
 func FuzzEscape(f *testing.F) {
-	for _, s := range []string{"a\nb", `\n`, `\\x41`, "\t\r'\"", `C:\new`} {
+	for _, s := range []string{"a\nb", `\n`, `\\x41`, "\t\r'\"", `C:\new`, "\x1b[31m\x7f\u009b\xff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -143,6 +143,7 @@ func TestPlanReports(t *testing.T) {
 func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"a-b.gguf": "a-b.gguf", "a b": `"a b"`, "": `""`, "it's": `"it's"`, `say "x"`: `'say "x"'`, "$HOME's": `'$HOME'\''s'`, "x;rm": `"x;rm"`,
+		"a\nb's": `$'a\nb\'s'`, "\x1b[31m\u009b": `$'\x1b[31m\xc2\x9b'`,
 	} {
 		if got := shellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"strings"
+	"unicode"
 
+	"retcon/fact"
 	"retcon/internal/human"
 )
 
@@ -37,7 +39,10 @@ func shellQuote(text string) string {
 	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
 		return text
 	}
-	if !strings.ContainsAny(text, "\"$`\\!\n") {
+	if strings.ContainsFunc(text, unicode.IsControl) { // as bash, zsh and ksh read it
+		return "$'" + strings.ReplaceAll(fact.Escape(text), "'", `\'`) + "'"
+	}
+	if !strings.ContainsAny(text, "\"$`\\!") {
 		return `"` + text + `"`
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
