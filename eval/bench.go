@@ -58,7 +58,7 @@ func (b *Bench) Record(ctx context.Context, rec *fact.Record) (Entry, error) {
 }
 
 func (b *Bench) record(ctx context.Context, rec *fact.Record, e *Entry) error {
-	rec, err := b.Scorer.settle(ctx, rec)
+	rec, err := b.Scorer.settle(ctx, rec, e)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (c *Compare) record(ctx context.Context, rec *fact.Record, e *Entry) error 
 	if c.Base != nil {
 		first = c.Base
 	}
-	rec, err := first.settle(ctx, rec)
+	rec, err := first.settle(ctx, rec, e)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,10 @@ type Entry struct {
 	Subject string `json:"subject"`
 	Target  string `json:"target"`
 	Old     string `json:"old,omitempty"`
+	// Join is how the target follows the prompt, where that was given or the model
+	// was asked. ControlTokens are those that were read in the record's texts.
+	Join          fact.Join `json:"join,omitempty"`
+	ControlTokens []string  `json:"control_tokens,omitempty"`
 
 	Base   *Result `json:"base,omitempty"`
 	Edited *Result `json:"edited,omitempty"`

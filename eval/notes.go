@@ -55,18 +55,23 @@ func (s *Series) notes() []string {
 		}
 	}
 	if odd > mostNotes {
-		out = append(out, fmt.Sprintf("and %d records more whose answers are the same or begin each other", odd-mostNotes))
+		out = append(out, fmt.Sprintf("and %d notes more on records", odd-mostNotes))
 	}
 	return out
 }
 
-// notes say what is odd about the record's answers.
+// notes say what is odd about the record's answers, and which control tokens its
+// texts hold.
 func (e *Entry) notes() []string {
 	f, err := fact.Request{Prompt: e.Prompt, Subject: e.Subject, TargetNew: e.Target, TargetTrue: e.Old}.Resolve()
 	if err != nil {
 		return nil
 	}
-	return f.AnswerNotes()
+	notes := f.AnswerNotes()
+	if len(e.ControlTokens) > 0 {
+		notes = append(notes, fact.ControlWarning(e.ControlTokens))
+	}
+	return notes
 }
 
 // repeatsOf are the records that have the same fact as an earlier one: by index,

@@ -88,9 +88,20 @@ type Job struct {
 
 // settle is a record whose prompts the model, as it is applied now, was asked how
 // targets follow them, where their texts leave that open.
-func (s *Scorer) settle(ctx context.Context, rec *fact.Record) (*fact.Record, error) {
+// The entry, if not nil, is told what was read of it.
+func (s *Scorer) settle(ctx context.Context, rec *fact.Record, e *Entry) (*fact.Record, error) {
 	own := *rec // a record may be scored on several models
-	err := own.Request.Settle(ctx, s.Model, slices.Concat(rec.Locality, rec.Portability)...)
+	q := &own.Request
+	err := q.Settle(ctx, s.Model, slices.Concat(rec.Locality, rec.Portability)...)
+	if err != nil || e == nil {
+		return &own, err
+	}
+	e.Join = q.Join
+	f, err := q.Resolve()
+	if err != nil {
+		return &own, err
+	}
+	e.ControlTokens, err = f.ControlTokens(s.Model, slices.Concat([]string{f.Text, f.New, f.Old}, q.Paraphrases, q.Neighbours)...)
 	return &own, err
 }
 

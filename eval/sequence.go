@@ -45,7 +45,7 @@ func (s *Sequence) Edit(ctx context.Context, rec *fact.Record) (*Made, error) {
 }
 
 func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
-	rec, err := s.settle(ctx, rec)
+	rec, err := s.settle(ctx, rec, nil)
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,11 @@ func (s *Sequence) edit(ctx context.Context, rec *fact.Record, m *Made) error {
 }
 
 // settle asks the unedited model, as Scorer's does.
-func (s *Sequence) settle(ctx context.Context, rec *fact.Record) (*fact.Record, error) {
+func (s *Sequence) settle(ctx context.Context, rec *fact.Record, e *Entry) (*fact.Record, error) {
 	if err := s.Editor.Apply(); err != nil {
 		return nil, err
 	}
-	return s.Scorer.settle(ctx, rec)
+	return s.Scorer.settle(ctx, rec, e)
 }
 
 // Restore takes in the next edit of the sequence as it was made before, read from
@@ -124,7 +124,7 @@ func (s *Sequence) record(ctx context.Context, rec *fact.Record, e *Entry) error
 	case m.Error != "":
 		return fmt.Errorf("%s", m.Error)
 	}
-	rec, err := s.settle(ctx, rec)
+	rec, err := s.settle(ctx, rec, e)
 	if err != nil {
 		return err
 	}

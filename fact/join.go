@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,8 +27,7 @@ const (
 func JoinOf(text, target string) (join Join, certain bool) {
 	target = strings.TrimSpace(target)
 	last, size := utf8.DecodeLastRuneInString(text)
-	first, n := utf8.DecodeRuneInString(target)
-	second, _ := utf8.DecodeRuneInString(target[n:])
+	first, _ := utf8.DecodeRuneInString(target)
 	before, _ := utf8.DecodeLastRuneInString(text[:len(text)-size])
 	switch {
 	case size == 0 || last == '\n' || unspaced(last) || unspaced(first) || openingBracket(last):
@@ -37,14 +37,16 @@ func JoinOf(text, target string) (join Join, certain bool) {
 			return join, certain
 		}
 	}
-	if join, certain, ok := byTarget(last, first, second); ok {
+	if join, certain, ok := byTarget(last, target); ok {
 		return join, certain
 	}
 	return byText(last, before, first)
 }
 
 // byTarget is the joint as far as the target's first signs tell.
-func byTarget(last, first, second rune) (join Join, certain, ok bool) {
+func byTarget(last rune, target string) (join Join, certain, ok bool) {
+	first, n := utf8.DecodeRuneInString(target)
+	second, _ := utf8.DecodeRuneInString(target[n:])
 	word, more := inWord(last), inWord(second)
 	switch {
 	case apostrophe(first):
@@ -59,6 +61,10 @@ func byTarget(last, first, second rune) (join Join, certain, ok bool) {
 		return Space, false, true
 	case strings.ContainsRune(".,;:!?\u2026", first):
 		return NoSpace, !more, true // .NET and .5 are words
+	case word && (strings.HasPrefix(target, "n't") || strings.HasPrefix(target, "n\u2019t")):
+		return NoSpace, true, true
+	case unicode.IsDigit(last) && suffix(target):
+		return NoSpace, false, true // 21st and 1990s, or 5 th
 	case first == '%' || unicode.In(first, unicode.Pe) || unicode.In(first, unicode.Pf):
 		return NoSpace, true, true
 	case first == '_':
@@ -69,6 +75,12 @@ func byTarget(last, first, second rune) (join Join, certain, ok bool) {
 		return "", false, false
 	}
 	return Space, false, true // brackets, dashes, mathematical signs
+}
+
+// suffix reports whether a target begins with what joins on to a number.
+func suffix(target string) bool {
+	word := strings.FieldsFunc(target, func(r rune) bool { return !unicode.IsLetter(r) })
+	return len(word) > 0 && strings.HasPrefix(target, word[0]) && slices.Contains([]string{"st", "nd", "rd", "th", "s", "e", "er", "ème"}, word[0])
 }
 
 // byText is the joint of a target that begins a word, or a number, as far as the
@@ -84,7 +96,7 @@ func byText(last, before, first rune) (join Join, certain bool) {
 		return Space, !(unicode.IsDigit(before) && unicode.IsDigit(first))
 	case last == '_':
 		return NoSpace, word
-	case last == '@':
+	case last == '@' || last == '\u00a1' || last == '\u00bf': // ¡ and ¿ open a sentence
 		return NoSpace, true
 	case last == '-' || last == '\u2010' || last == '\u2011':
 		return NoSpace, word && unicode.IsLetter(first)
