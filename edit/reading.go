@@ -25,15 +25,9 @@ func (s *session) resolve(ctx context.Context, r fact.Request) (fact.Fact, error
 		}
 		s.warn("%q follows %q %s, as the model expects there", strings.TrimSpace(f.New), lastWords(f.Text), how)
 	}
-	control, err := r.ControlTokens(s.base.Model, f.Text, f.New)
-	if letters := r; err == nil && r.Literal {
-		letters.Literal = false
-		if control, err := letters.ControlTokens(s.base.Model, f.Text, f.New); err == nil && len(control) > 0 {
-			s.warn("%s was read as letters: llama.cpp's programs, which read a control token, read another prompt", control[0])
-		}
-	}
-	if len(control) > 0 {
-		s.warn("%s", fact.ControlWarning(control))
+	notes, err := r.ControlNotes(s.base.Model, f.Text, f.New)
+	for _, note := range notes {
+		s.warn("%s", note)
 	}
 	return f, err
 }

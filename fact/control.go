@@ -31,6 +31,21 @@ func (r Request) ControlTokens(v lm.Vocabulary, texts ...string) ([]string, erro
 	return out, nil
 }
 
+// ControlNotes say which control tokens were read in texts of a request, or that
+// what other programs read as one was read as letters.
+func (r Request) ControlNotes(v lm.Vocabulary, texts ...string) ([]string, error) {
+	literal := r.Literal
+	r.Literal = false
+	control, err := r.ControlTokens(v, texts...)
+	switch {
+	case err != nil || len(control) == 0:
+		return nil, err
+	case literal:
+		return []string{control[0] + " was read as letters: llama.cpp's programs, which read a control token, read another prompt"}, nil
+	}
+	return []string{ControlWarning(control)}, nil
+}
+
 // ControlWarning says that control tokens were read.
 func ControlWarning(control []string) string {
 	verb := " was read as a control token"

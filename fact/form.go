@@ -127,6 +127,9 @@ func (f *form) reading() (err error) {
 	}
 	join, err := f.in.One("join")
 	switch f.Join = Join(join); f.Join {
+	case "auto":
+		f.Join = ""
+		return err
 	case "", Space, NoSpace:
 		return err
 	}

@@ -130,11 +130,8 @@ func (a *app) runTrace(ctx context.Context, flags *pflag.FlagSet, f *traceFlags)
 // readingWarnings say what was read in the prompt that is not as it was written.
 func (f *traceFlags) readingWarnings(m *engine.Model, r fact.Request, p trace.Prompt) ([]string, error) {
 	out := append([]string{}, f.reading.warnings(f.prompt, f.subject, f.corruption.subjectSwap, f.corruption.foil)...)
-	control, err := r.ControlTokens(m, p.Text)
-	if len(control) > 0 {
-		out = append(out, fact.ControlWarning(control))
-	}
-	return out, err
+	notes, err := r.ControlNotes(m, p.Text)
+	return append(out, notes...), err
 }
 
 // traceOne traces the prompt of the command line.
