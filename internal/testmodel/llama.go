@@ -4,12 +4,17 @@ package testmodel
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"retcon/gguf"
+	"retcon/internal/atomicfile"
+	"retcon/internal/built"
 	"retcon/llama"
 )
 
@@ -32,8 +37,43 @@ func Small(t gguf.Type) Llama {
 	return Llama{Width: 256, FeedForward: 256, Layers: 2, Heads: 4, Vocab: 256, Seed: 7, Type: t, Gain: 0.5}
 }
 
-// Write writes the model to path.
+// Write writes the model to path. What takes llama.cpp seconds to begin with, the
+// grids of the IQ types, is kept in the build folder for the next test.
 func (m Llama) Write(path string) error {
+	kept := built.Path(fmt.Sprintf("small/%.16x.gguf", sha256.Sum256(fmt.Appendf(nil, "%+v %s", m, llama.Version()))))
+	if !strings.HasPrefix(m.Type.String(), "IQ") {
+		return m.write(path)
+	}
+	if data, err := os.ReadFile(kept); err == nil {
+		return os.WriteFile(path, data, 0o644)
+	}
+	if err := m.write(path); err != nil {
+		return err
+	}
+	return keep(kept, path)
+}
+
+// keep copies a file to a name, whole or not at all.
+func keep(name, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(name, atomicfile.Options{Force: true})
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+func (m Llama) write(path string) error {
 	b := gguf.NewBuilder()
 	set := func(key string, v gguf.Value) { b.Set(key, v) }
 	set("general.architecture", gguf.ValueOf("llama"))
