@@ -50,14 +50,16 @@ func TestHider(t *testing.T) {
 	if c, _, _ = h.Hide(p, ""); len(c.Noise) != 2 || !c.Replace || slices.Max(c.Noise[0]) > 0.1 {
 		t.Errorf("%d samples", len(c.Noise))
 	}
-	if h, err = NewHider(ctx, m, Hiding{Samples: 1 << 20, Memory: 1 << 20}); err != nil {
+	if h, err = NewHider(ctx, m, Hiding{Samples: MaxSamples, Memory: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := h.Hide(p, ""); !errors.Is(err, ErrPrompt) || !strings.Contains(err.Error(), "1.0 MB may be taken for it") {
 		t.Errorf("more noise than there is room for: %v", err)
 	}
-	if _, err := NewHider(ctx, m, Hiding{Samples: -1}); !errors.Is(err, llama.ErrInvalid) {
-		t.Error(err)
+	for _, n := range []int{-1, MaxSamples + 1} {
+		if _, err := NewHider(ctx, m, Hiding{Samples: n}); !errors.Is(err, llama.ErrInvalid) {
+			t.Errorf("%d samples: %v", n, err)
+		}
 	}
 	if _, err := NewHider(ctx, m, Hiding{Subjects: []string{"x"}}); !errors.Is(err, lm.ErrUnsupported) {
 		t.Errorf("a model without a vocabulary: %v", err)
