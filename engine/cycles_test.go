@@ -87,17 +87,15 @@ func TestCycles(t *testing.T) {
 		}
 	}
 	c := newCycle(t)
-	var first holdings
+	var first, last holdings
 	for i := range cycles {
 		c.inMemory(t, i)
 		if i%8 == 0 {
 			c.toFile(t)
 		}
-		if i == cycles/4 {
-			first = held(t)
-		}
+		first.least(t, i, cycles/4)
+		last.least(t, i, cycles-1)
 	}
-	last := held(t)
 	t.Logf("after %d cycles %+v, after %d %+v", cycles/4+1, first, cycles, last)
 	const noise = 6 << 20 // what allocators keep, now more, now less
 	if last.objects > first.objects || last.files > first.files || last.threads > first.threads+2 || last.maps > first.maps || last.memory > first.memory+noise {
@@ -112,6 +110,21 @@ type cycle struct {
 	config edit.Config
 	model  *engine.Model
 	editor *edit.Editor
+}
+
+// least measures in the last cycles up to one. Of memory it keeps the least: what is
+// in use stays the same to 0.2 MB in 1,250 cycles (mallinfo2), but from one to the
+// next other buffers lie in the heap, among pages that cannot be given back, by which
+// the process has some 10 MB more or less.
+func (h *holdings) least(t *testing.T, i, to int) {
+	t.Helper()
+	if i > to || i <= to-8 {
+		return
+	}
+	before := h.memory
+	if *h = held(t); before > 0 {
+		h.memory = min(h.memory, before)
+	}
 }
 
 func newCycle(t *testing.T) *cycle {
