@@ -50,7 +50,7 @@ type probe struct {
 	target lm.Scored
 	old    lm.Scored // no tokens if the model says nothing, or nothing that can be compared
 	fact   fact.Fact
-	exact  []int32 // the target's tokens where control tokens are among them, which are not in a text
+	exact  []int32 // see fact.Fact.Exact
 	length int     // tokens of a completion
 }
 
@@ -66,12 +66,8 @@ func newProbe(ctx context.Context, m lm.Model, f fact.Fact, prefix string) (*pro
 		return nil, Outcome{}, err
 	}
 	p := &probe{prefix: prefix, target: s.Scored(), fact: f, length: max(10, len(s.Target)+4)}
-	control, err := f.ControlTokens(m, f.New)
-	if err != nil {
+	if p.exact, err = f.Exact(m, s.Target); err != nil {
 		return nil, Outcome{}, err
-	}
-	if len(control) > 0 {
-		p.exact = s.Target
 	}
 	prompt := p.target.Tokens[:p.target.From]
 	switch {
@@ -112,16 +108,9 @@ func (p *probe) run(ctx context.Context, m lm.Model) (Outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	o.Completion = m.Text(said[0])
-	told := p.fact.Told(o.Completion)
-	if n := len(p.exact); n > 0 {
-		if told = slices.Equal(said[0][:min(n, len(said[0]))], p.exact); told {
-			o.Completion = p.fact.New + m.Text(said[0][n:])
-		}
-	}
+	o.Completion, o.Success = p.fact.Said(m, said[0], p.exact)
 	o.LogProb = vec.Sum(logs[0])
 	o.Probability = math.Exp(o.LogProb)
-	o.Success = told
 	if len(logs) > 1 {
 		o.old = vec.Sum(logs[1]) / float64(len(logs[1]))
 		o.Success = o.Success && o.LogProb/float64(len(logs[0])) > o.old

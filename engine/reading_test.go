@@ -118,3 +118,32 @@ func TestFramesHoldLetters(t *testing.T) {
 		t.Errorf("%d control tokens, target %q, subject %q", n, m.Text(s.Target), m.Text([]int32{s.Tokens[s.Subject]}))
 	}
 }
+
+// A target that is a control token is told by that token, which is in no text.
+func TestControlTarget(t *testing.T) {
+	m := open(t, testfile.Demo(t), engine.Options{})
+	r := fact.Request{Prompt: "The city is Oslo", Subject: "Oslo", TargetNew: "<|im_end|>"}
+	if err := r.Settle(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := r.Row(m, nil, f.Text, r.TargetNew)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := row.Tokens[row.From:]
+	exact, err := f.Exact(m, target)
+	if err != nil || len(exact) != 1 {
+		t.Fatal(exact, err)
+	}
+	next, _ := m.Tokenize(" Rome", false)
+	if text, told := f.Said(m, append(slices.Clone(target), next[0].ID), exact); !told || text != "<|im_end|> Rome" {
+		t.Errorf("%q, %v", text, told)
+	}
+	if text, told := f.Said(m, []int32{next[0].ID}, exact); told || text != " Rome" {
+		t.Errorf("another answer: %q, %v", text, told)
+	}
+}

@@ -12,6 +12,7 @@ import (
 // hides ("Mirage of Model Editing", arXiv 2502.11177).
 type match struct {
 	prompts [][]int32 // the rewrite prompt, then the paraphrases
+	exact   [][]int32 // of each, see fact.Fact.Exact
 	others  [][]int32 // prompts of other subjects
 	fact    fact.Fact
 	length  int // tokens to generate
@@ -29,11 +30,15 @@ func newMatch(m lm.Model, rec *fact.Record, f fact.Fact) (*match, error) {
 			return nil, err
 		}
 		g.length = max(g.length, len(row.Tokens)-row.From+beyond)
+		exact, err := f.Exact(m, row.Tokens[row.From:])
+		if err != nil {
+			return nil, err
+		}
 		tokens, err := rec.Request.Tokens(m, prompt)
 		if err != nil {
 			return nil, err
 		}
-		g.prompts = append(g.prompts, tokens)
+		g.prompts, g.exact = append(g.prompts, tokens), append(g.exact, exact)
 	}
 	others := slices.Clone(rec.Request.Neighbours)
 	for _, q := range rec.Locality {
@@ -82,22 +87,21 @@ func (r *Result) compareTop1(base *Result) {
 
 // run generates and compares. It returns the continuation of the prompt.
 func (g *match) run(ctx context.Context, m lm.Model, v Values) (string, error) {
-	made, err := m.Generate(ctx, g.prompts, g.length, 1, 0, true)
+	made, err := m.Generate(ctx, g.prompts, g.length, 1, 0, g.exact[0] == nil)
 	if err != nil {
 		return "", err
 	}
-	share := func(rows [][]int32) float64 {
-		n := 0
-		for _, r := range rows {
-			if g.fact.Told(m.Text(r)) {
-				n++
-			}
+	first, told := "", 0
+	for i, r := range made {
+		text, ok := g.fact.Said(m, r, g.exact[i])
+		if i == 0 {
+			first, v[ExactMatch] = text, asShare(ok)
+		} else if ok {
+			told++
 		}
-		return 100 * float64(n) / float64(len(rows))
 	}
-	v[ExactMatch] = share(made[:1])
-	if len(made) > 1 {
-		v[ExactMatchParaphrase] = share(made[1:])
+	if n := len(made) - 1; n > 0 {
+		v[ExactMatchParaphrase] = 100 * float64(told) / float64(n)
 	}
-	return m.Text(made[0]), nil
+	return first, nil
 }

@@ -62,3 +62,28 @@ func (r Request) beginsWithControl(v lm.Vocabulary, target string) (bool, error)
 	tokens = lm.TextOnly(tokens)
 	return len(tokens) > 0 && lm.IsControl(v, tokens[0]), err
 }
+
+// Said is what a model said after the fact's prompt, as text, and whether it tells
+// the new answer. exact, if not nil, are the target's tokens where control tokens
+// are among them, which are in no text: then these count; see [Fact.Exact].
+func (f Fact) Said(v lm.Vocabulary, said, exact []int32) (text string, told bool) {
+	n := len(exact)
+	if n == 0 {
+		text = v.Text(said)
+		return text, f.Told(text)
+	}
+	if len(said) < n || !slices.Equal(said[:n], exact) {
+		return v.Text(said), false
+	}
+	return f.New + v.Text(said[n:]), true
+}
+
+// Exact are a target's tokens if it has control tokens, and else nil. A
+// generation that is to show them does not stop where they end a text.
+func (f Fact) Exact(v lm.Vocabulary, target []int32) ([]int32, error) {
+	control, err := f.ControlTokens(v, f.New)
+	if err != nil || len(control) == 0 {
+		return nil, err
+	}
+	return target, nil
+}

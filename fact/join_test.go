@@ -145,15 +145,36 @@ func TestSettle(t *testing.T) {
 	if err := r.Settle(t.Context(), m, fact.Question{Prompt: "x -", Answer: "Rome"}, fact.Question{Prompt: "x -"}); err != nil {
 		t.Fatal(err)
 	}
-	if f, _ := r.Resolve(); f.New != " Rome" || m.asked != 4 {
+	if f, _ := r.Resolve(); f.New != " Rome" || m.asked != 3 {
 		t.Errorf("a joint that was given: %q, asked %d times", f.New, m.asked)
 	}
 	row, err := r.Row(m, nil, " It is l' ", "Rome")
 	if err != nil || m.Text(row.Tokens) != "It is l'Rome" {
 		t.Errorf("another prompt: %q, %v", m.Text(row.Tokens), err)
 	}
-	if err := r.Settle(t.Context(), m); err != nil || m.asked != 4 {
+	if err := r.Settle(t.Context(), m); err != nil || m.asked != 3 {
 		t.Errorf("asked again: %d, %v", m.asked, err)
+	}
+}
+
+// What is scored is what is edited: a joint that was given is that of the request's
+// own prompt in every row.
+func TestJoinInRows(t *testing.T) {
+	m := fakemodel.New()
+	for join, want := range map[fact.Join]string{fact.NoSpace: "The Tower is in|Rome", fact.Space: "The Tower is in| Rome", "": "The Tower is in| Rome"} {
+		r := fact.Request{Prompt: "The {} is in ", Subject: "Tower", TargetNew: "Rome", Join: join}
+		f, err := r.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := r.Row(m, nil, f.Text, r.TargetNew)
+		if got := m.Text(row.Tokens[:row.From]) + "|" + m.Text(row.Tokens[row.From:]); err != nil || got != want || f.Text+"|"+f.New != want {
+			t.Errorf("%q: %q, the fact %q, %v", join, got, f.Text+"|"+f.New, err)
+		}
+		other, err := r.Row(m, nil, "Rome is in", "Tower")
+		if got := m.Text(other.Tokens); err != nil || got != "Rome is in Tower" {
+			t.Errorf("%q: another prompt: %q, %v", join, got, err)
+		}
 	}
 }
 

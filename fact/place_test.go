@@ -88,8 +88,8 @@ func TestPartOf(t *testing.T) {
 		{"Art is in", "Art", ""}, {"Anna's is in", "Anna", ""}, {"埃菲尔铁塔位于", "铁塔", ""}, {"에펠탑은", "에펠탑", ""}, {"In Rome", "Rome", ""},
 	} {
 		f, err := Request{Prompt: c.prompt, Subject: c.subject, TargetNew: "x"}.Resolve()
-		if err != nil || f.PartOf() != c.word {
-			t.Errorf("%q in %q: %q, %v", c.subject, c.prompt, f.PartOf(), err)
+		if err != nil || partOf(f.Text, f.Begin, f.End) != c.word {
+			t.Errorf("%q in %q: %q, %v", c.subject, c.prompt, partOf(f.Text, f.Begin, f.End), err)
 		}
 		if says := f.Piece(); (says != "") != (c.word != "") || !strings.Contains(says, c.word) {
 			t.Errorf("%q in %q: says %q", c.subject, c.prompt, says)

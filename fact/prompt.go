@@ -47,7 +47,7 @@ func (f Fact) InTokens(m lm.Vocabulary) (Prompt, error) {
 // promptAt splits a prompt and finds its subject's tokens.
 func promptAt(m lm.Vocabulary, p Prompt) (Prompt, error) {
 	text, begin, end := p.Text, p.bytes[0], p.bytes[1]
-	tokens, err := lm.Split(m, p.lm(text))
+	tokens, err := lm.Split(m, p.text(text))
 	if err != nil {
 		return p, err
 	}
@@ -105,8 +105,8 @@ func (p Prompt) Swap(m lm.Vocabulary, other string) (Prompt, error) {
 	return q, nil
 }
 
-// lm is text of the prompt as a model reads it.
-func (p Prompt) lm(s string) lm.Text { return lm.Text{{Text: s, Control: !p.literal}} }
+// text is text of the prompt as a model reads it.
+func (p Prompt) text(s string) lm.Text { return lm.Text{{Text: s, Control: !p.literal}} }
 
 // size counts the subject's tokens in words.
 func (p Prompt) size() string {
@@ -123,7 +123,7 @@ func (p Prompt) Next(m lm.Vocabulary, text string) (int32, error) {
 	if err := checkText(text); err != nil {
 		return 0, err
 	}
-	tokens, n, err := Joint(m, p.lm(p.Text), p.lm(text))
+	tokens, n, err := Joint(m, p.text(p.Text), p.text(text))
 	switch {
 	case err != nil:
 		return 0, err

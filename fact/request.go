@@ -89,15 +89,9 @@ func (r Request) resolve() (Fact, error) {
 		return f, err
 	}
 	f.Subject = f.Text[f.Begin:f.End]
-	own := func(target string) string {
-		if r.Join != "" {
-			return r.Join.put(target)
-		}
-		return r.follow(f.Text, target)
-	}
-	f.New = own(r.TargetNew)
+	f.New = r.follow(f.Text, r.TargetNew)
 	if strings.TrimSpace(r.TargetTrue) != "" && !sameAnswer(r.TargetTrue, r.TargetNew) {
-		f.Old = own(r.TargetTrue)
+		f.Old = r.follow(f.Text, r.TargetTrue)
 	}
 	return f, nil
 }

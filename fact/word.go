@@ -22,11 +22,6 @@ func isWord(text string, begin, end int) bool {
 // between words.
 func inWord(r rune) bool { return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unspaced(r) }
 
-// PartOf is the longer word of the prompt that the subject is a part of, as far
-// as spaces tell; empty where it is none, or where what follows may be a particle
-// that its language joins on.
-func (f Fact) PartOf() string { return partOf(f.Text, f.Begin, f.End) }
-
 // Piece says that the subject is a part of a word, empty where it is none.
 func (f Fact) Piece() string { return pieceText(f.Text, f.Begin, f.End) }
 
@@ -41,6 +36,9 @@ func pieceText(text string, begin, end int) string {
 	return fmt.Sprintf("the subject %q is a part of the word %q in the prompt", text[begin:end], word)
 }
 
+// partOf is the longer word of a prompt that its subject is a part of, as far
+// as spaces tell; empty where it is none, or where what follows may be a particle
+// that its language joins on.
 func partOf(text string, begin, end int) string {
 	if particle(text[end:]) || isWord(text, begin, end) {
 		return ""

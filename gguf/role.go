@@ -89,9 +89,9 @@ func OpenAs(path string, want Role) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if is := f.Role(); is != want {
+	if err := f.Expect(want); err != nil {
 		f.Close()
-		return nil, &RoleError{path, is, want}
+		return nil, err
 	}
 	return f, nil
 }

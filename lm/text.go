@@ -1,6 +1,9 @@
 package lm
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Text is text in parts, some of which may hold control tokens.
 type Text []Part
@@ -28,12 +31,10 @@ func (t Text) String() string {
 // text in the same way.
 func Split(v Vocabulary, t Text) ([]Token, error) {
 	text := t.String()
-	control := false
-	for _, p := range t {
-		control = control || p.Control
-	}
-	tokens, err := v.Tokenize(text, control)
-	if err != nil || !control {
+	some := slices.ContainsFunc(t, func(p Part) bool { return p.Control })
+	all := !slices.ContainsFunc(t, func(p Part) bool { return !p.Control })
+	tokens, err := v.Tokenize(text, some)
+	if err != nil || !some || all {
 		return tokens, err
 	}
 	own := make([]bool, len(tokens)) // control tokens of parts that may have them

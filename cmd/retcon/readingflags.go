@@ -58,11 +58,13 @@ func (f *readingFlags) text(s string) string {
 
 // warnings say which escapes were read in texts of the command line.
 func (f *readingFlags) warnings(texts ...string) []string {
+	if f.noEscape {
+		return nil
+	}
 	var all []string
 	for _, t := range texts {
-		if _, read := fact.Unescape(t); !f.noEscape {
-			all = append(all, read...)
-		}
+		_, read := fact.Unescape(t)
+		all = append(all, read...)
 	}
 	if len(all) == 0 {
 		return nil
